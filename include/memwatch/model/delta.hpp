@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Two snapshots compared. Rows are grouped along one dimension; each carries both sides, the change, how sure it is, and - for
+// sites - the evidence that names a culprit: which tag, routes, traces and threads the growth belongs to.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <memwatch/model/snapshot.hpp>
+
+namespace memwatch {
+inline namespace v1 {
+
+enum class dimension { site, type, tag, trace, route, thread, pool };
+
+enum class change { appeared, gone, grew, shrank, unchanged };
+
+// One side of a row. `is_exact` rows (tags, pools) come from exact counters and have no sampling error.
+struct delta_side {
+    sampled_totals live;
+    std::uint64_t oldest_age_ns{};  // age of the oldest live block at that snapshot; 0 = nothing alive
+};
+
+// A share of a row's growth along another dimension: "of these +52 MiB, +51 MiB belong to route /api/v2/orders".
+struct delta_share {
+    dimension by{};
+    std::string name;
+    double bytes{};  // change in live bytes
+    trace_id trace;  // when by == trace
+};
+
+struct delta_row {
+    std::string name;          // what a person calls it: function, type, tag, trace id, route, thread, pool
+    std::string key;           // stable identity within the comparison (for sites: hex of the site key)
+    std::string tag;           // sites only
+    std::string type;          // sites only
+    std::vector<frame> stack;  // sites only: symbolized or not, leaf first
+    delta_side before;
+    delta_side after;
+    double bytes{};  // after - before, live bytes
+    double objects{};
+    double bytes_standard_error{};  // of `bytes`: what sampling alone could explain. Blocks alive in both snapshots cancel
+    double rate_bytes_per_s{};      // bytes over the time between the snapshots; 0 when that is unknown
+    double survivors_bytes{};       // of the blocks born between the snapshots, still alive (same session only)
+    change what{change::unchanged};
+    bool is_exact{};
+    std::vector<delta_share> shares;  // sites only: largest growth first, a few a dimension
+
+    // after / before; +inf for `appeared`, 0 for `gone`.
+    [[nodiscard]] MEMWATCH_API double ratio() const noexcept;
+    // |bytes| above two standard errors, or exact.
+    [[nodiscard]] MEMWATCH_API bool is_significant() const noexcept;
+};
+
+struct delta {
+    dimension by{dimension::site};
+    snapshot_info before;
+    snapshot_info after;
+    std::vector<module> modules;        // of `after`, then those only `before` had; the rows' frames index into it
+    double seconds{};                   // between the snapshots; 0 = unknown (other session without wall clock)
+    std::vector<std::string> warnings;  // other host, build, session or interval; a focus that matched nothing
+    delta_row total;                    // all rows, before filtering
+    std::vector<delta_row> rows;        // largest growth first
+    std::uint64_t hidden_rows{};        // below the threshold, unchanged, out of focus or beyond `top`
+};
+
+[[nodiscard]] MEMWATCH_API const char* to_string(dimension by) noexcept;
+[[nodiscard]] MEMWATCH_API const char* to_string(change what) noexcept;  // "new", "gone", "grew", "shrank", "same"
+
+// Errors: invalid_argument.
+[[nodiscard]] MEMWATCH_API result<dimension> parse_dimension(std::string_view text);
+
+}  // namespace v1
+}  // namespace memwatch

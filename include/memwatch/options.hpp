@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The options of a session. The list lives in options.def, once; this header turns it into a plain aggregate, so that C++20
+// callers write session::start({.service = "orders"}) and C++17 callers set members.
+
+#include <cstdint>
+#include <string>
+
+#include <memwatch/base/clock.hpp>
+
+namespace memwatch {
+inline namespace v1 {
+
+using bytes_option = std::uint64_t;
+using duration_option = std::uint64_t;  // nanoseconds
+using count_option = std::uint32_t;
+
+enum class preset_option { off, on, full };
+enum class unwinder_option { automatic, frame_pointer, dwarf };
+
+struct options {
+#define MEMWATCH_OPTION(type, name, default_value, environment, help) type name = default_value;
+#include <memwatch/options.def>
+#undef MEMWATCH_OPTION
+    // Replaces CLOCK_MONOTONIC, for tests. Must outlive the process. Null: the real clock.
+    clock_function clock = nullptr;
+};
+
+}  // namespace v1
+}  // namespace memwatch
