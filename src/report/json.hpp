@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Deltas and views for scripts. Member names are public API: they are added, never renamed. Strings are valid UTF-8 whatever
+// the input was; exact figures are integers; a number that does not exist (the ratio of a new site) is null.
+//
+// In: values. Out: one JSON document, one line each for rows, newline at the end. Threads: any.
+
+#include <string>
+
+#include <memwatch/model/delta.hpp>
+
+#include "report/view.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+
+// {"kind": "memwatch.delta", "version": 1, "by", "seconds", "before": {info}, "after": {info}, "warnings": [], "total": {row},
+//  "rows": [{"rank", "name", "key", "tag", "type", "status", "significant", "exact", "bytes", "bytes_standard_error",
+//  "objects",
+//            "ratio", "rate_bytes_per_s", "survivors_bytes", "before": {side}, "after": {side}, "shares": [], "stack": []}],
+//  "hidden_rows"}
+[[nodiscard]] std::string render_json(const delta& d);
+
+// {"kind": "memwatch.sites" .., "version": 1, "snapshot": {info}, "total_rows", "cursor": text or null, "rows": [{column:
+// cell}]}
+[[nodiscard]] std::string render_json(const view& v);
+
+}  // namespace v1
+}  // namespace memwatch
