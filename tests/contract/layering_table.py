@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may include whom: the floor plan as data. layering.py reads every #include against it; docs/architecture.md explains it.
+
+A room includes itself and what its row names, nothing else. Only `runtime` and the doors (cli, interpose, face) join rooms.
+"""
+
+BASE = {"base"}
+VALUES = {"base", "model"}
+HOST = {"base", "model", "platform"}
+
+# Each room of the plan, also those that are not built yet: a new folder under src/ that is missing here is a complaint.
+ROOMS = {
+    "base": set(),
+    "platform": BASE,
+    "model": BASE,
+    "capture": HOST,
+    "live": HOST,
+    "alloc": VALUES | {"capture"},
+    "interpose": {"base", "platform", "capture"},  # and the start function of runtime: an exception line when it comes
+    "snapshot": VALUES,
+    "verdict": VALUES,
+    "scan": HOST,
+    "footprint": HOST,
+    "blackbox": HOST,
+    "history": HOST | {"snapshot"},
+    "control": HOST,
+    "symbols": HOST,
+    "report": VALUES,
+    "notify": VALUES,
+    "serve": VALUES,  # renderers and the source of snapshots are handed in by runtime
+    "adapters": VALUES | {"capture"},
+    "cli": HOST | {"snapshot", "verdict", "report", "symbols", "control", "footprint", "blackbox", "history", "notify"},
+    # The headers at the top of include/memwatch: the promise an application sees. runtime keeps it.
+    "face": VALUES | {"snapshot"},
+    # memwatch.hpp alone: gathers the public headers for applications. Nothing of ours includes it.
+    "umbrella": VALUES | {"capture", "alloc", "snapshot", "face"},
+    "runtime": HOST
+    | {"capture", "live", "alloc", "snapshot", "verdict", "scan", "footprint", "blackbox", "history", "control", "report", "serve", "face"},
+}
+
+# The prefix of a third-party include -> the name used in the columns below. The longest prefix wins.
+THIRD_PARTY = {
+    "tl/": "expected",
+    "fmt/": "fmt",
+    "boost/": "boost (other)",
+    "boost/lockfree/": "boost.lockfree",
+    "boost/stacktrace": "boost.stacktrace",
+    "boost/beast": "boost.beast",
+    "boost/asio": "boost.asio",
+    "boost/config.hpp": "boost.config",
+    "prometheus/": "prometheus-cpp",
+    "protozero/": "protozero",
+    "rapidjson/": "rapidjson",
+    "zlib.h": "zlib",
+    "CLI/": "cli11",
+    "yaml-cpp/": "yaml-cpp",
+    "elfutils/": "libdw",
+    "dwarf.h": "libdw",
+    "libelf.h": "libdw",
+    "gelf.h": "libdw",
+    "catch2/": "catch2",
+}
+
+# Third-party walls, decision by decision: who may name which library.
+BEAST = {"boost.beast", "boost.asio", "boost.config"}
+WALLS = {
+    "base": {"expected", "boost.lockfree"},
+    "alloc": {"boost.lockfree"},
+    "platform": {"boost.stacktrace"},
+    "snapshot": {"protozero", "zlib", "rapidjson"},
+    "report": {"fmt"},
+    "runtime": {"fmt"},
+    "symbols": {"libdw"},
+    "serve": {"prometheus-cpp"} | BEAST,
+    "notify": {"yaml-cpp"} | BEAST,
+    "cli": {"fmt", "cli11", "yaml-cpp"} | BEAST,
+    "adapters": {"boost.asio", "boost.config"},
+}
+
+# "Talks to the kernel or to libc's internals: platform." The same for headers that are POSIX or Linux rather than C++.
+OPERATING_SYSTEM = {"platform", "interpose", "cli"}
+
+# (file, what it includes, why). `file` and `what` are paths relative to the root or fnmatch patterns of them; `what` may also be
+# the spelling of a system header. A line nobody needs any more is a complaint.
+EXCEPTIONS = [
+    ("include/memwatch/serve/*.hpp", "include/memwatch/session.hpp",
+     "the doors out are called with a session; they see its promise (face), never what is behind it"),
+]
