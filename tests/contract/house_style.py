@@ -96,7 +96,7 @@ def check_listed(root: Path) -> List[str]:
 def check_rooms(root: Path) -> List[str]:
     complaints = []
     for room in sorted(p for p in (root / "src").iterdir() if p.is_dir()):
-        if not any(p.suffix in {".cpp", ".hpp"} for p in room.iterdir()):
+        if not any(p.suffix == ".cpp" for p in room.iterdir()):
             continue  # laid out, not furnished yet
         readme = room / "README.md"
         if not readme.is_file():
