@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the shared libraries export is exactly the list in exports/, and all of it is memwatch's.
+
+    exported_symbols.py ROOT --library build/src/libmemwatch.so [--static build/src/libmemwatch.a] [--update] [--plants]
+
+ 1. Every dynamic symbol lies in memwatch::v1 (or is its type information), or is a C name that begins with memwatch_.
+ 2. The strong ones (functions and data; inline functions and templates come and go with the optimiser) equal
+    exports/<library>.txt. A change is a decision: review it, then write the list anew with `ninja -C build update-exports`.
+ 3. The static library defines no strong symbol outside memwatch either: it must not collide with the user's names.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import List, Tuple
+
+from source_tree import plant, run
+
+OURS = re.compile(
+    r"^(?:(?:typeinfo(?: name)?|vtable|VTT|guard variable|construction vtable|TLS (?:init|wrapper) function|"
+    r"(?:non-)?virtual thunk|covariant return thunk|reference temporary #\d+) (?:for|to) )?"
+    r"(?:[\w:<>*&, ]*? )?memwatch(?:::|_)"
+)
+settings = None
+
+
+def defined(library: Path, dynamic: bool) -> List[Tuple[str, str]]:
+    """(kind letter of nm, demangled name), sorted."""
+    command = ["nm", "-C", "--defined-only", "--extern-only"] + (["-D"] if dynamic else []) + [str(library)]
+    text = subprocess.run(command, text=True, capture_output=True, check=True).stdout
+    rows = re.findall(r"^[0-9a-f]+ ([A-Za-z]) (.+)$", text, re.MULTILINE)
+    return sorted({(kind, re.sub(r"@@?\S+$", "", name).strip()) for kind, name in rows}, key=lambda row: row[1])
+
+
+def list_file(root: Path) -> Path:
+    return root / "tests/contract/exports" / (settings.library.name.split(".so")[0] + ".txt")
+
+
+def strong(symbols) -> List[str]:
+    return [name for kind, name in symbols if kind in "TDBRSG" and OURS.match(name)]
+
+
+def check(root: Path) -> List[str]:
+    symbols, listed = defined(settings.library, dynamic=True), list_file(root)
+    complaints = [f"{settings.library.name} exports a name that is not ours: {name}" for _kind, name in symbols if not OURS.match(name)]
+    wanted = set(listed.read_text(encoding="utf-8").splitlines()) if listed.is_file() else set()
+    complaints += [f"{settings.library.name} exports {name}, which {listed.name} does not list" for name in strong(symbols) if name not in wanted]
+    complaints += [f"{settings.library.name} no longer exports {name}" for name in sorted(wanted - set(strong(symbols)))]
+    if settings.static:
+        for kind, name in defined(settings.static, dynamic=False):
+            if kind in "TDBRSG" and not OURS.match(name):
+                complaints.append(f"{settings.static.name} defines a name that is not ours: {name}")
+    if complaints and not settings.plants:
+        print("If this is meant: ninja -C <build> update-exports, and commit the list.")
+    return complaints
+
+
+def configure(arguments) -> None:
+    global settings
+    settings = arguments
+    if arguments.update:
+        names = strong(defined(arguments.library, dynamic=True))
+        list_file(arguments.root).parent.mkdir(exist_ok=True)
+        list_file(arguments.root).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+        print(f"{list_file(arguments.root)}: {len(names)} symbols")
+        sys.exit(0)
+
+
+def add_arguments(parser) -> None:
+    parser.add_argument("--library", type=Path, required=True)
+    parser.add_argument("--static", type=Path)
+    parser.add_argument("--update", action="store_true")
+
+
+def foreign_library_is_seen() -> None:
+    """A library with the wrong names, built on the spot: the part of check() that plants in the tree cannot reach."""
+    source = 'namespace memwatch { inline namespace v1 { __attribute__((visibility("default"))) int fine() { return 1; } } }\n' \
+             "namespace other { int leaked() { return 2; } }\nextern \"C\" int memwatch_c() { return 3; }\n"
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder) / "libplanted.so"
+        subprocess.run(["g++", "-shared", "-fPIC", "-x", "c++", "-", "-o", str(library)], input=source, text=True, check=True)
+        rows = defined(library, dynamic=True)
+        foreign = [name for _kind, name in rows if not OURS.match(name)]
+        assert foreign == ["other::leaked()"], foreign
+        assert strong(rows) == ["memwatch::v1::fine()", "memwatch_c"], strong(rows)
+    print("ok: a foreign name in a library is seen")
+
+
+PLANTS = [
+    plant("a listed symbol that is gone is seen", "tests/contract/exports/{}.txt", "memwatch::v1::planted()\n", "no longer exports memwatch::v1::planted()"),
+]
+
+if __name__ == "__main__":
+    if "--plants" in sys.argv:
+        foreign_library_is_seen()
+        name = next(Path(argument).name for flag, argument in zip(sys.argv, sys.argv[1:]) if flag == "--library").split(".so")[0]
+        PLANTS = [p._replace(path=p.path.format(name)) for p in PLANTS]
+    run(check, PLANTS, add_arguments, configure)
