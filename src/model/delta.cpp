@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <limits>
+
+#include <memwatch/model/delta.hpp>
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+struct dimension_name {
+    dimension value;
+    const char* text;
+};
+
+constexpr dimension_name dimension_names[] = {
+    {dimension::site, "site"},   {dimension::type, "type"},     {dimension::tag, "tag"},  {dimension::trace, "trace"},
+    {dimension::route, "route"}, {dimension::thread, "thread"}, {dimension::pool, "pool"}};
+
+}  // namespace
+
+double delta_row::ratio() const noexcept {
+    if (before.live.bytes > 0) { return after.live.bytes / before.live.bytes; }
+    return after.live.bytes > 0 ? std::numeric_limits<double>::infinity() : 1.0;
+}
+
+bool delta_row::is_significant() const noexcept { return is_exact || std::abs(bytes) > 2 * bytes_standard_error; }
+
+const char* to_string(dimension by) noexcept {
+    for (const auto& each : dimension_names) {
+        if (each.value == by) { return each.text; }
+    }
+    return "?";
+}
+
+const char* to_string(change what) noexcept {
+    switch (what) {
+        case change::appeared:
+            return "new";
+        case change::gone:
+            return "gone";
+        case change::grew:
+            return "grew";
+        case change::shrank:
+            return "shrank";
+        case change::unchanged:
+            return "same";
+    }
+    return "?";
+}
+
+result<dimension> parse_dimension(std::string_view text) {
+    for (const auto& each : dimension_names) {
+        if (text == each.text) { return each.value; }
+    }
+    return fail(error_code::invalid_argument, "not a dimension: use site, type, tag, trace, route, thread or pool",
+                std::string{text.substr(0, 64)});
+}
+
+}  // namespace v1
+}  // namespace memwatch

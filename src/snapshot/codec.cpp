@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memwatch/snapshot/codec.hpp>
+
+#include "snapshot/json.hpp"
+#include "snapshot/repair.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+struct format_name {
+    dump_format value;
+    const char* text;
+};
+
+constexpr format_name format_names[] = {{dump_format::memtrace, "memtrace"},
+                                        {dump_format::json, "json"},
+                                        {dump_format::jsonl, "jsonl"},
+                                        {dump_format::pprof, "pprof"},
+                                        {dump_format::folded, "folded"}};
+
+constexpr std::string_view gzip_magic = "\x1F\x8B";
+
+result<decoded_snapshot> decode_any(std::string_view bytes) {
+    if (bytes.empty()) { return fail(error_code::unreadable, "the dump is empty", "byte 0"); }
+    if (codec::looks_like_json_lines(bytes)) { return codec::decode_json_lines(bytes); }
+    if (codec::looks_like_json(bytes)) { return codec::decode_json(bytes); }
+    if (bytes.substr(0, gzip_magic.size()) == gzip_magic) {
+        return fail(error_code::unsupported,
+                    "gzip (a pprof profile?): memwatch writes pprof but reads memtrace, json and jsonl", "byte 0");
+    }
+    return fail(error_code::unreadable, "not a memwatch dump (memtrace, json or jsonl)", "byte 0");
+}
+
+}  // namespace
+
+result<dump_format> parse_dump_format(std::string_view text) {
+    for (const auto& each : format_names) {
+        if (text == each.text) { return each.value; }
+    }
+    return fail(error_code::invalid_argument, "not a dump format: use memtrace, json, jsonl, pprof or folded",
+                std::string{text.substr(0, 64)});
+}
+
+result<std::string> encode(const snapshot& s, dump_format format) {
+    if (auto checked = validate(s); !checked) {
+        return fail(error_code::invalid_argument, checked.error().what, checked.error().where);
+    }
+    switch (format) {
+        case dump_format::memtrace:
+            break;
+        case dump_format::json:
+            return codec::encode_json(s);
+        case dump_format::jsonl:
+            return codec::encode_json_lines(s);
+        case dump_format::pprof:
+            break;
+        case dump_format::folded:
+            break;
+    }
+    return fail(error_code::unsupported, "not a format this build writes", {});
+}
+
+result<decoded_snapshot> decode(std::string_view bytes) {
+    auto decoded = decode_any(bytes);
+    if (!decoded) { return decoded; }
+    codec::repair(decoded->value, decoded->damage);
+    if (auto checked = validate(decoded->value); !checked) { return tl::unexpected<error>(checked.error()); }
+    return decoded;
+}
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Each row type of a snapshot described once: its fields, in order, with the names that JSON uses. The JSON writer and reader
+// and the memtrace row codec are visitors of these lists, so that the formats cannot disagree about what a row holds.
+//
+//   fields(v, row)   calls v(key, member) for every field
+//   tables(v, s)     calls v(table, vector) for every table but `live` and `info`, in the order dumps store them
+//
+// The order of fields is the byte order of memtrace rows (FORMAT.md): it never changes within a major version. A new fact
+// goes to a new table. tests/golden holds dumps that have to stay readable.
+
+#include <concepts>
+#include <type_traits>
+
+#include <memwatch/model/snapshot.hpp>
+
+namespace memwatch::inline v1::codec {
+
+template <class T, class U>
+concept is = std::same_as<std::remove_const_t<T>, U>;
+
+void fields(auto& v, is<named_value> auto& row) {
+    v("name", row.name);
+    v("value", row.value);
+}
+
+void fields(auto& v, is<snapshot_info> auto& row) {
+    v("label", row.label);
+    v("service", row.service);
+    v("host", row.host);
+    v("executable", row.executable);
+    v("version", row.version);
+    v("session", row.session);
+    v("pid", row.pid);
+    v("started_unix_ns", row.started_unix_ns);
+    v("taken_ns", row.taken_ns);
+    v("epoch_ns", row.epoch_ns);
+    v("interval_bytes", row.interval_bytes);
+    v("resident_bytes", row.resident_bytes);
+}
+
+void fields(auto& v, is<module> auto& row) {
+    v("path", row.path);
+    v("build_id", row.build_id);
+    v("start", row.start);
+    v("limit", row.limit);
+    v("file_offset", row.file_offset);
+}
+
+void fields(auto& v, is<source_line> auto& row) {
+    v("function", row.function);
+    v("file", row.file);
+    v("line", row.line);
+}
+
+void fields(auto& v, is<frame> auto& row) {
+    v("module", row.module);
+    v("offset", row.offset);
+    v("lines", row.lines);
+}
+
+void fields(auto& v, is<stack> auto& row) {
+    v("frames", row.frames);
+    v("is_truncated", row.is_truncated);
+}
+
+void fields(auto& v, is<cohort> auto& row) {
+    v("epoch", row.epoch);
+    v("born_bytes", row.born_bytes);
+    v("born_objects", row.born_objects);
+    v("is_merged", row.is_merged);
+}
+
+void fields(auto& v, is<sampled_totals> auto& row) {
+    v("bytes", row.bytes);
+    v("objects", row.objects);
+    v("bytes_variance", row.bytes_variance);
+    v("objects_variance", row.objects_variance);
+    v("samples", row.samples);
+}
+
+void fields(auto& v, is<lifetime_histogram> auto& row) {
+    v("objects", row.objects);
+    v("sum_seconds", row.sum_seconds);
+}
+
+void fields(auto& v, is<site> auto& row) {
+    v("stack", row.stack);
+    v("tag", row.tag);
+    v("type", row.type);
+    v("live", row.live);
+    v("allocated", row.allocated);
+    v("freed", row.freed);
+    v("freed_by_other_thread", row.freed_by_other_thread);
+    v("cohorts", row.cohorts);
+    v("lifetimes", row.lifetimes);
+}
+
+void fields(auto& v, is<live_record> auto& row) {
+    v("sequence", row.sequence);
+    v("size_bytes", row.size_bytes);
+    v("birth_ns", row.birth_ns);
+    v("interval_bytes", row.interval_bytes);
+    v("trace", row.trace);
+    v("site", row.site);
+    v("route", row.route);
+    v("thread", row.thread);
+}
+
+void fields(auto& v, is<tag_totals> auto& row) {
+    v("name", row.name);
+    v("allocated_bytes", row.allocated_bytes);
+    v("allocations", row.allocations);
+    v("freed_bytes", row.freed_bytes);
+    v("frees", row.frees);
+}
+
+void fields(auto& v, is<pool_totals> auto& row) {
+    v("name", row.name);
+    v("upstream", row.upstream);
+    v("object_bytes", row.object_bytes);
+    v("capacity", row.capacity);
+    v("in_use", row.in_use);
+    v("high_water", row.high_water);
+    v("acquires", row.acquires);
+    v("hits", row.hits);
+    v("acquire_failures", row.acquire_failures);
+    v("misuses", row.misuses);
+}
+
+void fields(auto& v, is<thread_info> auto& row) {
+    v("name", row.name);
+    v("tid", row.tid);
+    v("is_alive", row.is_alive);
+}
+
+// A route is a bare string.
+void fields(auto& v, is<std::string> auto& row) { v("name", row); }
+
+// `code` is the chunk type that memtrace files the table under.
+struct table_name {
+    const char* json;
+    char code[5];
+};
+
+void tables(auto&& v, is<snapshot> auto& s) {
+    v(table_name{"modules", "MODS"}, s.modules);
+    v(table_name{"frames", "FRMS"}, s.frames);
+    v(table_name{"stacks", "STKS"}, s.stacks);
+    v(table_name{"tags", "TAGS"}, s.tags);
+    v(table_name{"routes", "ROUT"}, s.routes);
+    v(table_name{"threads", "THRD"}, s.threads);
+    v(table_name{"pools", "POOL"}, s.pools);
+    v(table_name{"sites", "SITE"}, s.sites);
+    v(table_name{"drops", "DROP"}, s.drops);
+    v(table_name{"degradations", "DEGR"}, s.degradations);
+    v(table_name{"self_bytes", "SELF"}, s.self_bytes);
+}
+
+}  // namespace memwatch::inline v1::codec

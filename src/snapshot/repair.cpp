@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "snapshot/repair.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace memwatch::inline v1::codec {
+namespace {
+
+constexpr const char* placeholder = "(damaged)";
+
+// Counts what one rule touched and reports it as one line.
+class loss {
+public:
+    loss(std::vector<std::string>& damage, const char* what) : damage_(damage), what_(what) {}
+    loss(const loss&) = delete;
+    loss& operator=(const loss&) = delete;
+    ~loss() {
+        if (rows_ > 0) { damage_.push_back(std::to_string(rows_) + " " + what_); }
+    }
+    void count() { ++rows_; }
+
+private:
+    std::vector<std::string>& damage_;
+    const char* what_;
+    std::size_t rows_{};
+};
+
+// Index of a row that stands for everything missing from `table`; added when first needed.
+template <class Row, class Make>
+class stand_in {
+public:
+    stand_in(std::vector<Row>& table, Make make) : table_(table), known_(table.size()), make_(make) {}
+
+    // True when `index` pointed nowhere and now points to the placeholder.
+    bool fix(std::uint32_t& index) {
+        if (index < known_) { return false; }
+        if (table_.size() == known_) { table_.push_back(make_()); }
+        index = static_cast<std::uint32_t>(known_);
+        return true;
+    }
+
+private:
+    std::vector<Row>& table_;
+    std::size_t known_;
+    Make make_;
+};
+
+void repair_code(snapshot& s, std::vector<std::string>& damage) {
+    loss lost_modules(damage, "frames: their module is lost");
+    stand_in modules(s.modules, [] { return module{placeholder, {}, 0, 0, 0}; });
+    for (auto& row : s.frames) {
+        if (row.module != no_module && modules.fix(row.module)) { lost_modules.count(); }
+    }
+    loss cut(damage, "stacks: cut at a frame that is lost");
+    for (auto& row : s.stacks) {
+        const auto bad =
+            std::find_if(row.frames.begin(), row.frames.end(), [&](auto index) { return index >= s.frames.size(); });
+        if (bad == row.frames.end()) { continue; }
+        row.frames.erase(bad, row.frames.end());
+        row.is_truncated = true;
+        cut.count();
+    }
+}
+
+void repair_tags(snapshot& s, std::vector<std::string>& damage) {
+    loss torn(damage, "tags: more freed than allocated, set to nothing alive");
+    for (auto& row : s.tags) {
+        if (row.freed_bytes <= row.allocated_bytes && row.frees <= row.allocations) { continue; }
+        row.freed_bytes = row.allocated_bytes;
+        row.frees = row.allocations;
+        torn.count();
+    }
+}
+
+// True when something had to be replaced by zero.
+bool repair_amount(double& value) {
+    if (std::isfinite(value) && value >= 0) { return false; }
+    value = 0;
+    return true;
+}
+
+bool repair_totals(sampled_totals& totals) {
+    bool touched = false;
+    for (auto* value : {&totals.bytes, &totals.objects, &totals.bytes_variance, &totals.objects_variance}) {
+        touched |= repair_amount(*value);
+    }
+    return touched;
+}
+
+bool repair_figures(site& row) {
+    bool touched = false;
+    for (auto* totals : {&row.live, &row.allocated, &row.freed, &row.freed_by_other_thread}) {
+        touched |= repair_totals(*totals);
+    }
+    for (auto& objects : row.lifetimes.objects) { touched |= repair_amount(objects); }
+    touched |= repair_amount(row.lifetimes.sum_seconds);
+    for (auto& each : row.cohorts) {
+        touched |= repair_amount(each.born_bytes);
+        touched |= repair_amount(each.born_objects);
+    }
+    const auto unordered = std::adjacent_find(row.cohorts.begin(), row.cohorts.end(),
+                                              [](const cohort& a, const cohort& b) { return a.epoch >= b.epoch; });
+    if (unordered == row.cohorts.end()) { return touched; }
+    row.cohorts.erase(unordered + 1, row.cohorts.end());
+    return true;
+}
+
+void repair_sites(snapshot& s, std::vector<std::string>& damage) {
+    loss lost_stacks(damage, "sites: their stack is lost");
+    loss lost_tags(damage, "sites: their tag is lost");
+    loss figures(damage, "sites: impossible figures, set to zero");
+    stand_in stacks(s.stacks, [] { return stack{{}, true}; });
+    stand_in tags(s.tags, [] { return tag_totals{placeholder, 0, 0, 0, 0}; });
+    for (auto& row : s.sites) {
+        if (stacks.fix(row.stack)) { lost_stacks.count(); }
+        if (tags.fix(row.tag)) { lost_tags.count(); }
+        if (repair_figures(row)) { figures.count(); }
+    }
+}
+
+void repair_live(snapshot& s, std::vector<std::string>& damage) {
+    loss dropped(damage, "live records: dropped, their site is lost or their order is broken");
+    loss lost_names(damage, "live records: their route or thread is lost");
+    stand_in routes(s.routes, [] { return std::string{placeholder}; });
+    stand_in threads(s.threads, [] { return thread_info{placeholder, 0, false}; });
+    std::vector<std::uint64_t> records(s.sites.size());
+    std::size_t kept = 0;
+    for (auto& row : s.live) {
+        const bool in_order = kept == 0 || s.live[kept - 1].sequence < row.sequence;
+        if (row.site >= s.sites.size() || !in_order || records[row.site] >= s.sites[row.site].live.samples) {
+            dropped.count();
+            continue;
+        }
+        ++records[row.site];
+        const bool route_lost = routes.fix(row.route);
+        const bool thread_lost = threads.fix(row.thread);
+        if (route_lost || thread_lost) { lost_names.count(); }
+        s.live[kept++] = row;
+    }
+    s.live.resize(kept);
+}
+
+}  // namespace
+
+void repair(snapshot& s, std::vector<std::string>& damage) {
+    if (validate(s)) { return; }
+    repair_code(s, damage);
+    repair_tags(s, damage);
+    repair_sites(s, damage);
+    repair_live(s, damage);
+}
+
+}  // namespace memwatch::inline v1::codec
