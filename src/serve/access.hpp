@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Who may ask for what, before any route runs.
+//
+//   bound to        Host                     /metrics, /healthz    GET /debug/...    POST
+//   loopback        a loopback name only     open                  open              bearer token
+//   anything else   any                      open                  bearer token      bearer token
+//   host's server   (its business)           open                  open              bearer token
+//
+// The Host check stops DNS rebinding: a page of evil.example whose name suddenly resolves to 127.0.0.1 still says
+// `Host: evil.example`. A request that carries an Origin other than its own Host comes from a foreign page and is refused
+// everywhere; there is no CORS. Threads: any.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <memwatch/base/result.hpp>
+#include <memwatch/serve/http_handler.hpp>
+
+namespace memwatch {
+inline namespace v1 {
+namespace serve {
+
+enum class exposure { loopback, network, mounted };
+
+struct access_policy {
+    exposure where{exposure::mounted};
+    std::string token;  // empty = none configured: everything that needs one is refused
+};
+
+// A refusal, to be sent as is.
+struct refusal {
+    unsigned status{};
+    std::string what;
+};
+
+// Value of the first header called `name` (case-insensitive); empty when there is none.
+[[nodiscard]] std::string_view header(const http_request& request, std::string_view name) noexcept;
+
+// Host and Origin. Nothing = fine.
+[[nodiscard]] std::optional<refusal> check_origin(const http_request& request, const access_policy& policy);
+
+// The bearer token: 403 when none is configured, 401 when the request brings none or another.
+[[nodiscard]] std::optional<refusal> check_token(const http_request& request, const access_policy& policy);
+
+// Equality in time that depends on the lengths only, so that a token can't be guessed character by character.
+[[nodiscard]] bool is_equal_constant_time(std::string_view a, std::string_view b) noexcept;
+
+// Is `host` (a Host header: name or address, optional port) a name for this machine's loopback?
+[[nodiscard]] bool is_loopback_host(std::string_view host) noexcept;
+
+// Reads a token: a regular file of this user (or root), readable by nobody else, 16 to 4096 characters without spaces; one
+// trailing newline is dropped. Errors: io, invalid_argument; `where` is the path, and no error ever shows the contents.
+[[nodiscard]] result<std::string> read_token_file(const std::string& path);
+
+// 16 to 4096 visible ASCII characters. Errors: invalid_argument.
+[[nodiscard]] result<void> check_token_form(std::string_view token);
+
+}  // namespace serve
+}  // namespace v1
+}  // namespace memwatch

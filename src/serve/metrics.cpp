@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/metrics.hpp"
+
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <sstream>
+#include <string_view>
+#include <unordered_map>
+
+#include "serve/utf8.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace serve {
+
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using label_list = std::vector<ClientMetric::Label>;
+
+constexpr std::size_t max_label_bytes = 200;
+constexpr std::string_view other = "other";
+
+std::string label_value(std::string_view text) { return to_utf8(text, max_label_bytes); }
+
+MetricFamily family(const char* name, const char* help, MetricType type) {
+    MetricFamily out;
+    out.name = name;
+    out.help = help;
+    out.type = type;
+    return out;
+}
+
+// Non-finite values would be legal, but no sum over them means anything.
+double finite(double value) { return std::isfinite(value) ? value : 0.0; }
+
+void add(MetricFamily& to, label_list labels, double value) {
+    ClientMetric& metric = to.metric.emplace_back();
+    metric.label = std::move(labels);
+    (to.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = finite(value);
+}
+
+void add_single(std::vector<MetricFamily>& out, const char* name, const char* help, MetricType type, double value) {
+    add(out.emplace_back(family(name, help, type)), {}, value);
+}
+
+// Rows under unique names: row i of the input goes to group[i]; groups beyond `max` share the last one, `other`.
+struct grouping {
+    std::vector<std::string> names;
+    std::vector<std::size_t> group;
+};
+
+template <class Rows>
+grouping group_by_name(const Rows& rows, std::size_t max) {
+    grouping out;
+    std::unordered_map<std::string, std::size_t> index;
+    for (const auto& row : rows) {
+        std::string name = label_value(row.name);
+        if (index.count(name) == 0 && index.size() >= max) { name = other; }
+        const auto [it, is_new] = index.emplace(name, out.names.size());
+        if (is_new) { out.names.push_back(name); }
+        out.group.push_back(it->second);
+    }
+    return out;
+}
+
+double as_double(std::uint64_t value) { return static_cast<double>(value); }
+
+// --- exact tag counters
+
+struct tag_metric {
+    const char* name;
+    const char* help;
+    MetricType type;
+    double (*value)(const tag_totals&);
+};
+
+constexpr tag_metric tag_metrics[] = {
+    {"memwatch_live_bytes", "Bytes alive under the tag, exact.", MetricType::Gauge,
+     [](const tag_totals& t) { return as_double(t.live_bytes()); }},
+    {"memwatch_live_objects", "Allocations alive under the tag, exact.", MetricType::Gauge,
+     [](const tag_totals& t) { return as_double(t.live_objects()); }},
+    {"memwatch_allocated_bytes_total", "Bytes allocated under the tag, exact.", MetricType::Counter,
+     [](const tag_totals& t) { return as_double(t.allocated_bytes); }},
+    {"memwatch_allocations_total", "Allocations under the tag, exact.", MetricType::Counter,
+     [](const tag_totals& t) { return as_double(t.allocations); }},
+    {"memwatch_freed_bytes_total", "Bytes freed under the tag, exact.", MetricType::Counter,
+     [](const tag_totals& t) { return as_double(t.freed_bytes); }},
+    {"memwatch_frees_total", "Frees under the tag, exact.", MetricType::Counter,
+     [](const tag_totals& t) { return as_double(t.frees); }},
+};
+
+// Sums in integers, so that the figures stay exact.
+std::vector<tag_totals> sum_tags(const snapshot& s, const grouping& tags) {
+    std::vector<tag_totals> out(tags.names.size());
+    for (std::size_t i = 0; i < s.tags.size(); ++i) {
+        tag_totals& into = out[tags.group[i]];
+        into.allocated_bytes += s.tags[i].allocated_bytes;
+        into.allocations += s.tags[i].allocations;
+        into.freed_bytes += s.tags[i].freed_bytes;
+        into.frees += s.tags[i].frees;
+    }
+    return out;
+}
+
+void add_tags(std::vector<MetricFamily>& out, const snapshot& s, const grouping& tags) {
+    const std::vector<tag_totals> sums = sum_tags(s, tags);
+    for (const tag_metric& m : tag_metrics) {
+        MetricFamily& to = out.emplace_back(family(m.name, m.help, m.type));
+        for (std::size_t i = 0; i < sums.size(); ++i) { add(to, {{"tag", tags.names[i]}}, m.value(sums[i])); }
+    }
+}
+
+// --- estimates by tag, from the sites
+
+struct tag_estimates {
+    double cross_thread_frees{};
+    lifetime_histogram lifetimes;
+};
+
+std::vector<tag_estimates> sum_sites_by_tag(const snapshot& s, const grouping& tags) {
+    std::vector<tag_estimates> out(tags.names.size());
+    for (const site& from : s.sites) {
+        if (from.tag >= tags.group.size()) { continue; }
+        tag_estimates& into = out[tags.group[from.tag]];
+        into.cross_thread_frees += from.freed_by_other_thread.objects;
+        into.lifetimes.sum_seconds += from.lifetimes.sum_seconds;
+        for (std::size_t i = 0; i < lifetime_bucket_count; ++i) { into.lifetimes.objects[i] += from.lifetimes.objects[i]; }
+    }
+    return out;
+}
+
+ClientMetric::Histogram to_histogram(const lifetime_histogram& from) {
+    ClientMetric::Histogram out;
+    double cumulative = 0;
+    for (std::size_t i = 0; i < lifetime_bucket_count; ++i) {
+        cumulative += from.objects[i];
+        const bool is_last = i + 1 == lifetime_bucket_count;
+        const double bound =
+            is_last ? std::numeric_limits<double>::infinity() : static_cast<double>(lifetime_bounds_ns[i]) / 1e9;
+        out.bucket.push_back({static_cast<std::uint64_t>(std::llround(cumulative)), bound});  // weighted, so rounded
+    }
+    out.sample_count = out.bucket.back().cumulative_count;
+    out.sample_sum = finite(from.sum_seconds);
+    return out;
+}
+
+void add_estimates_by_tag(std::vector<MetricFamily>& out, const snapshot& s, const grouping& tags) {
+    const std::vector<tag_estimates> sums = sum_sites_by_tag(s, tags);
+    MetricFamily frees =
+        family("memwatch_cross_thread_frees_total",
+               "Frees by another thread than the one that allocated, estimated from samples.", MetricType::Counter);
+    MetricFamily lifetimes =
+        family("memwatch_object_lifetime_seconds", "Time from allocation to free of freed blocks, estimated from samples.",
+               MetricType::Histogram);
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+        const label_list labels{{"tag", tags.names[i]}};
+        add(frees, labels, sums[i].cross_thread_frees);
+        ClientMetric& metric = lifetimes.metric.emplace_back();
+        metric.label = labels;
+        metric.histogram = to_histogram(sums[i].lifetimes);
+    }
+    out.push_back(std::move(frees));
+    out.push_back(std::move(lifetimes));
+}
+
+// --- sites
+
+// Indices of the `max` sites with the most live bytes, largest first; ties by index, so that equal pages stay equal.
+std::vector<std::size_t> top_sites(const snapshot& s, std::size_t max) {
+    std::vector<std::size_t> order;
+    for (std::size_t i = 0; i < s.sites.size(); ++i) {
+        if (s.sites[i].live.bytes > 0) { order.push_back(i); }
+    }
+    const auto end = order.begin() + static_cast<std::ptrdiff_t>(std::min(max, order.size()));
+    std::partial_sort(order.begin(), end, order.end(), [&](std::size_t a, std::size_t b) {
+        return s.sites[a].live.bytes != s.sites[b].live.bytes ? s.sites[a].live.bytes > s.sites[b].live.bytes : a < b;
+    });
+    order.erase(end, order.end());
+    return order;
+}
+
+void add_sites(std::vector<MetricFamily>& out, const snapshot& s, const grouping& tags, const metrics_options& options) {
+    MetricFamily& to = out.emplace_back(family("memwatch_site_live_bytes",
+                                               "Live bytes of the largest allocation sites, estimated from samples; "
+                                               "everything else is site=\"other\".",
+                                               MetricType::Gauge));
+    double rest = 0;
+    for (const site& each : s.sites) { rest += finite(each.live.bytes); }
+    std::unordered_map<std::string, std::size_t> seen;  // site label -> metric; equal labels are one series
+    for (const std::size_t i : top_sites(s, options.max_sites)) {
+        const site& each = s.sites[i];
+        rest -= finite(each.live.bytes);
+        const std::string id = site_label(s, each);
+        const auto [it, is_new] = seen.emplace(id, to.metric.size());
+        if (!is_new) {
+            to.metric[it->second].gauge.value += finite(each.live.bytes);
+            continue;
+        }
+        const std::string function = options.name_site ? options.name_site(s, each) : "unknown";
+        const std::string tag = each.tag < tags.group.size() ? tags.names[tags.group[each.tag]] : std::string(other);
+        add(to, {{"site", id}, {"function", label_value(function)}, {"tag", tag}}, each.live.bytes);
+    }
+    const std::string name(other);
+    add(to, {{"site", name}, {"function", name}, {"tag", name}}, std::max(0.0, rest));
+}
+
+// --- pools
+
+struct pool_metric {
+    const char* name;
+    const char* help;
+    MetricType type;
+    std::uint64_t (*value)(const pool_totals&);
+};
+
+constexpr pool_metric pool_metrics[] = {
+    {"memwatch_pool_capacity", "Objects the pool has storage for.", MetricType::Gauge,
+     [](const pool_totals& p) { return p.capacity; }},
+    {"memwatch_pool_in_use", "Objects taken from the pool.", MetricType::Gauge, [](const pool_totals& p) { return p.in_use; }},
+    {"memwatch_pool_free", "Objects the pool can hand out without growing.", MetricType::Gauge,
+     [](const pool_totals& p) { return p.free(); }},
+    {"memwatch_pool_high_water", "Most objects in use at once.", MetricType::Gauge,
+     [](const pool_totals& p) { return p.high_water; }},
+    {"memwatch_pool_acquires_total", "Objects asked for.", MetricType::Counter,
+     [](const pool_totals& p) { return p.acquires; }},
+    {"memwatch_pool_hits_total", "Acquires served without growing.", MetricType::Counter,
+     [](const pool_totals& p) { return p.hits; }},
+    {"memwatch_pool_acquire_failures_total", "Acquires refused because the pool was exhausted.", MetricType::Counter,
+     [](const pool_totals& p) { return p.acquire_failures; }},
+    {"memwatch_pool_misuses_total", "Double releases, foreign pointers, objects outstanding at destruction.",
+     MetricType::Counter, [](const pool_totals& p) { return p.misuses; }},
+};
+
+void add_pools(std::vector<MetricFamily>& out, const snapshot& s, std::size_t max_pools) {
+    const grouping pools = group_by_name(s.pools, max_pools);
+    for (const pool_metric& m : pool_metrics) {
+        std::vector<std::uint64_t> sums(pools.names.size());
+        for (std::size_t i = 0; i < s.pools.size(); ++i) { sums[pools.group[i]] += m.value(s.pools[i]); }
+        MetricFamily& to = out.emplace_back(family(m.name, m.help, m.type));
+        for (std::size_t i = 0; i < sums.size(); ++i) { add(to, {{"pool", pools.names[i]}}, as_double(sums[i])); }
+    }
+}
+
+// --- memwatch itself
+
+void add_named(std::vector<MetricFamily>& out, const char* name, const char* help, const char* label,
+               const std::vector<named_value>& values) {
+    const grouping names = group_by_name(values, 50);
+    std::vector<std::uint64_t> sums(names.names.size());
+    for (std::size_t i = 0; i < values.size(); ++i) { sums[names.group[i]] += values[i].value; }
+    MetricFamily& to = out.emplace_back(family(name, help, MetricType::Counter));
+    for (std::size_t i = 0; i < sums.size(); ++i) { add(to, {{label, names.names[i]}}, as_double(sums[i])); }
+}
+
+sampled_totals sum_live(const snapshot& s) {
+    sampled_totals out;
+    for (const site& each : s.sites) { out.add(each.live); }
+    return out;
+}
+
+void add_heap(std::vector<MetricFamily>& out, const snapshot& s) {
+    const sampled_totals live = sum_live(s);
+    add_single(out, "memwatch_heap_live_bytes", "Live bytes of everything memwatch sees, estimated from samples.",
+               MetricType::Gauge, live.bytes);
+    add_single(out, "memwatch_heap_live_standard_error_bytes", "Standard error of memwatch_heap_live_bytes.", MetricType::Gauge,
+               live.bytes_standard_error());
+    add_single(out, "memwatch_live_samples", "Sampled blocks that are alive.", MetricType::Gauge, as_double(live.samples));
+}
+
+void add_self(std::vector<MetricFamily>& out, const snapshot& s) {
+    std::uint64_t self_bytes = 0;
+    for (const named_value& part : s.self_bytes) { self_bytes += part.value; }
+    add_single(out, "memwatch_self_bytes", "Bytes memwatch itself holds.", MetricType::Gauge, as_double(self_bytes));
+    add_named(out, "memwatch_dropped_total", "Records lost, by reason.", "reason", s.drops);
+    add_named(out, "memwatch_degradations_total", "Steps taken to stay in budget.", "step", s.degradations);
+    add_single(out, "memwatch_sample_interval_bytes", "Mean bytes between samples; 0 records every block.", MetricType::Gauge,
+               as_double(s.info.interval_bytes));
+    MetricFamily& build = out.emplace_back(family("memwatch_build_info", "The version of memwatch.", MetricType::Gauge));
+    add(build, {{"version", label_value(s.info.version)}}, 1);
+}
+
+// FNV-1a, 64 bits (Fowler, Noll, Vo; offset basis and prime from their page). Collisions only merge two series.
+class hash64 {
+public:
+    void add(std::string_view bytes) {
+        for (const char c : bytes) { add_byte(static_cast<unsigned char>(c)); }
+        add_byte(0xFF);  // no UTF-8 text contains it: "ab","c" differs from "a","bc"
+    }
+    void add(std::uint64_t value) {
+        for (int i = 0; i < 8; ++i) { add_byte(static_cast<unsigned char>(value >> (8 * i))); }
+    }
+    [[nodiscard]] std::string hex() const {
+        constexpr char digits[] = "0123456789abcdef";
+        std::string out(16, '0');
+        for (std::size_t i = 0; i < 16; ++i) { out[i] = digits[(value_ >> (60 - 4 * i)) & 0xFU]; }
+        return out;
+    }
+
+private:
+    void add_byte(unsigned char byte) { value_ = (value_ ^ byte) * 0x100000001B3ULL; }
+
+    std::uint64_t value_{0xCBF29CE484222325ULL};
+};
+
+void add_frame(hash64& hash, const snapshot& s, const frame& f) {
+    if (f.module < s.modules.size()) {
+        const module& m = s.modules[f.module];
+        hash.add(m.build_id.empty() ? m.path : m.build_id);
+    }
+    hash.add(f.offset);
+}
+
+}  // namespace
+
+std::string site_label(const snapshot& s, const site& of) {
+    hash64 hash;
+    if (of.stack < s.stacks.size()) {
+        for (const std::uint32_t index : s.stacks[of.stack].frames) {
+            if (index < s.frames.size()) { add_frame(hash, s, s.frames[index]); }
+        }
+    }
+    hash.add(of.type);
+    hash.add(of.tag < s.tags.size() ? std::string_view(s.tags[of.tag].name) : std::string_view{});
+    return hash.hex();
+}
+
+std::vector<prometheus::MetricFamily> collect_metrics(const snapshot& s, const metrics_options& options) {
+    std::vector<MetricFamily> out;
+    out.reserve(32);  // references into `out` stay valid while one family is filled
+    add_single(out, "memwatch_up", "1 while memwatch can answer, 0 when it never started.", MetricType::Gauge, 1);
+    const grouping tags = group_by_name(s.tags, options.max_tags);
+    add_tags(out, s, tags);
+    add_estimates_by_tag(out, s, tags);
+    add_heap(out, s);
+    add_sites(out, s, tags, options);
+    add_pools(out, s, options.max_pools);
+    add_self(out, s);
+    out.erase(std::remove_if(out.begin(), out.end(), [](const MetricFamily& f) { return f.metric.empty(); }), out.end());
+    return out;
+}
+
+std::vector<prometheus::MetricFamily> collect_metrics_or_down(const result<snapshot>& s, const metrics_options& options) {
+    if (s) { return collect_metrics(*s, options); }
+    std::vector<MetricFamily> out;
+    add_single(out, "memwatch_up", "1 while memwatch can answer, 0 when it never started.", MetricType::Gauge, 0);
+    return out;
+}
+
+std::string render_metrics(const std::vector<prometheus::MetricFamily>& families) {
+    std::ostringstream out;
+    prometheus::TextSerializer().Serialize(out, families);
+    return std::move(out).str();
+}
+
+}  // namespace serve
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/routes.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <stdexcept>
+#include <string>
+
+#include "unit/serve/made_snapshot.hpp"
+
+namespace serve = memwatch::serve;
+using memwatch_test::made_snapshot;
+
+namespace {
+
+std::uint64_t fake_now = 0;
+std::uint64_t fake_clock() noexcept { return fake_now; }
+
+constexpr const char* token = "0123456789abcdef";
+
+// A memwatch that answers with what it was asked.
+struct fixture {
+    int freezes{};
+    std::string health_detail;
+    std::string summary_text{"summary"};
+    std::string encoded{"dump"};
+    bool is_down{};
+
+    serve::service_view view() {
+        serve::service_view v;
+        v.freeze = [this](std::string_view label) -> memwatch::result<memwatch::snapshot> {
+            ++freezes;
+            if (is_down) { return memwatch::fail(memwatch::error_code::unavailable, "memwatch never started"); }
+            memwatch::snapshot s = made_snapshot();
+            s.info.label = std::string(label);
+            return s;
+        };
+        v.summarize = [this]() -> memwatch::result<memwatch::snapshot> {
+            if (is_down) { return memwatch::fail(memwatch::error_code::unavailable, "memwatch never started"); }
+            return made_snapshot();
+        };
+        v.name_functions = [](memwatch::snapshot&, std::size_t) {};
+        v.encode = [this](const memwatch::snapshot& s, std::string_view format) -> memwatch::result<std::string> {
+            return encoded + " " + std::string(format) + " " + s.info.label;
+        };
+        v.decode = [](std::string_view dump) -> memwatch::result<memwatch::snapshot> {
+            if (dump.empty()) { return memwatch::fail(memwatch::error_code::unreadable, "empty"); }
+            memwatch::snapshot s = made_snapshot();
+            s.info.label = "decoded(" + std::string(dump) + ")";
+            return s;
+        };
+        v.render_diff = [](const memwatch::snapshot& before, const memwatch::snapshot&,
+                           const serve::diff_request& r) -> memwatch::result<std::string> {
+            return before.info.label + " by=" + r.by + " threshold=" + std::to_string(r.threshold_bytes) + " focus=" + r.focus +
+                   " top=" + std::to_string(r.top) + (r.as_text ? " text" : " json");
+        };
+        v.render_summary = [this](const memwatch::snapshot&, std::size_t top) -> memwatch::result<std::string> {
+            return summary_text + " top=" + std::to_string(top);
+        };
+        v.render_table = [](const memwatch::snapshot&, const serve::table_request& r) -> memwatch::result<std::string> {
+            if (r.by == "nonsense") { return memwatch::fail(memwatch::error_code::invalid_argument, "no such column", "by"); }
+            return r.name + " by=" + r.by + " cursor=" + r.cursor + " top=" + std::to_string(r.top) +
+                   (r.as_text ? " text" : " json");
+        };
+        v.render_config = [](bool as_text) -> memwatch::result<std::string> {
+            return std::string(as_text ? "config text" : "{}");
+        };
+        v.health = [this] { return health_detail; };
+        v.name_site = [](const memwatch::snapshot&, const memwatch::site&) { return std::string("f"); };
+        return v;
+    }
+
+    serve::router router(serve::router_options options = with_token()) {
+        options.clock = &fake_clock;
+        return serve::router(view(), options, std::make_shared<serve::kept_snapshots>());
+    }
+
+    static serve::router_options with_token() {
+        serve::router_options options;
+        options.access = {serve::exposure::loopback, token};
+        return options;
+    }
+};
+
+memwatch::http_request ask(const std::string& method, const std::string& target,
+                           std::vector<std::pair<std::string, std::string>> headers = {}) {
+    headers.emplace_back("Host", "127.0.0.1:9467");
+    return {method, target, std::move(headers), {}};
+}
+
+memwatch::http_request get(const std::string& target) { return ask("GET", target); }
+
+memwatch::http_request post(const std::string& target) {
+    return ask("POST", target, {{"Authorization", std::string("Bearer ") + token}});
+}
+
+std::string header_of(const memwatch::http_response& r, const std::string& name) {
+    const auto it = std::find_if(r.headers.begin(), r.headers.end(), [&](const auto& h) { return h.first == name; });
+    return it == r.headers.end() ? std::string() : it->second;
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("routes: each route answers with its type") {
+    struct row {
+        const char* target;
+        const char* type;
+        const char* body;
+    };
+    const row rows[] = {
+        {"/metrics", "text/plain; version=0.0.4; charset=utf-8", "memwatch_live_bytes{tag=\"order-cache\"} 3072\n"},
+        {"/healthz", "text/plain; charset=utf-8", "ok\n"},
+        {"/debug/memtrace", "text/plain; charset=utf-8", "summary top=20"},
+        {"/debug/memtrace/?top=3", "text/plain; charset=utf-8", "summary top=3"},
+        {"/debug/memtrace/snapshot", "application/octet-stream", "dump memtrace "},
+        {"/debug/memtrace/snapshot?format=json&label=before", "application/json", "dump json before"},
+        {"/debug/memtrace/snapshot?format=jsonl", "application/x-ndjson", "dump jsonl"},
+        {"/debug/memtrace/snapshot?format=pprof", "application/octet-stream", "dump pprof"},
+        {"/debug/memtrace/snapshot?format=folded", "text/plain; charset=utf-8", "dump folded"},
+        {"/debug/memtrace/sites", "application/json", "sites by= cursor= top=100 json"},
+        {"/debug/memtrace/sites?by=samples&top=7&cursor=c&format=text", "text/plain; charset=utf-8",
+         "sites by=samples cursor=c top=7 text"},
+        {"/debug/memtrace/types", "application/json", "types"},
+        {"/debug/memtrace/tags", "application/json", "tags"},
+        {"/debug/memtrace/pools", "application/json", "pools"},
+        {"/debug/memtrace/threads", "application/json", "threads"},
+        {"/debug/memtrace/routes", "application/json", "routes"},
+        {"/debug/memtrace/traces", "application/json", "traces"},
+        {"/debug/memtrace/config", "application/json", "{}"},
+        {"/debug/memtrace/config?format=text", "text/plain; charset=utf-8", "config text"},
+        {"/debug/pprof/heap", "application/octet-stream", "dump pprof"},
+        {"/debug/pprof/allocs?gc=1&debug=0", "application/octet-stream", "dump pprof"},
+    };
+    fixture f;
+    for (const row& r : rows) {
+        INFO(r.target);
+        serve::router router = f.router();
+        const auto answer = router.handle(get(r.target));
+        CHECK(answer.status == 200);
+        CHECK(header_of(answer, "Content-Type") == r.type);
+        CHECK(contains(answer.body, r.body));
+
+        const auto head = router.handle(ask("HEAD", r.target));
+        CHECK(head.status == 200);
+        CHECK(head.body.empty());
+        CHECK(header_of(head, "Content-Length") == std::to_string(answer.body.size()));
+        CHECK(header_of(head, "Content-Type") == r.type);
+    }
+}
+
+TEST_CASE("routes: every refusal has its status and names what was wrong") {
+    struct row {
+        const char* method;
+        const char* target;
+        unsigned status;
+        const char* words;
+    };
+    const row rows[] = {
+        {"GET", "/", 404, "no such route"},
+        {"GET", "/metrics/", 404, "no such route"},
+        {"GET", "/debug/memtrace/../../etc/passwd", 404, "no such route"},
+        {"GET", "/debug/memtrace/verdicts", 404, "no such route"},
+        {"POST", "/nonsense", 404, "no such route"},
+        {"GET", "metrics", 400, "begin with '/'"},
+        {"GET", "/metrics?x=1", 400, "x: unknown parameter; /metrics takes none"},
+        {"GET", "/debug/memtrace?tip=3", 400, "tip: unknown parameter; /debug/memtrace takes top|format"},
+        {"GET", "/debug/memtrace?top=x", 400, "top: must be a whole number from 0 to 10000"},
+        {"GET", "/debug/memtrace?top=10001", 400, "top:"},
+        {"GET", "/debug/memtrace?format=yaml", 400, "format: must be one of text|html"},
+        {"GET", "/debug/memtrace/snapshot?format=yaml", 400, "format: must be one of memtrace|json|jsonl|pprof|folded"},
+        {"GET", "/debug/memtrace/snapshot?label=a%20b", 400, "label:"},
+        {"GET", "/debug/memtrace/snapshot?seconds=3", 400, "seconds: a delta over a window is not supported yet"},
+        {"GET", "/debug/pprof/heap?seconds=3", 400, "seconds:"},
+        {"GET", "/debug/pprof/heap?debug=1", 400, "debug:"},
+        {"GET", "/debug/memtrace/sites?top=0", 400, "top:"},
+        {"GET", "/debug/memtrace/sites?by=nonsense", 400, "by: no such column"},
+        {"GET", "/debug/memtrace/sites?format=html", 400, "format: must be one of json|text"},
+        {"GET", "/debug/memtrace/config?format=html", 400, "format:"},
+        {"GET", "/debug/memtrace/diff", 400, "base: the label of a kept snapshot is needed"},
+        {"GET", "/debug/memtrace/diff?base=a", 404, "base: no kept snapshot has this label; none is kept"},
+        {"GET", "/debug/memtrace/diff?base=a&threshold=lots", 400, "threshold:"},
+        {"GET", "/debug/memtrace/diff?base=a&treshold=1", 400, "treshold: unknown parameter"},
+        {"GET", "/debug/memtrace/diff?base=a&by=colour", 400, "by: must be one of"},
+        {"GET", "/debug/memtrace/diff?base=a&top=-1", 400, "top:"},
+        {"GET", "/debug/memtrace/diff?base=a&format=md", 400, "format:"},
+        {"GET", "/debug/memtrace/diff?base=a&focus=re:(a*)*", 400, "focus:"},
+        {"POST", "/metrics", 405, "GET, HEAD"},
+        {"DELETE", "/debug/memtrace/snapshot", 405, "GET, HEAD, POST"},
+        {"OPTIONS", "/metrics", 405, "GET, HEAD"},
+        {"get", "/metrics", 405, "GET, HEAD"},
+    };
+    fixture f;
+    for (const row& r : rows) {
+        INFO(r.method << " " << r.target);
+        serve::router router = f.router();
+        const auto answer = router.handle(ask(r.method, r.target));
+        CHECK(answer.status == r.status);
+        CHECK(contains(answer.body, r.words));
+        CHECK(header_of(answer, "Content-Type") == "text/plain; charset=utf-8");
+        CHECK(header_of(answer, "Allow") == (r.status == 405 ? r.words : ""));
+    }
+    serve::router router = f.router();
+    CHECK(router.handle(get("/" + std::string(9000, 'a'))).status == 414);
+    auto with_body = post("/debug/memtrace/snapshot?label=a");
+    with_body.body.assign(64 * 1024 + 1, 'x');
+    CHECK(router.handle(with_body).status == 413);
+}
+
+TEST_CASE("routes: every answer carries the security headers and none allows other origins") {
+    fixture f;
+    serve::router router = f.router();
+    for (const char* target : {"/metrics", "/nonsense", "/debug/memtrace", "/debug/memtrace?top=x"}) {
+        const auto answer = router.handle(get(target));
+        CHECK(header_of(answer, "X-Content-Type-Options") == "nosniff");
+        CHECK(header_of(answer, "Cache-Control") == "no-store");
+        CHECK(contains(header_of(answer, "Content-Security-Policy"), "default-src 'none'"));
+        CHECK(header_of(answer, "Access-Control-Allow-Origin").empty());
+    }
+    CHECK(header_of(router.handle(get("/debug/memtrace/snapshot")), "Content-Disposition") ==
+          "attachment; filename=\"memwatch.memtrace\"");
+    CHECK(router.handle({"GET", "/metrics", {{"Host", "evil.example"}}, {}}).status == 403);
+    CHECK(router.handle(ask("GET", "/metrics", {{"Origin", "http://evil.example"}})).status == 403);
+}
+
+TEST_CASE("routes: a browser gets an escaped page, everything else text") {
+    fixture f;
+    f.summary_text = "std::vector<Order> & \"x\" 'y' </pre><script>alert(1)</script>";
+    serve::router router = f.router();
+    const auto page =
+        router.handle(ask("GET", "/debug/memtrace", {{"Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}}));
+    CHECK(header_of(page, "Content-Type") == "text/html; charset=utf-8");
+    CHECK(header_of(page, "Vary") == "Accept");
+    CHECK(contains(page.body, "<pre>std::vector&lt;Order&gt; &amp; &quot;x&quot; &#39;y&#39; &lt;/pre&gt;&lt;script&gt;"));
+    CHECK_FALSE(contains(page.body, "<script>"));
+    CHECK(header_of(router.handle(ask("GET", "/debug/memtrace", {{"Accept", "*/*"}})), "Content-Type") ==
+          "text/plain; charset=utf-8");
+    CHECK(header_of(router.handle(ask("GET", "/debug/memtrace?format=text", {{"Accept", "text/html"}})), "Content-Type") ==
+          "text/plain; charset=utf-8");
+}
+
+TEST_CASE("routes: a kept snapshot is what a diff starts from") {
+    fixture f;
+    serve::router router = f.router();
+    const auto kept = router.handle(post("/debug/memtrace/snapshot?label=before"));
+    CHECK(kept.status == 201);
+    CHECK(kept.body == "{\"label\":\"before\",\"bytes\":20,\"taken_ns\":5000000000}\n");
+    const auto diff =
+        router.handle(get("/debug/memtrace/diff?base=before&threshold=10MB&focus=*api*&by=route&top=5&format=text"));
+    CHECK(diff.status == 200);
+    CHECK(diff.body == "decoded(dump memtrace before) by=route threshold=10000000.000000 focus=*api* top=5 text");
+    CHECK(router.handle(get("/debug/memtrace/diff?base=before")).body ==
+          "decoded(dump memtrace before) by=site threshold=0.000000 focus= top=20 json");
+    const auto missing = router.handle(get("/debug/memtrace/diff?base=after"));
+    CHECK(missing.status == 404);
+    CHECK(contains(missing.body, "kept: before"));
+    CHECK(router.handle(post("/debug/memtrace/snapshot")).status == 400);
+    CHECK(router.handle(post("/debug/memtrace/snapshot?label=a/b")).status == 400);
+}
+
+TEST_CASE("routes: a GET with a label keeps nothing") {
+    fixture f;
+    serve::router router = f.router();
+    CHECK(router.handle(get("/debug/memtrace/snapshot?label=x")).status == 200);
+    CHECK(router.handle(get("/debug/memtrace/diff?base=x")).status == 404);
+}
+
+TEST_CASE("routes: a POST needs the token, on loopback too") {
+    fixture f;
+    serve::router with = f.router();
+    const auto anonymous = with.handle(ask("POST", "/debug/memtrace/snapshot?label=a"));
+    CHECK(anonymous.status == 401);
+    CHECK(header_of(anonymous, "WWW-Authenticate") == "Bearer realm=\"memwatch\"");
+    CHECK(f.freezes == 0);
+
+    serve::router_options options;
+    options.access.where = serve::exposure::loopback;
+    serve::router without = f.router(options);
+    const auto refused = without.handle(post("/debug/memtrace/snapshot?label=a"));
+    CHECK(refused.status == 403);
+    CHECK(contains(refused.body, "MEMWATCH_TOKEN"));
+    CHECK(f.freezes == 0);
+    options.access.where = serve::exposure::mounted;
+    CHECK(f.router(options).handle(post("/debug/memtrace/snapshot?label=a")).status == 403);
+}
+
+TEST_CASE("routes: beyond loopback the debug routes need the token, and metrics do not") {
+    fixture f;
+    serve::router_options options = fixture::with_token();
+    options.access.where = serve::exposure::network;
+    serve::router router = f.router(options);
+    const auto bearer = std::string("Bearer ") + token;
+    CHECK(router.handle({"GET", "/metrics", {{"Host", "orders.svc:9467"}}, {}}).status == 200);
+    CHECK(router.handle({"GET", "/healthz", {{"Host", "orders.svc:9467"}}, {}}).status == 200);
+    CHECK(router.handle({"GET", "/debug/memtrace", {{"Host", "orders.svc:9467"}}, {}}).status == 401);
+    CHECK(router.handle({"GET", "/debug/memtrace", {{"Host", "orders.svc:9467"}, {"Authorization", bearer}}, {}}).status ==
+          200);
+    options.access.token.clear();
+    CHECK(f.router(options).handle({"GET", "/debug/pprof/heap", {{"Host", "orders.svc:9467"}}, {}}).status == 403);
+}
+
+TEST_CASE("routes: debug routes can be switched off and metrics stay") {
+    fixture f;
+    serve::router_options options = fixture::with_token();
+    options.debug_routes = false;
+    serve::router router = f.router(options);
+    CHECK(router.handle(get("/metrics")).status == 200);
+    CHECK(router.handle(get("/healthz")).status == 200);
+    for (const char* target : {"/debug/memtrace", "/debug/memtrace/sites", "/debug/memtrace/config", "/debug/pprof/heap"}) {
+        CHECK(router.handle(get(target)).status == 404);
+    }
+    CHECK(router.handle(post("/debug/memtrace/snapshot?label=a")).status == 404);
+    CHECK(f.freezes == 0);
+}
+
+TEST_CASE("routes: full snapshots run one at a time") {
+    fixture f;
+    serve::service_view view = f.view();
+    serve::router* inner = nullptr;
+    memwatch::http_response second;
+    view.freeze = [&](std::string_view) -> memwatch::result<memwatch::snapshot> {
+        second = inner->handle(get("/debug/memtrace/snapshot"));  // arrives while the first is being taken
+        return made_snapshot();
+    };
+    serve::router router(view, fixture::with_token(), std::make_shared<serve::kept_snapshots>());
+    inner = &router;
+    CHECK(router.handle(get("/debug/memtrace/snapshot")).status == 200);
+    CHECK(second.status == 429);
+    CHECK(header_of(second, "Retry-After") == "1");
+}
+
+TEST_CASE("routes: full snapshots are rate-limited, cheap routes are not") {
+    fixture f;
+    fake_now = 1'000'000'000;
+    serve::router_options options = fixture::with_token();
+    options.full_snapshot_burst = 2;
+    serve::router router = f.router(options);
+    CHECK(router.handle(get("/debug/memtrace")).status == 200);
+    CHECK(router.handle(get("/debug/memtrace/sites")).status == 200);
+    const auto refused = router.handle(get("/debug/pprof/heap"));
+    CHECK(refused.status == 429);
+    CHECK(header_of(refused, "Retry-After") == "2");
+    for (int i = 0; i < 10; ++i) {
+        CHECK(router.handle(get("/metrics")).status == 200);
+        CHECK(router.handle(get("/debug/memtrace/tags")).status == 200);
+    }
+    CHECK(f.freezes == 2);
+    fake_now += 1'000'000'000;
+    CHECK(router.handle(get("/debug/memtrace")).status == 200);
+    CHECK(router.handle(get("/debug/memtrace")).status == 429);
+}
+
+TEST_CASE("routes: without live state the debug routes answer 503 and liveness stays") {
+    fixture f;
+    f.is_down = true;
+    f.health_detail = "memwatch never started";
+    serve::router router = f.router();
+    for (const char* target : {"/debug/memtrace", "/debug/memtrace/snapshot", "/debug/memtrace/tags", "/debug/pprof/heap"}) {
+        const auto answer = router.handle(get(target));
+        CHECK(answer.status == 503);
+        CHECK(contains(answer.body, "never started"));
+    }
+    CHECK(router.handle(get("/healthz")).body == "ok, but memwatch: memwatch never started\n");
+    CHECK(router.handle(get("/metrics")).body.find("memwatch_up 0\n") != std::string::npos);
+}
+
+TEST_CASE("routes: an answer above the cap is refused, an exception is a 500") {
+    fixture f;
+    f.encoded.assign(2000, 'x');
+    serve::router_options options = fixture::with_token();
+    options.max_response_bytes = 1000;
+    const auto refused = f.router(options).handle(get("/debug/memtrace/snapshot"));
+    CHECK(refused.status == 413);
+    CHECK(contains(refused.body, "above this server's cap"));
+
+    serve::service_view view = f.view();
+    view.render_config = [](bool) -> memwatch::result<std::string> { throw std::runtime_error("renderer broke"); };
+    view.health = []() -> std::string { throw 1; };
+    serve::router router(view, fixture::with_token(), std::make_shared<serve::kept_snapshots>());
+    CHECK(router.handle(get("/debug/memtrace/config")).status == 500);
+    CHECK(router.handle(get("/healthz")).status == 500);
+    CHECK(router.handle(get("/debug/memtrace")).status == 200);
+}
