@@ -47,13 +47,14 @@ struct estimate {
 // monostate = unknown (JSON null).
 using view_cell = std::variant<std::monostate, std::string, std::uint64_t, bool, estimate, std::vector<std::string>>;
 
-enum class view_unit { text, count, bytes, nanoseconds };
+enum class view_unit { text, identifier, count, bytes, nanoseconds };
 
 struct view_column {
     const char* key;    // JSON member
     const char* title;  // text header
     view_unit unit;
     bool is_detail{};  // JSON only: too wide for a text table
+    bool is_sortable{true};
 };
 
 struct view {

@@ -18,11 +18,9 @@ from typing import List, Tuple
 
 from source_tree import plant, run
 
-OURS = re.compile(
-    r"^(?:(?:typeinfo(?: name)?|vtable|VTT|guard variable|construction vtable|TLS (?:init|wrapper) function|"
-    r"(?:non-)?virtual thunk|covariant return thunk|reference temporary #\d+) (?:for|to) )?"
-    r"(?:[\w:<>*&, ]*? )?memwatch(?:::|_)"
-)
+# What the demangler puts before the name of the thing it belongs to.
+ABOUT = re.compile(r"^(?:typeinfo(?: name)?|vtable|VTT|guard variable|construction vtable|TLS (?:init|wrapper) function|(?:non-)?virtual thunk"
+                   r"|covariant return thunk|reference temporary #\d+) (?:for|to) ")
 settings = None
 
 
@@ -34,17 +32,26 @@ def defined(library: Path, dynamic: bool) -> List[Tuple[str, str]]:
     return sorted({(kind, re.sub(r"@@?\S+$", "", name).strip()) for kind, name in rows}, key=lambda row: row[1])
 
 
+def is_ours(symbol: str) -> bool:
+    """By the name of what is defined, not by its return type, template arguments or parameters."""
+    name = ABOUT.sub("", symbol)
+    while re.search(r"<[^<>]*>", name):
+        name = re.sub(r"<[^<>]*>", "", name)
+    name = name.split("(")[0].split(" operator ")[0].split("::operator")[0]
+    return name.split(" ")[-1].startswith(("memwatch::v1::", "memwatch_"))
+
+
 def list_file(root: Path) -> Path:
     return root / "tests/contract/exports" / (settings.library.name.split(".so")[0] + ".txt")
 
 
 def strong(symbols) -> List[str]:
-    return [name for kind, name in symbols if kind in "TDBRSG" and OURS.match(name)]
+    return [name for kind, name in symbols if kind in "TDBRSG" and is_ours(name)]
 
 
 def check(root: Path) -> List[str]:
     symbols, listed = defined(settings.library, dynamic=True), list_file(root)
-    complaints = [f"{settings.library.name} exports a name that is not ours: {name}" for _kind, name in symbols if not OURS.match(name)]
+    complaints = [f"{settings.library.name} exports a name that is not ours: {name}" for _kind, name in symbols if not is_ours(name)]
     if not listed.is_file():
         print(f"{listed.name} is not written yet: the list is not compared")
         return complaints
@@ -53,7 +60,7 @@ def check(root: Path) -> List[str]:
     complaints += [f"{settings.library.name} no longer exports {name}" for name in sorted(wanted - set(strong(symbols)))]
     if settings.static:
         for kind, name in defined(settings.static, dynamic=False):
-            if kind in "TDBRSG" and not OURS.match(name):
+            if kind in "TDBRSG" and not is_ours(name):
                 complaints.append(f"{settings.static.name} defines a name that is not ours: {name}")
     if complaints and not settings.plants:
         print("If this is meant: ninja -C <build> update-exports, and commit the list.")
@@ -79,14 +86,14 @@ def add_arguments(parser) -> None:
 
 def foreign_library_is_seen() -> None:
     """A library with the wrong names, built on the spot: the part of check() that plants in the tree cannot reach."""
-    source = 'namespace memwatch { inline namespace v1 { __attribute__((visibility("default"))) int fine() { return 1; } } }\n' \
-             "namespace other { int leaked() { return 2; } }\nextern \"C\" int memwatch_c() { return 3; }\n"
+    source = 'namespace memwatch { inline namespace v1 { __attribute__((visibility("default"))) int fine() { return 1; } struct plain {}; } }\n' \
+             "namespace other { int leaked() { return 2; } template <class T> int of(T) { return 3; } template int of(memwatch::v1::plain); }\nextern \"C\" int memwatch_c() { return 3; }\n"
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "libplanted.so"
         subprocess.run(["g++", "-shared", "-fPIC", "-x", "c++", "-", "-o", str(library)], input=source, text=True, check=True)
         rows = defined(library, dynamic=True)
-        foreign = [name for _kind, name in rows if not OURS.match(name)]
-        assert foreign == ["other::leaked()"], foreign
+        foreign = [name for _kind, name in rows if not is_ours(name)]
+        assert foreign == ["int other::of<memwatch::v1::plain>(memwatch::v1::plain)", "other::leaked()"], foreign
         assert strong(rows) == ["memwatch::v1::fine()", "memwatch_c"], strong(rows)
     print("ok: a foreign name in a library is seen")
 

@@ -61,7 +61,7 @@ TEST_CASE("codec: extreme 64-bit numbers and doubles stay exact") {
 TEST_CASE("codec: JSON replaces bytes that are not UTF-8 and memtrace keeps them") {
     snapshot s;
     s.routes = {"", "\xFF/caf\xC3\xA9/\xC0\xAF/\xED\xA0\x80"};
-    //MT    CHECK(decode(*encode(s, dump_format::memtrace))->value.routes == s.routes);
+    // MT    CHECK(decode(*encode(s, dump_format::memtrace))->value.routes == s.routes);
     const std::string replaced = "\xEF\xBF\xBD/caf\xC3\xA9/\xEF\xBF\xBD\xEF\xBF\xBD/\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD";
     CHECK(decode(*encode(s, dump_format::json))->value.routes[1] == replaced);
     CHECK(decode(*encode(s, dump_format::jsonl))->value.routes[1] == replaced);

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/findings.hpp"
+
+#include <cmath>
+
+#include <fmt/format.h>
+#include <memwatch/base/units.hpp>
+#include <memwatch/model/site_name.hpp>
+
+#include "report/words.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+constexpr std::size_t kept_shares = 3;
+constexpr std::size_t headline_width = 96;
+
+const char* kind_words(dimension by) noexcept { return by == dimension::site ? "at" : "for"; }
+
+// "src/cache.cpp:42" of the user's innermost line; "" when lines are unknown.
+std::string place_of(const delta& d, const delta_row& row) {
+    const std::vector<frame_words> frames = user_frames(row.stack, d.modules, 1);
+    return frames.empty() ? std::string() : frames.front().place;
+}
+
+}  // namespace
+
+std::string row_title(dimension by, const delta_row& row) {
+    if (row.name.empty()) { return by == dimension::site ? "(no stack)" : "(none)"; }
+    return by == dimension::site ? elide(bare_function_name(row.name), headline_width) : elide(row.name, headline_width);
+}
+
+std::string confidence_words(const delta_row& row) {
+    if (row.is_exact) { return "exact counter"; }
+    if (row.bytes_standard_error <= 0) { return "every block recorded"; }
+    if (!row.is_significant()) { return "within sampling error, take another snapshot later"; }
+    return fmt::format("{:.1f} standard errors above noise", std::fabs(row.bytes) / row.bytes_standard_error);
+}
+
+std::string status_words(const delta_row& row) {
+    return row.is_significant() || row.bytes == 0 ? to_string(row.what) : std::string(to_string(row.what)) + "?";
+}
+
+std::string ratio_words(const delta_row& row) {
+    const double ratio = row.ratio();
+    if (!std::isfinite(ratio) || row.what == change::appeared || row.what == change::gone) { return "-"; }
+    return ratio < 10 ? fmt::format("x{:.2f}", ratio) : fmt::format("x{:.0f}", ratio);
+}
+
+std::string rate_words(const delta_row& row) {
+    return row.rate_bytes_per_s == 0 ? "-" : format_bytes_signed(row.rate_bytes_per_s) + "/s";
+}
+
+std::string share_words(const delta_row& row, dimension by, quote_function quote) {
+    std::string words;
+    std::size_t shown = 0;
+    for (const delta_share& share : row.shares) {
+        if (share.by != by || shown == kept_shares) { continue; }
+        const std::string name = by == dimension::trace ? (share.trace.is_valid() ? to_string(share.trace) : "") : share.name;
+        if (name.empty() && by == dimension::trace) { continue; }
+        const std::string part = format_share(share.bytes, row.bytes);
+        words += (words.empty() ? "" : ", ") + (name.empty() ? "(none)" : quote(elide(name, headline_width))) +
+                 (part.empty() ? " (" + format_bytes_signed(share.bytes) + ")" : " (" + part + ")");
+        ++shown;
+    }
+    return words;
+}
+
+std::string conclusion(const delta& d, quote_function quote) {
+    if (d.rows.empty()) {
+        return d.hidden_rows == 0 ? "No difference."
+                                  : fmt::format("Nothing to show: all {} changed rows are hidden.", d.hidden_rows);
+    }
+    const delta_row& worst = d.rows.front();
+    if (worst.bytes <= 0) { return "Nothing grew."; }
+    std::string words = fmt::format("Grew most: {}{} {} {}", format_bytes_signed(worst.bytes),
+                                    worst.bytes_standard_error > 0 ? " +- " + format_bytes(worst.bytes_standard_error) : "",
+                                    kind_words(d.by), quote(row_title(d.by, worst)));
+    if (const std::string place = place_of(d, worst); !place.empty()) { words += " (" + quote(place) + ")"; }
+    if (!worst.tag.empty()) { words += ", tag " + quote(worst.tag); }
+    if (!worst.type.empty()) { words += ", type " + quote(elide(worst.type, headline_width)); }
+    if (const std::string routes = share_words(worst, dimension::route, quote); !routes.empty()) {
+        words +=
+            ", for route " + routes.substr(0, routes.find("), ") == std::string::npos ? routes.size() : routes.find("), ") + 1);
+    }
+    if (worst.rate_bytes_per_s != 0) { words += ", " + rate_words(worst); }
+    return words + " (" + confidence_words(worst) + ").";
+}
+
+std::string build_words(const delta& d, const snapshot_info& info, bool is_after) {
+    // `modules` are those of `after`, then what only `before` had: the same path twice means another build.
+    const module* found = nullptr;
+    for (const module& m : d.modules) {
+        if (m.path != info.executable || m.build_id.empty()) { continue; }
+        if (found == nullptr || !is_after) { found = &m; }
+    }
+    return found == nullptr ? std::string() : "build " + printable(found->build_id.substr(0, 12));
+}
+
+}  // namespace v1
+}  // namespace memwatch

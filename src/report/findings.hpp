@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What a delta says, in sentences that text and Markdown share. Quoting is handed in, because a name is neutralised differently
+// in a terminal and in a Markdown page.
+//
+// In: a delta. Out: text. Threads: any.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <memwatch/model/delta.hpp>
+
+namespace memwatch {
+inline namespace v1 {
+
+// Turns a name from the snapshot into safe text.
+using quote_function = std::string (*)(std::string_view name);
+
+// "ns::f" for a site, the name itself for every other dimension; "(none)" for an empty one.
+[[nodiscard]] std::string row_title(dimension by, const delta_row& row);
+
+// How far the growth stands above what sampling alone explains: "exact", "7.2 standard errors", "within sampling error".
+[[nodiscard]] std::string confidence_words(const delta_row& row);
+
+// "grew", or "grew?" where sampling alone could explain it.
+[[nodiscard]] std::string status_words(const delta_row& row);
+
+// "x2.4"; "-" for new and gone rows.
+[[nodiscard]] std::string ratio_words(const delta_row& row);
+
+// "580.0 KiB/s", signed; "-" when the time between the snapshots is unknown.
+[[nodiscard]] std::string rate_words(const delta_row& row);
+
+// The largest shares of the growth along one dimension: "/api/v2/orders (99 %), /health (<1 %)"; "" when there are none.
+[[nodiscard]] std::string share_words(const delta_row& row, dimension by, quote_function quote);
+
+// One sentence: what grew most, where, for whom, how fast, how sure; or that nothing did.
+[[nodiscard]] std::string conclusion(const delta& d, quote_function quote);
+
+// "build 1a2b3c4d" of the program of one side; "" when unknown.
+[[nodiscard]] std::string build_words(const delta& d, const snapshot_info& info, bool is_after);
+
+}  // namespace v1
+}  // namespace memwatch

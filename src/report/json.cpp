@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/json.hpp"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "report/json_writer.hpp"
+#include "report/words.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+constexpr std::uint64_t format_version = 1;
+
+void write_info(json_writer& json, const snapshot_info& info) {
+    json.begin_object();
+    json.key("label").value(info.label);
+    json.key("service").value(info.service);
+    json.key("host").value(info.host);
+    json.key("pid").value(info.pid);
+    json.key("executable").value(info.executable);
+    json.key("version").value(info.version);
+    json.key("session").value(info.session);
+    json.key("started_unix_ns").value(info.started_unix_ns);
+    json.key("taken_ns").value(info.taken_ns);
+    json.key("interval_bytes").value(info.interval_bytes);
+    json.key("resident_bytes").value(info.resident_bytes);
+    json.end_object();
+}
+
+// Exact counters have no fraction; estimates do.
+void write_number(json_writer& json, double number, bool is_exact) {
+    if (is_exact && std::fabs(number) < 9e18) {
+        json.value(static_cast<std::int64_t>(std::llround(number)));
+    } else {
+        json.value(number);
+    }
+}
+
+void write_side(json_writer& json, const delta_side& side, bool is_exact) {
+    json.begin_object();
+    write_number(json.key("bytes"), side.live.bytes, is_exact);
+    json.key("standard_error").value(side.live.bytes_standard_error());
+    write_number(json.key("objects"), side.live.objects, is_exact);
+    json.key("samples").value(side.live.samples);
+    json.key("oldest_age_ns").value(side.oldest_age_ns);
+    json.end_object();
+}
+
+void write_stack(json_writer& json, const std::vector<frame>& stack, const std::vector<module>& modules) {
+    json.begin_array();
+    for (const frame& f : stack) {
+        json.begin_object();
+        if (f.module < modules.size()) {
+            json.key("module").value(modules[f.module].path);
+            json.key("build_id").value(modules[f.module].build_id);
+        }
+        json.key("offset").value(fmt::format("0x{:x}", f.offset));
+        json.key("lines").begin_array();
+        for (const source_line& line : f.lines) {
+            json.begin_object();
+            json.key("function").value(line.function);
+            json.key("file").value(line.file);
+            json.key("line").value(std::uint64_t{line.line});
+            json.end_object();
+        }
+        json.end_array();
+        json.end_object();
+    }
+    json.end_array();
+}
+
+void write_shares(json_writer& json, const std::vector<delta_share>& shares) {
+    json.begin_array();
+    for (const delta_share& share : shares) {
+        json.begin_object();
+        json.key("by").value(to_string(share.by));
+        json.key("name").value(share.by == dimension::trace ? to_string(share.trace) : share.name);
+        json.key("bytes").value(share.bytes);
+        json.end_object();
+    }
+    json.end_array();
+}
+
+// The members of a row, so that the caller can put the rank first.
+void write_row_members(json_writer& json, const delta_row& row, const std::vector<module>& modules) {
+    json.key("name").value(row.name);
+    json.key("key").value(row.key);
+    json.key("tag").value(row.tag);
+    json.key("type").value(row.type);
+    json.key("status").value(to_string(row.what));
+    json.key("significant").value(row.is_significant());
+    json.key("exact").value(row.is_exact);
+    write_number(json.key("bytes"), row.bytes, row.is_exact);
+    json.key("bytes_standard_error").value(row.bytes_standard_error);
+    write_number(json.key("objects"), row.objects, row.is_exact);
+    json.key("ratio").value(row.ratio());
+    json.key("rate_bytes_per_s").value(row.rate_bytes_per_s);
+    json.key("survivors_bytes").value(row.survivors_bytes);
+    write_side(json.key("before"), row.before, row.is_exact);
+    write_side(json.key("after"), row.after, row.is_exact);
+    write_shares(json.key("shares"), row.shares);
+    write_stack(json.key("stack"), row.stack, modules);
+}
+
+void write_cell(json_writer& json, const view_cell& cell) {
+    if (const auto* text = std::get_if<std::string>(&cell)) { return json.value(*text); }
+    if (const auto* exact = std::get_if<std::uint64_t>(&cell)) { return json.value(*exact); }
+    if (const auto* flag = std::get_if<bool>(&cell)) { return json.value(*flag); }
+    if (const auto* sampled = std::get_if<estimate>(&cell)) {
+        json.begin_object();
+        json.key("estimate").value(sampled->value);
+        json.key("standard_error").value(sampled->standard_error);
+        return json.end_object();
+    }
+    if (const auto* list = std::get_if<std::vector<std::string>>(&cell)) {
+        json.begin_array();
+        for (const std::string& text : *list) { json.value(text); }
+        return json.end_array();
+    }
+    json.null();
+}
+
+}  // namespace
+
+std::string render_json(const delta& d) {
+    json_writer json;
+    json.begin_object();
+    json.key("kind").value("memwatch.delta");
+    json.key("version").value(format_version);
+    json.key("by").value(to_string(d.by));
+    json.key("seconds").value(d.seconds);
+    json.new_line();
+    write_info(json.key("before"), d.before);
+    json.new_line();
+    write_info(json.key("after"), d.after);
+    json.new_line();
+    json.key("warnings").begin_array();
+    for (const std::string& warning : d.warnings) { json.value(warning); }
+    json.end_array();
+    json.new_line();
+    json.key("total").begin_object();
+    write_row_members(json, d.total, d.modules);
+    json.end_object();
+    json.new_line();
+    json.key("rows").begin_array();
+    std::uint64_t rank = 0;
+    for (const delta_row& row : d.rows) {
+        json.new_line();
+        json.begin_object();
+        json.key("rank").value(++rank);
+        write_row_members(json, row, d.modules);
+        json.end_object();
+    }
+    json.end_array();
+    json.new_line();
+    json.key("hidden_rows").value(d.hidden_rows);
+    json.end_object();
+    return json.take();
+}
+
+std::string render_json(const view& v) {
+    json_writer json;
+    json.begin_object();
+    json.key("kind").value(std::string("memwatch.") + to_string(v.kind));
+    json.key("version").value(format_version);
+    json.new_line();
+    write_info(json.key("snapshot"), v.info);
+    json.new_line();
+    json.key("total_rows").value(std::uint64_t{v.total_rows});
+    json.key("cursor");
+    v.cursor.empty() ? json.null() : json.value(v.cursor);
+    json.key("rows").begin_array();
+    for (const std::vector<view_cell>& row : v.rows) {
+        json.new_line();
+        json.begin_object();
+        for (std::size_t i = 0; i < row.size(); ++i) { write_cell(json.key(v.columns[i].key), row[i]); }
+        json.end_object();
+    }
+    json.end_array();
+    json.end_object();
+    return json.take();
+}
+
+}  // namespace v1
+}  // namespace memwatch
