@@ -105,10 +105,10 @@ configure() {
 build() {
     local stage=$1 folder=${stage_folder[$1]}
     shift
-    local targets=()
-    mapfile -t targets < <(/usr/bin/env python3 tests/support/test_targets.py "$folder" "$@")
-    if [[ $stage == release ]] && ((${#suites[@]} == 0)); then targets=(all); fi
-    if ((${#targets[@]})); then logged "$stage-build" ninja -C "$folder" "${targets[@]}"; fi
+    local targets
+    targets=$(python3 tests/support/test_targets.py "$folder" "$@")
+    if [[ $stage == release ]] && ((${#suites[@]} == 0)); then targets=all; fi
+    if [[ -n $targets ]]; then logged "$stage-build" ninja -C "$folder" $targets; fi
 }
 
 run_tests() {

@@ -31,7 +31,7 @@ def room_of(path: str) -> Optional[str]:
         return inner[0]
     if parts[0] == "src":
         return "runtime"
-    return "umbrella" if inner == ("memwatch.hpp",) else "face"
+    return table.PLACED.get(inner[0], "face")
 
 
 def resolve(root: Path, including: Path, spelling: str, angled: bool) -> Optional[str]:

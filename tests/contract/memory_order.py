@@ -26,6 +26,7 @@ ACCESS = re.compile(
 )
 FLAG_CLEAR = re.compile(r"\b(\w+)\s*(?:\.|->)\s*(clear|test|wait)\s*\(")
 DECLARED = re.compile(r"\bstd::atomic(?:_flag\b|\s*<(?:[^<>;]|<(?:[^<>;]|<[^<>;]*>)*>)*>)\s*(?:&\s*)?(\w+)\s*(?=[;{=\[(,)])")
+PLAIN = re.compile(r"\b(?!return\b|else\b|case\b)[\w>]+[&*]?\s+[&*]?(\w+)\s*[;{=,)]")
 ORDER = re.compile(r"memory_order(?:_|::)(\w+)|__ATOMIC_([A-Z_]+)|\b(order|success|failure)\b")
 PARTNER = re.compile(r"pair(s|ed|ing)? with|synchroni[sz]es? with|partners?\b|total order|both sides", re.IGNORECASE)
 PARTNER_LINES = 4
@@ -70,13 +71,17 @@ def operator_accesses(code: str, names: Set[str]):
 
 
 def declared_names(root: Path, file: Path, code: str) -> Set[str]:
-    """Names of atomics in this file, and in the header of the same name."""
+    """Names of atomics in this file, and in the header of the same name. A name that also belongs to something plain there says
+    nothing about which of the two an operator touches, and is left out."""
     names = set(DECLARED.findall(code))
     if file.suffix == ".cpp":
         for header in code_files(root):
             if header.suffix == ".hpp" and header.stem == file.stem and header.parent.name == file.parent.name:
-                names |= set(DECLARED.findall(without_comments(header.read_text(encoding="utf-8"), strings=True)))
-    return names
+                text = without_comments(header.read_text(encoding="utf-8"), strings=True)
+                names |= set(DECLARED.findall(text))
+                code += text
+    plain = set(PLAIN.findall(DECLARED.sub(" ", code)))
+    return names - plain
 
 
 def check_file(root: Path, file: Path) -> List[str]:
@@ -142,6 +147,8 @@ PLANTS = [
                 "// relaxed: a statistic, nothing is published through it", "planted_count.fetch_add(1, std::memory_order_relaxed);"), None),
     plant("innocent: the opening comment speaks for all relaxed accesses", "src/live/planted.cpp",
           "// SPDX-License-Identifier: Apache-2.0\n// All accesses are relaxed: owner thread only.\n" + _body("planted_count.store(1, std::memory_order_relaxed);"), None),
+    plant("innocent: a plain member of the same name", "src/live/planted.cpp",
+          "#include <atomic>\nstruct a { std::atomic<int> floor{0}; };\nstruct b { int floor; };\nvoid f(b& x) { x.floor = 1; }\n", None),
     plant("innocent: load() of something that is no atomic, in a file without atomics", "src/live/planted.cpp", "void f(loader& l) { l.load(); }\n", None),
 ]
 
