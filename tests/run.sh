@@ -79,11 +79,21 @@ wanted_suites() {
     done
 }
 
-# Runs a command with its output in a log; on failure shows the end of it.
+# Runs a command with its output in a log; says how far it is every 15 s, and on failure shows the end of the log.
 logged() {
-    local log=$logs/$1.log
+    local log=$logs/$1.log begun=$SECONDS said=$SECONDS status=0
     shift
-    if ! "$@" >"$log" 2>&1; then
+    "$@" >"$log" 2>&1 &
+    local child=$!
+    while kill -0 "$child" 2>/dev/null; do
+        sleep 0.2
+        if ((SECONDS - said >= 15)); then
+            said=$SECONDS
+            echo "   ... $((SECONDS - begun)) s $(grep -oE '^\[[0-9]+/[0-9]+\]' "$log" | tail -n 1)"
+        fi
+    done
+    wait "$child" || status=$?
+    if ((status != 0)); then
         echo "   FAILED: $*   (whole output: $log)"
         grep -nE 'error:|ERROR:|FAILED:|undefined reference' "$log" | head -20 || true
         tail -n 25 "$log"
