@@ -106,8 +106,28 @@ def check_rooms(root: Path) -> List[str]:
     return complaints
 
 
+def check_documents(root: Path) -> List[str]:
+    complaints = []
+    pages = [root / "README.md", root / "CONTRIBUTING.md", root / "CHANGELOG.md"]
+    pages += [page for folder in ("docs", "src", "examples", "tests", "subprojects") for page in sorted((root / folder).rglob("*.md"))]
+    for page in pages:
+        if not page.is_file() or "golden" in page.parts:
+            continue
+        for number, line in enumerate(page.read_text(encoding="utf-8").split("\n"), 1):
+            for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", line):
+                if "://" not in target and not target.startswith("mailto:") and not (page.parent / target).exists():
+                    complaints.append(f"{page.relative_to(root)}:{number}: link to {target}, which is not there")
+    plan = root / "docs/architecture.md"
+    if plan.is_file():
+        rows = set(re.findall(r"^\| (\w+) \|", plan.read_text(encoding="utf-8"), re.MULTILINE))
+        for room in sorted(p.name for p in (root / "src").iterdir() if p.is_dir() and any(p.glob("*.cpp"))):
+            if room not in rows:
+                complaints.append(f"docs/architecture.md: no row for room {room}")
+    return complaints
+
+
 def check(root: Path) -> List[str]:
-    complaints = check_public(root) + check_rooms(root) + check_listed(root)
+    complaints = check_public(root) + check_rooms(root) + check_listed(root) + check_documents(root)
     tests = [p for p in (root / "tests").rglob("*") if p.suffix in {".hpp", ".cpp"}]
     examples = [p for p in (root / "examples").rglob("*") if p.suffix in {".hpp", ".cpp"}]
     for file in code_files(root) + sorted(tests + examples):
@@ -160,6 +180,8 @@ PLANTS = [
     plant("a source must be listed", "src/base/planted.cpp", SPDX + "\nint planted;\n", "no meson.build lists planted.cpp"),
     plant("a room has a README", "src/verdict/planted.cpp", SPDX + "\n", "src/verdict: no README.md"),
     plant("a room's README is short", "src/verdict/README.md", "line\n" * 61, "README.md: over 60 lines", {"src/verdict/planted.cpp": SPDX + "\n"}),
+    plant("links lead somewhere", "src/base/README.md", "[gone](gone.md)\n", "link to gone.md, which is not there"),
+    plant("a new room gets a row in the plan", "src/verdict/planted.cpp", SPDX + "\n", "docs/architecture.md: no row for room verdict"),
     plant("innocent: functions, constants and classes in a header", "src/verdict/planted.hpp",
           _OK + "inline constexpr int planted_limit = 4;\nstatic constexpr int b{1};\ninline int planted(int x) { return x; }\n// TODO #12: as the issue says\n", None,
           {"src/verdict/README.md": "# verdict\n"}),

@@ -81,8 +81,12 @@ def includes(text: str):
 
 
 def _copy_of(root: Path, into: Path) -> Path:
-    for folder in ("include", "src", "tests/contract"):
+    for folder in ("include", "src", "docs", "tests/contract"):
         shutil.copytree(root / folder, into / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for page in [*root.glob("*.md"), *(root / "subprojects").glob("*.md")]:
+        target = into / page.relative_to(root)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(page, target)
     return into
 
 
