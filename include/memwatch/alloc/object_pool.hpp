@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A pool of objects of one type, with a lock-free free list: acquire constructs, release destroys, storage stays.
+//
+//   memwatch::object_pool<order> pool{"orders", {.capacity = 1024}};
+//   auto order = pool.acquire(id);               // RAII handle; empty when a bounded pool is exhausted
+//   order* raw = pool.acquire_raw(id);           // null when exhausted
+//   pool.release(raw);
+//
+// Each object in use is counted exactly under the pool's tag and is visible to the sampler, with the stack that acquired it.
+// Misuse is counted (pool_misuses in snapshots) and reported with the place it happened at, and never corrupts the pool: a
+// double release and a foreign pointer are refused; a pool destroyed while objects are out gives up its storage only when the
+// last one comes back through its handle. The members are always inlined so that the address the core remembers of a caller
+// lies in the user's own function. Threads: acquire and release from any. Complexity: O(1), but for growth, which takes a lock
+// and allocates.
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <string_view>
+#include <utility>
+
+#include <memwatch/base/export.hpp>
+#include <memwatch/capture/tag.hpp>
+#include <memwatch/capture/type_name.hpp>
+#include <memwatch/model/snapshot.hpp>
+
+namespace memwatch {
+inline namespace v1 {
+
+struct pool_options {
+    std::size_t capacity = 1024;  // objects that storage is made for at once; 1 .. 2^30
+    bool can_grow = false;        // double the storage instead of failing when all objects are out
+    memwatch::tag tag{};          // what objects in use are counted under; untagged: a tag of the pool's name
+};
+
+namespace detail {
+
+// The pool without its type: storage, free list, counters, checks. Compiled once (src/alloc/pool_core.cpp).
+class MEMWATCH_API pool_core {
+public:
+    // Throws std::bad_alloc when there is no storage, std::bad_array_new_length for a capacity out of range.
+    [[nodiscard]] static pool_core* create(std::string_view name, std::size_t object_bytes, std::size_t alignment,
+                                           std::string_view type, const pool_options& options);
+    // The pool object is gone; the core ends with the last object that is out.
+    void abandon() noexcept;
+
+    // Storage for one object, or null.
+    [[nodiscard]] void* acquire() noexcept;
+    // Checks that `object` is out and takes it back from its holder: then the caller destroys it and calls finish_release.
+    // False: misuse, reported; leave the object alone.
+    [[nodiscard]] bool begin_release(void* object) noexcept;
+    void finish_release(void* object) noexcept;
+
+    [[nodiscard]] pool_totals totals() const;
+
+    pool_core(const pool_core&) = delete;
+    pool_core& operator=(const pool_core&) = delete;
+
+private:
+    struct impl;
+    explicit pool_core(impl* implementation) noexcept : impl_(implementation) {}
+    ~pool_core() = default;
+    void give_up_hold() noexcept;
+    impl* impl_;
+};
+
+}  // namespace detail
+
+template <class Type>
+class object_pool {
+public:
+    // An object that goes back by itself. Movable; may outlive the pool.
+    class handle {
+    public:
+        handle() noexcept = default;
+        handle(handle&& other) noexcept : core_(other.core_), object_(std::exchange(other.object_, nullptr)) {}
+        handle& operator=(handle&& other) noexcept {
+            if (this != &other) {
+                reset();
+                core_ = other.core_;
+                object_ = std::exchange(other.object_, nullptr);
+            }
+            return *this;
+        }
+        [[gnu::always_inline]] ~handle() { reset(); }
+
+        [[nodiscard]] Type* get() const noexcept { return object_; }
+        [[nodiscard]] Type& operator*() const noexcept { return *object_; }
+        [[nodiscard]] Type* operator->() const noexcept { return object_; }
+        [[nodiscard]] explicit operator bool() const noexcept { return object_ != nullptr; }
+
+        // Gives the object up: it must come back through object_pool::release.
+        [[nodiscard]] Type* release() noexcept { return std::exchange(object_, nullptr); }
+        [[gnu::always_inline]] void reset() noexcept {
+            if (object_ != nullptr) { return_to(*core_, std::exchange(object_, nullptr)); }
+        }
+
+    private:
+        friend class object_pool;
+        handle(detail::pool_core* core, Type* object) noexcept : core_(core), object_(object) {}
+        detail::pool_core* core_{};
+        Type* object_{};
+    };
+
+    // Throws std::bad_alloc when there is no storage, std::bad_array_new_length for a capacity out of range.
+    explicit object_pool(std::string_view name, const pool_options& options = {})
+        : core_(detail::pool_core::create(name, sizeof(Type), alignof(Type), type_name<Type>(), options)) {}
+    ~object_pool() { core_->abandon(); }
+    object_pool(const object_pool&) = delete;
+    object_pool& operator=(const object_pool&) = delete;
+
+    // Throws what Type's constructor throws; the storage is then back in the pool.
+    template <class... Arguments>
+    [[nodiscard, gnu::always_inline]] handle acquire(Arguments&&... arguments) {
+        return handle(core_, acquire_raw(std::forward<Arguments>(arguments)...));
+    }
+
+    template <class... Arguments>
+    [[nodiscard, gnu::always_inline]] Type* acquire_raw(Arguments&&... arguments) {
+        void* const storage = core_->acquire();
+        if (storage == nullptr) { return nullptr; }
+        storage_guard guard{*core_, storage};
+        Type* const object = ::new (storage) Type(std::forward<Arguments>(arguments)...);
+        guard.storage = nullptr;
+        return object;
+    }
+
+    // Null is fine. Anything that is not out of this pool is refused and reported.
+    [[gnu::always_inline]] void release(Type* object) noexcept {
+        if (object != nullptr) { return_to(*core_, object); }
+    }
+
+    [[nodiscard]] pool_totals totals() const { return core_->totals(); }
+
+private:
+    struct storage_guard {  // takes the storage back when the constructor throws
+        detail::pool_core& core;
+        void* storage;
+        ~storage_guard() {
+            if (storage != nullptr && core.begin_release(storage)) { core.finish_release(storage); }
+        }
+    };
+
+    [[gnu::always_inline]] static void return_to(detail::pool_core& core, Type* object) noexcept {
+        if (!core.begin_release(object)) { return; }
+        object->~Type();
+        core.finish_release(object);
+    }
+
+    detail::pool_core* core_;
+};
+
+}  // namespace v1
+}  // namespace memwatch

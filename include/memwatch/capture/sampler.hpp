@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Which allocations become records. Bytes arrive at a Poisson process of rate 1/R: the countdown is drawn from an exponential
+// distribution with mean R, each allocation subtracts its size, and the one that would take it below zero is the sample.
+// So P(a block of S bytes is sampled) = 1 - exp(-S/R), independent of everything before (the process has no memory), and one
+// allocation is at most one sample. Draws are floored to whole bytes, which keeps that probability exact for whole sizes:
+// P(floor(X) < S) = P(X < S). Weights: model/weight.hpp. Checked by tests/unit/capture/sampler_test.cc, 4 sigma.
+//
+// Fast: countdown_borrows(), inline, one subtraction and one branch. Slow: take_sample(), once in R bytes.
+
+#include <cstddef>
+#include <cstdint>
+
+#include <memwatch/base/export.hpp>
+#include <memwatch/capture/thread_block.hpp>
+
+namespace memwatch {
+inline namespace v1 {
+namespace detail {
+
+// Subtracts `bytes` from the thread's countdown. True: it ran out (or the thread is new, or sampling is off): call take_sample.
+inline bool countdown_borrows(std::size_t bytes) noexcept {
+    thread_block& self = this_thread;
+    return __builtin_sub_overflow(self.countdown, static_cast<std::uint64_t>(bytes), &self.countdown);
+}
+
+// What take_sample decided. `interval_bytes` is the R the draw was made with, which the record's weight needs.
+struct sample_ticket {
+    bool is_taken;
+    std::uint64_t interval_bytes;
+};
+
+// After countdown_borrows(bytes) said true: seeds a new thread, refills the countdown, and says whether this block is a sample.
+// Threads: any. Allocates, locks: never.
+[[gnu::cold]] MEMWATCH_API sample_ticket take_sample(std::size_t bytes) noexcept;
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace memwatch

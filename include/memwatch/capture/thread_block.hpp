@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What the hot path needs of its thread: one cache line of initial-exec TLS, trivially destructible, valid before main and
+// after exit. All-zero is a legal state and means "this thread has not been seen yet".
+//
+//   thread_block (TLS, 64 B)                 thread_row (leased, 1 page and up, lazily touched)
+//   +-----------------------+                +------------------------------------------------+
+//   | countdown    812,331  |                | header: owner, thread index, end of stack      |
+//   | row          --------------------------> cells[0] untagged                              |
+//   | interval   1,048,576  |                | cells[1] order-cache: 4096 B / 2 allocated ... |
+//   | random state          |                | ...                                            |
+//   | trace context (32 B)  |                +------------------------------------------------+
+//   +-----------------------+
+//
+// The countdown is four things at once: the sampler, the not-yet-initialised check (0 borrows on the first byte), the off
+// switch and the re-entry guard (both: a large value that does not borrow). Rows are leased per thread from a bounded set; a
+// thread without one counts in a shared row with atomic read-modify-writes (src/capture/README.md).
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include <memwatch/base/export.hpp>
+#include <memwatch/capture/trace_context.hpp>
+
+namespace memwatch {
+inline namespace v1 {
+
+// Index of an interned tag; 0 = untagged, 1 = "other" (the table is full).
+using tag_id = std::uint16_t;
+
+inline constexpr std::size_t max_tags = 1024;
+
+// Exact counters of one tag in one row. Written by the row's thread only (or by read-modify-write in the shared row), read by
+// freeze(): frees first, then allocations, so that nothing is ever seen freed before it was allocated.
+struct tag_cell {
+    std::atomic<std::uint64_t> allocated_bytes;
+    std::atomic<std::uint64_t> allocations;
+    std::atomic<std::uint64_t> freed_bytes;
+    std::atomic<std::uint64_t> frees;
+};
+
+struct thread_row {
+    std::atomic<std::uint32_t> owner;  // thread id of the lessee; 0 = free
+    std::uint32_t thread_index;        // in the live room's thread table; 0 = not registered. Owner thread only
+    std::uint64_t stack_end;           // one past the highest address of the stack; 0 = unknown. Owner thread only
+    std::uint64_t reserved[6];         // the cells start on a line of their own
+    tag_cell cells[max_tags];
+};
+
+struct alignas(64) thread_block {
+    std::uint64_t countdown;       // bytes until the next sample
+    thread_row* row;               // this thread's own counters; null = none leased
+    std::uint64_t interval_bytes;  // R that `countdown` was drawn with
+    std::uint64_t random_state;    // xorshift64*; 0 = not seeded
+    trace_context context;
+};
+static_assert(sizeof(thread_block) == 64);
+
+namespace detail {
+
+// Initial-exec: one load of an offset, no call; costs 64 bytes of the static TLS surplus when the library is dlopened.
+// __thread rather than thread_local: no wrapper function stands between us and the variable.
+extern MEMWATCH_API __attribute__((tls_model("initial-exec"))) __thread thread_block this_thread;
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace memwatch

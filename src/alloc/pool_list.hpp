@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The pools on show. One list in a process; it belongs to runtime/ (process_state.cpp) and is never destroyed.
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <memwatch/alloc/pool_registry.hpp>
+
+namespace memwatch {
+inline namespace v1 {
+
+enum class pool_misuse { double_release, foreign_pointer, outstanding_at_destruction };
+
+// A broken promise of a pool's user, with the places in the program it involves.
+struct pool_misuse_report {
+    pool_misuse kind;
+    const char* pool;
+    const void* caller;       // where it happened; null: the destructor
+    const void* last_caller;  // who acquired (outstanding) or released (double release) the object before; may be null
+    std::size_t objects;      // outstanding_at_destruction: how many
+};
+
+class pool_list {
+public:
+    void add(std::shared_ptr<pool_source> source);
+    void remove(const pool_source* source) noexcept;
+    [[nodiscard]] std::vector<pool_totals> totals() const;
+
+    // Who is told of misuse. Called on the thread that misused, outside any lock.
+    using misuse_listener = void (*)(const pool_misuse_report& report) noexcept;
+    void report(const pool_misuse_report& misuse) const noexcept;
+    // release: pairs with the acquire in report().
+    void set_misuse_listener(misuse_listener listener) noexcept { listener_.store(listener, std::memory_order_release); }
+
+    void lock_for_fork() noexcept;
+    void unlock_after_fork() noexcept;
+
+private:
+    mutable std::mutex mutex_;
+    std::vector<std::shared_ptr<pool_source>> sources_;  // guarded by mutex_
+    std::atomic<misuse_listener> listener_{nullptr};
+};
+
+// Defined by runtime/.
+[[nodiscard]] pool_list& process_pools() noexcept;
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memwatch/alloc/tracking_resource.hpp>
+#include <memwatch/capture/recorder.hpp>
+
+#include "base/hash.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+
+tracking_resource::tracking_resource(memwatch::tag owner, std::pmr::memory_resource* upstream) noexcept
+    : tag_(owner), upstream_(upstream != nullptr ? upstream : std::pmr::get_default_resource()) {}
+
+tracking_resource::~tracking_resource() = default;
+
+std::atomic<std::uint32_t>& tracking_resource::filter_of(const void* block) noexcept {
+    return live_samples_[mix_bits(reinterpret_cast<std::uint64_t>(block)) % filter_size];
+}
+
+void* tracking_resource::do_allocate(std::size_t bytes, std::size_t alignment) {
+    detail::sample_ticket ticket{};
+    if (__builtin_expect(detail::countdown_borrows(bytes), 0)) { ticket = detail::take_sample(bytes); }
+    void* const block = upstream_->allocate(bytes, alignment);  // a throw leaves a draw unused: no bias, nothing counted
+    detail::count_allocation(tag_.id(), bytes);
+    if (__builtin_expect(ticket.is_taken, 0)) {
+        // relaxed: the thread that frees the block has its address, and with it this count, from this thread.
+        filter_of(block).fetch_add(1, std::memory_order_relaxed);
+        detail::record_allocation(block, bytes, tag_.id(), {}, ticket, __builtin_return_address(0));
+    }
+    return block;
+}
+
+void tracking_resource::do_deallocate(void* block, std::size_t bytes, std::size_t alignment) {
+    detail::count_free(tag_.id(), bytes);
+    std::atomic<std::uint32_t>& samples = filter_of(block);
+    // relaxed, both: as in do_allocate. A block that was thinned away leaves its count behind: later frees that hash here look
+    // once too often, and are right.
+    if (__builtin_expect(samples.load(std::memory_order_relaxed) != 0, 0) && detail::record_free(block, tag_.id())) {
+        samples.fetch_sub(1, std::memory_order_relaxed);
+    }
+    upstream_->deallocate(block, bytes, alignment);
+}
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Everything capture/ shares between threads. One exists in a process; it belongs to runtime/ (process_state.cpp), is made on
+// first use - a tag may be a global - and is never destroyed, because blocks outlive main.
+
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+
+#include <memwatch/base/clock.hpp>
+#include <memwatch/options.hpp>
+#include "base/string_table.hpp"
+#include "capture/edge_map.hpp"
+#include "capture/record_sink.hpp"
+#include "capture/tag_table.hpp"
+#include "model/drop_reason.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+
+class route_table {
+public:
+    static constexpr std::size_t capacity = 1024;
+    static constexpr route_id other = 1;
+
+    explicit route_table(loss_counters& losses) noexcept;
+    [[nodiscard]] route_id intern(std::string_view route) noexcept;
+    [[nodiscard]] std::string_view name(route_id id) const noexcept { return names_.at(id); }
+    [[nodiscard]] std::size_t size() const noexcept { return names_.size(); }
+    [[nodiscard]] spin_lock& lock() noexcept { return names_.lock(); }
+
+private:
+    loss_counters& losses_;
+    string_table names_;
+};
+
+struct capture_state {
+    capture_state() noexcept : tags(losses), routes(losses), edges(losses) {}
+
+    loss_counters losses;
+    tag_table tags;
+    route_table routes;
+    edge_map edges;
+
+    // Set by runtime/ before is_sampling turns true, and never taken back: blocks recorded by one session are forgotten
+    // through the same sink after it stopped.
+    std::atomic<const record_sink*> sink{nullptr};
+    std::atomic<clock_function> clock{nullptr};
+
+    std::atomic<bool> is_sampling{false};
+    std::atomic<std::uint64_t> interval_bytes{0};  // R for the next draws; 0 = every block
+    std::atomic<std::uint32_t> stack_depth{64};
+    std::atomic<unwinder_option> unwinder{unwinder_option::automatic};
+
+    [[nodiscard]] std::uint64_t now_ns() const noexcept;
+};
+
+// Defined by runtime/. [hook]
+[[nodiscard]] capture_state& process_capture() noexcept;
+
+namespace detail {
+
+// Tries to give the calling thread a row of its own. False: it has to share. [hook]
+bool lease_row_for_this_thread() noexcept;
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memwatch/capture/edge_block.hpp>
+#include <memwatch/capture/recorder.hpp>
+
+#include <algorithm>
+#include <new>
+
+#include "capture/capture_state.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace detail {
+namespace {
+
+// One page less the word that glibc keeps before a block: such blocks tile without waste.
+constexpr std::size_t small_edge_bytes = 4088;
+
+struct edge_shape {
+    std::size_t bytes;
+    std::size_t alignment;
+    [[nodiscard]] bool is_one_page() const noexcept { return bytes == small_edge_bytes && alignment == edge_alignment; }
+};
+
+// What a request becomes at an edge; the same on free, because a standard deallocate gets the same size and type.
+edge_shape shape_of(std::size_t bytes, std::size_t alignment) noexcept {
+    return {std::max(bytes, small_edge_bytes), std::max(alignment, edge_alignment)};
+}
+
+void* obtain(edge_map& edges, edge_shape shape) {
+    if (shape.is_one_page()) {
+        if (void* const page = edges.take_cached(); page != nullptr) { return page; }
+    }
+    return ::operator new (shape.bytes, std::align_val_t{shape.alignment});
+}
+
+void give_back(edge_map& edges, void* block, edge_shape shape) noexcept {
+    if (shape.is_one_page() && edges.keep_cached(block)) { return; }
+    ::operator delete (block, std::align_val_t{shape.alignment});
+}
+
+}  // namespace
+
+void* allocate_sampled(std::size_t bytes, std::size_t alignment, tag_id owner, std::string_view type) {
+    const sample_ticket ticket = take_sample(bytes);
+    if (!ticket.is_taken) { return nullptr; }
+    edge_map& edges = process_capture().edges;
+    const edge_shape shape = shape_of(bytes, alignment);
+    void* const block = obtain(edges, shape);
+    if (!edges.set(block)) {
+        give_back(edges, block, shape);
+        return nullptr;
+    }
+    record_allocation(block, bytes, owner, type, ticket, __builtin_return_address(0));
+    return block;
+}
+
+bool release_sampled(void* address, std::size_t bytes, std::size_t alignment, tag_id owner) noexcept {
+    edge_map& edges = process_capture().edges;
+    if (!edges.take(address)) { return false; }
+    record_free(address, owner);  // may be false: thinned away, the page is ours all the same
+    give_back(edges, address, shape_of(bytes, alignment));
+    return true;
+}
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace memwatch

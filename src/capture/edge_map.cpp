@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/edge_map.hpp"
+
+#include <mutex>
+
+#include "platform/platform.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+constexpr std::size_t bits_per_word = 64;
+
+std::uint64_t page_of(const void* address) noexcept { return reinterpret_cast<std::uint64_t>(address) >> 12U; }
+std::uint64_t bit_of(std::uint64_t page) noexcept { return 1ULL << (page % bits_per_word); }
+
+}  // namespace
+
+edge_map::word* edge_map::leaf(std::uint64_t page) const noexcept {
+    const std::uint64_t index = page / pages_per_leaf;
+    // acquire: pairs with the release in leaf_or_reserve().
+    return index < leaf_count ? leaves_[index].load(std::memory_order_acquire) : nullptr;
+}
+
+edge_map::word* edge_map::leaf_or_reserve(std::uint64_t page) noexcept {
+    if (word* const found = leaf(page); found != nullptr) { return found; }
+    const std::uint64_t index = page / pages_per_leaf;
+    if (index >= leaf_count) { return nullptr; }  // an address above 2^47: five-level page tables, opted into by the program
+    auto* const fresh = static_cast<word*>(platform::reserve_memory(pages_per_leaf / 8));
+    if (fresh == nullptr) { return nullptr; }
+    word* expected = nullptr;
+    // release: pairs with the acquire in leaf(); the zeroed words come from the kernel. acquire on failure: the winner's leaf.
+    if (leaves_[index].compare_exchange_strong(expected, fresh, std::memory_order_release, std::memory_order_acquire)) {
+        // relaxed: a figure for reports.
+        reserved_leaves_.fetch_add(1, std::memory_order_relaxed);
+        return fresh;
+    }
+    return expected;  // lost the race once in a process' life; 128 KiB of untouched address space stay behind
+}
+
+bool edge_map::set(const void* address) noexcept {
+    const std::uint64_t page = page_of(address);
+    word* const words = leaf_or_reserve(page);
+    if (words == nullptr) {
+        losses_.count(drop_reason::no_memory);
+        return false;
+    }
+    // relaxed: the thread that frees the block got its address from this one, with an ordering of its own.
+    words[page % pages_per_leaf / bits_per_word].fetch_or(bit_of(page), std::memory_order_relaxed);
+    return true;
+}
+
+bool edge_map::take(const void* address) noexcept {
+    if (reinterpret_cast<std::uint64_t>(address) % 4096 != 0) { return false; }
+    const std::uint64_t page = page_of(address);
+    word* const words = leaf(page);
+    if (words == nullptr) { return false; }
+    word& bits = words[page % pages_per_leaf / bits_per_word];
+    // relaxed: as in set(); neighbouring bits belong to other blocks, hence the read-modify-write.
+    if ((bits.load(std::memory_order_relaxed) & bit_of(page)) == 0) { return false; }
+    return (bits.fetch_and(~bit_of(page), std::memory_order_relaxed) & bit_of(page)) != 0;  // relaxed: as above
+}
+
+void* edge_map::take_cached() noexcept {
+    const std::lock_guard guard(cache_lock_);
+    return cached_ == 0 ? nullptr : cache_[--cached_];
+}
+
+bool edge_map::keep_cached(void* page) noexcept {
+    const std::lock_guard guard(cache_lock_);
+    if (!is_cache_open_ || cached_ == cache_capacity) { return false; }
+    cache_[cached_++] = page;
+    return true;
+}
+
+void edge_map::open_cache(bool is_open) noexcept {
+    const std::lock_guard guard(cache_lock_);
+    is_cache_open_ = is_open;
+}
+
+std::size_t edge_map::self_bytes() const noexcept {
+    constexpr std::size_t page = 4096;
+    // relaxed: a figure for reports. A leaf's touched pages are few; 16 of its 32 is generous for a heap of 2 GiB.
+    return reserved_leaves_.load(std::memory_order_relaxed) * 16 * page + cached_ * page;
+}
+
+}  // namespace v1
+}  // namespace memwatch

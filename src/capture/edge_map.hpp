@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Which page edges hold a block from allocate_sampled: one bit a page, two levels. Exact, so a free is never guessed: the bit
+// says how the block was obtained, even when its record has been thinned away.
+//
+//   address 0x7f31'c2a4'e000 -> page 0x7f31c2a4e -> leaf 0x7f31 (one of 2^15), bit 0xc2a4e (one of 2^20) of its 128 KiB
+//
+// Leaves cover 4 GiB of address space each and are reserved on first use: a heap has one or two. Nothing is ever unmapped.
+// Beside the map, freed one-page blocks wait in a bounded cache for the next sample.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/spin_lock.hpp"
+#include "model/drop_reason.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+
+class edge_map {
+public:
+    explicit edge_map(loss_counters& losses) noexcept : losses_(losses) {}
+
+    // False: no memory for the leaf; the block must not be used as an edge block. [hook]
+    [[nodiscard]] bool set(const void* address) noexcept;
+    // Clears the bit and says whether it was set. [hook]
+    [[nodiscard]] bool take(const void* address) noexcept;
+
+    // One page from the cache, or null. [hook]
+    [[nodiscard]] void* take_cached() noexcept;
+    // False: the cache is full (or `is_open` is not), give the page back. [hook]
+    [[nodiscard]] bool keep_cached(void* page) noexcept;
+    // Stops or starts keeping pages; what is kept is handed out until it is used up.
+    void open_cache(bool is_open) noexcept;
+
+    [[nodiscard]] std::size_t self_bytes() const noexcept;
+    [[nodiscard]] spin_lock& lock() noexcept { return cache_lock_; }
+
+private:
+    static constexpr std::size_t leaf_count = 1U << 15U;  // 2^47 bytes of user addresses / 4 GiB
+    static constexpr std::size_t pages_per_leaf = 1U << 20U;
+    static constexpr std::size_t cache_capacity = 64;  // 256 KiB
+
+    using word = std::atomic<std::uint64_t>;
+    [[nodiscard]] word* leaf(std::uint64_t page) const noexcept;
+    [[nodiscard]] word* leaf_or_reserve(std::uint64_t page) noexcept;
+
+    loss_counters& losses_;
+    std::atomic<word*> leaves_[leaf_count]{};  // 256 KiB of address space, touched where used
+    std::atomic<std::size_t> reserved_leaves_{0};
+    void* cache_[cache_capacity]{};  // guarded by cache_lock_
+    std::size_t cached_{0};          // guarded by cache_lock_
+    bool is_cache_open_{true};       // guarded by cache_lock_
+    spin_lock cache_lock_{lock_rank::edge_cache};
+};
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Where records go, as capture/ sees it: a table of functions that runtime/ binds to live/. The hot path calls the live table
+// directly and synchronously without this room knowing that room.
+
+#include <cstdint>
+
+#include "model/record.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+
+struct record_sink {
+    void* context;
+    void (*insert)(void* context, const record& r, std::uint64_t& random_state) noexcept;
+    // `thread` and `time_ns` describe the free. False: the block was not live.
+    bool (*remove)(void* context, block_key key, std::uint16_t thread, std::uint64_t time_ns) noexcept;
+    // Index for a thread that was not seen before; 0 when there is no room.
+    std::uint16_t (*register_thread)(void* context, std::uint32_t tid, const char* name) noexcept;
+    void (*retire_thread)(void* context, std::uint16_t thread) noexcept;
+};
+
+}  // namespace v1
+}  // namespace memwatch

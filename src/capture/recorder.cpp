@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memwatch/capture/recorder.hpp>
+
+#include "capture/capture_state.hpp"
+#include "platform/platform.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+
+std::uint64_t capture_state::now_ns() const noexcept {
+    // relaxed: a function pointer that start() sets before it lets sampling begin.
+    const clock_function replaced = clock.load(std::memory_order_relaxed);
+    return replaced != nullptr ? replaced() : platform::monotonic_ns();
+}
+
+namespace detail {
+namespace {
+
+const record_sink* sink_of(const capture_state& state) noexcept {
+    // acquire: pairs with the release in session start: what the table points to is built.
+    return state.sink.load(std::memory_order_acquire);
+}
+
+// Runs when a thread that leased a row ends.
+void end_thread(void* leased) {
+    auto& row = *static_cast<thread_row*>(leased);
+    capture_state& state = process_capture();
+    this_thread.row = nullptr;  // a later TLS destructor that allocates leases anew
+    if (const record_sink* const sink = sink_of(state); sink != nullptr && row.thread_index != 0) {
+        sink->retire_thread(sink->context, static_cast<std::uint16_t>(row.thread_index));
+    }
+    state.tags.release_row(row);
+}
+
+// The index of the calling thread in the live room's table; 0 for a thread without a row.
+std::uint16_t thread_index(const record_sink& sink) noexcept {
+    if (this_thread.row == nullptr && !lease_row_for_this_thread()) { return 0; }
+    thread_row& row = *this_thread.row;
+    if (row.thread_index == 0) {
+        char name[platform::thread_name_size];
+        platform::thread_name(name);
+        row.thread_index = sink.register_thread(sink.context, platform::thread_id(), name);
+    }
+    return static_cast<std::uint16_t>(row.thread_index);
+}
+
+std::uint64_t end_of_this_stack() noexcept {
+    thread_row* const row = this_thread.row;
+    if (row == nullptr) { return 0; }  // the DWARF unwinder knows its own way
+    if (row->stack_end == 0) { row->stack_end = platform::stack_end(); }
+    return row->stack_end;
+}
+
+void capture_stack(capture_state& state, platform::captured_stack& stack) noexcept {
+    // relaxed: an option; start() sets it before it lets sampling begin.
+    const unwinder_option unwinder = state.unwinder.load(std::memory_order_relaxed);
+    stack.depth = 0;
+    stack.is_truncated = true;
+    if (unwinder != unwinder_option::dwarf) {
+        platform::walk_frame_pointers(stack, platform::max_stack_depth, end_of_this_stack());
+    }
+    const bool has_ended_early = stack.is_truncated && stack.depth < platform::max_stack_depth;
+    if (unwinder == unwinder_option::dwarf || (unwinder == unwinder_option::automatic && has_ended_early)) {
+        if (has_ended_early && unwinder == unwinder_option::automatic) { state.losses.count(degradation::unwinder_fallback); }
+        platform::unwind_dwarf(stack, platform::max_stack_depth);
+    }
+    if (stack.is_truncated) { state.losses.count(degradation::stack_truncated); }
+}
+
+// Our own frames on top are noise: the stack begins at `caller`, the return address into the user's code.
+std::uint32_t own_frames(const platform::captured_stack& stack, std::uint64_t caller) noexcept {
+    constexpr std::uint32_t most = 8;
+    for (std::uint32_t i = 0; i < stack.depth && i < most; ++i) {
+        if (stack.frames[i] == caller) { return i; }
+    }
+    return 0;
+}
+
+// While one of these lives, nothing this thread allocates is a sample.
+class recording_scope {
+public:
+    recording_scope() noexcept : saved_(this_thread.countdown) { this_thread.countdown = 1ULL << 62U; }
+    ~recording_scope() { this_thread.countdown = saved_; }
+    recording_scope(const recording_scope&) = delete;
+    recording_scope& operator=(const recording_scope&) = delete;
+
+private:
+    std::uint64_t saved_;
+};
+
+}  // namespace
+
+bool lease_row_for_this_thread() noexcept {
+    thread_block& self = this_thread;
+    if (self.row != nullptr) { return true; }
+    thread_row* const row = process_capture().tags.lease_row(platform::thread_id());
+    if (row == nullptr) { return false; }
+    if (!platform::on_thread_exit(&end_thread, row)) {
+        process_capture().tags.release_row(*row);
+        return false;
+    }
+    self.row = row;
+    return true;
+}
+
+void record_allocation(const void* address, std::size_t bytes, tag_id owner, std::string_view type, sample_ticket ticket,
+                       const void* caller) noexcept {
+    capture_state& state = process_capture();
+    const record_sink* const sink = sink_of(state);
+    if (sink == nullptr) { return; }
+    const recording_scope guard;
+    record r;
+    r.thread = thread_index(*sink);
+    platform::captured_stack stack;
+    capture_stack(state, stack);
+    const std::uint32_t skipped = own_frames(stack, reinterpret_cast<std::uint64_t>(caller));
+    // relaxed: an option; start() sets it before it lets sampling begin.
+    const std::uint32_t kept = state.stack_depth.load(std::memory_order_relaxed);
+    r.frames = stack.frames + skipped;
+    r.depth = stack.depth - skipped;
+    r.is_truncated = stack.is_truncated || r.depth > kept;
+    if (r.depth > kept) { r.depth = kept; }
+    r.key = make_block_key(address, owner);
+    r.size_bytes = bytes;
+    r.interval_bytes = ticket.interval_bytes;
+    r.time_ns = state.now_ns();
+    r.trace = this_thread.context.trace;
+    r.route = this_thread.context.route;
+    r.tag = owner;
+    r.type = type;
+    sink->insert(sink->context, r, this_thread.random_state);
+}
+
+bool record_free(const void* address, tag_id owner) noexcept {
+    const capture_state& state = process_capture();
+    const record_sink* const sink = sink_of(state);
+    if (sink == nullptr) { return false; }
+    const recording_scope guard;
+    return sink->remove(sink->context, make_block_key(address, owner), thread_index(*sink), state.now_ns());
+}
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/tag_table.hpp"
+
+#include <algorithm>
+#include <mutex>
+
+#include "capture/capture_state.hpp"
+#include "platform/platform.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+constexpr std::size_t name_text_bytes = max_tags * 64;  // names average well below the 120 that one may have
+
+std::size_t names_memory() { return string_table::memory_bytes(max_tags - 1, name_text_bytes); }
+
+}  // namespace
+
+tag_table::tag_table(loss_counters& losses) noexcept
+    : losses_(losses),
+      names_(platform::reserve_memory(names_memory()), max_tags - 1, name_text_bytes),
+      rows_(static_cast<thread_row*>(platform::reserve_memory(row_count * sizeof(thread_row)))) {
+    if (rows_ == nullptr) { losses_.count(drop_reason::no_memory); }
+    static_cast<void>(names_.intern("other", 0));
+}
+
+tag_id tag_table::intern(std::string_view name) noexcept {
+    const std::uint32_t full = max_tags;
+    const std::uint32_t id = names_.intern(name.substr(0, max_name_bytes), full);
+    if (id != full) { return static_cast<tag_id>(id); }
+    losses_.count(drop_reason::tag_table_full);
+    return other;
+}
+
+std::size_t tag_table::rows_in_use() const noexcept {
+    // acquire: pairs with the release in lease_row(): rows below the count are set up.
+    return rows_ == nullptr ? 0 : used_rows_.load(std::memory_order_acquire);
+}
+
+tag_totals tag_table::totals(tag_id id) const noexcept {
+    tag_totals sum;
+    // Frees before allocations, in two passes over all rows: who was freed was allocated before.
+    const std::size_t freeing_rows = rows_in_use();
+    for (std::size_t i = 0; i < freeing_rows; ++i) {
+        const tag_cell& cell = rows_[i].cells[id];
+        // acquire: pairs with the release in count_free().
+        sum.frees += cell.frees.load(std::memory_order_acquire);
+        sum.freed_bytes += cell.freed_bytes.load(std::memory_order_acquire);  // acquire: as above
+    }
+    const std::size_t allocating_rows = rows_in_use();  // again: a row leased meanwhile may hold what was just freed
+    for (std::size_t i = 0; i < allocating_rows; ++i) {
+        const tag_cell& cell = rows_[i].cells[id];
+        // relaxed: ordered after the acquire loads above.
+        sum.allocated_bytes += cell.allocated_bytes.load(std::memory_order_relaxed);
+        sum.allocations += cell.allocations.load(std::memory_order_relaxed);  // relaxed: as above
+    }
+    return sum;
+}
+
+thread_row* tag_table::lease_row(std::uint32_t tid) noexcept {
+    if (rows_ == nullptr) { return nullptr; }
+    const std::lock_guard guard(lease_lock_);
+    for (std::size_t i = 1; i < row_count; ++i) {
+        thread_row& row = rows_[i];
+        // acquire: pairs with the release in release_row(): the last owner's plain writes are over.
+        if (row.owner.load(std::memory_order_acquire) != 0) { continue; }
+        row.thread_index = 0;
+        row.stack_end = 0;
+        // relaxed: only the lease lock's holders compare it.
+        row.owner.store(tid, std::memory_order_relaxed);
+        // relaxed: written under the lock only.
+        const std::size_t used = std::max(used_rows_.load(std::memory_order_relaxed), i + 1);
+        // release: pairs with the acquire in rows_in_use().
+        used_rows_.store(used, std::memory_order_release);
+        return &row;
+    }
+    losses_.count(degradation::shared_thread_row);
+    return nullptr;
+}
+
+void tag_table::release_row(thread_row& row) noexcept {
+    // release: pairs with the acquire in lease_row().
+    row.owner.store(0, std::memory_order_release);
+}
+
+void tag_table::keep_only(thread_row* survivor, std::uint32_t tid) noexcept {
+    for (std::size_t i = 1; i < rows_in_use(); ++i) {
+        // relaxed: the child has one thread.
+        rows_[i].owner.store(&rows_[i] == survivor ? tid : 0, std::memory_order_relaxed);
+    }
+}
+
+void tag_table::count_allocation_shared(tag_id id, std::size_t bytes) noexcept {
+    if (rows_ == nullptr) { return; }
+    tag_cell& cell = rows_[0].cells[id];
+    // relaxed: published by whatever hands the block to the thread that frees it.
+    cell.allocated_bytes.fetch_add(bytes, std::memory_order_relaxed);
+    cell.allocations.fetch_add(1, std::memory_order_relaxed);  // relaxed: as above
+}
+
+void tag_table::count_free_shared(tag_id id, std::size_t bytes) noexcept {
+    if (rows_ == nullptr) { return; }
+    tag_cell& cell = rows_[0].cells[id];
+    // release: pairs with the acquire in totals().
+    cell.freed_bytes.fetch_add(bytes, std::memory_order_release);
+    cell.frees.fetch_add(1, std::memory_order_release);  // release: as above
+}
+
+std::size_t tag_table::self_bytes() const noexcept {
+    constexpr std::size_t page = 4096;
+    const std::size_t row_bytes = (offsetof(thread_row, cells) + size() * sizeof(tag_cell) + page - 1) / page * page;
+    return rows_in_use() * row_bytes + size() * (max_name_bytes / 2 + 2 * sizeof(std::uint64_t));
+}
+
+void tag_table::lock_for_fork() noexcept {
+    lease_lock_.lock();
+    names_.lock().lock();
+}
+
+void tag_table::unlock_after_fork() noexcept {
+    names_.lock().unlock();
+    lease_lock_.unlock();
+}
+
+// --- the slow halves of capture/tag.hpp
+
+tag::tag(std::string_view name) noexcept : id_(process_capture().tags.intern(name)) {}
+
+std::string_view tag::name() const noexcept {
+    return id_ == tag_table::untagged ? "untagged" : process_capture().tags.name(id_);
+}
+
+tag_totals tag::totals() const {
+    tag_totals sum = process_capture().tags.totals(id_);
+    sum.name = name();
+    return sum;
+}
+
+namespace detail {
+
+void count_allocation_slow(tag_id owner, std::size_t bytes) noexcept {
+    if (lease_row_for_this_thread()) { return count_allocation(owner, bytes); }
+    process_capture().tags.count_allocation_shared(owner, bytes);
+}
+
+void count_free_slow(tag_id owner, std::size_t bytes) noexcept {
+    if (lease_row_for_this_thread()) { return count_free(owner, bytes); }
+    process_capture().tags.count_free_shared(owner, bytes);
+}
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memwatch/capture/trace_context.hpp>
+
+#include "base/hash.hpp"
+#include "capture/capture_state.hpp"
+#include "platform/platform.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+// Value of a lower-case hex digit (the recommendation forbids upper case); 16 for anything else.
+constexpr unsigned hex_value(char c) noexcept {
+    if (c >= '0' && c <= '9') { return static_cast<unsigned>(c - '0'); }
+    if (c >= 'a' && c <= 'f') { return static_cast<unsigned>(c - 'a') + 10; }
+    return 16;
+}
+
+// Up to 16 lower-case hex digits. False: something else is among them.
+bool read_hex(std::string_view digits, std::uint64_t& value) noexcept {
+    value = 0;
+    for (const char c : digits) {
+        if (hex_value(c) == 16) { return false; }
+        value = value << 4U | hex_value(c);
+    }
+    return true;
+}
+
+bool read_trace_id(std::string_view digits, trace_id& trace) noexcept {
+    return digits.size() == 32 && read_hex(digits.substr(0, 16), trace.high) && read_hex(digits.substr(16), trace.low);
+}
+
+// version "-" trace-id "-" parent-id "-" flags; versions above 00 may carry more behind another dash.
+bool read_traceparent(std::string_view header, trace_context& context) noexcept {
+    constexpr std::size_t version_00_size = 55;
+    if (header.size() < version_00_size || header[2] != '-' || header[35] != '-' || header[52] != '-') { return false; }
+    std::uint64_t version = 0;
+    std::uint64_t flags = 0;
+    if (!read_hex(header.substr(0, 2), version) || !read_hex(header.substr(53, 2), flags) || version == 0xFF) { return false; }
+    if (header.size() > version_00_size && (version == 0 || header[version_00_size] != '-')) { return false; }
+    return read_trace_id(header.substr(3, 32), context.trace) && read_hex(header.substr(36, 16), context.span) &&
+           context.trace.is_valid() && context.span != 0;
+}
+
+// Any text to 128 bits: two independent mixes of one 64-bit hash would collide together, so the second hash is seeded.
+trace_id hash_to_trace_id(std::string_view text) noexcept {
+    std::uint64_t seeded = 0x6D656D7761746368ULL;
+    for (const char c : text) { seeded = combine_hash(seeded, static_cast<unsigned char>(c)); }
+    return {hash_text(text), seeded | 1U};
+}
+
+trace_context context_for(std::string_view traceparent_or_id, std::string_view route) noexcept {
+    trace_context context = trace_context::current();
+    if (!traceparent_or_id.empty()) {
+        context.span = 0;
+        if (!read_traceparent(traceparent_or_id, context) && !read_trace_id(traceparent_or_id, context.trace)) {
+            context.trace = hash_to_trace_id(traceparent_or_id);
+            context.span = 0;
+        }
+    }
+    if (!route.empty()) { context.route = intern_route(route); }
+    return context;
+}
+
+trace_context context_for(trace_id trace, std::string_view route) noexcept {
+    trace_context context = trace_context::current();
+    context.trace = trace;
+    context.span = 0;
+    if (!route.empty()) { context.route = intern_route(route); }
+    return context;
+}
+
+constexpr std::size_t route_text_bytes = route_table::capacity * 64;
+constexpr std::size_t max_route_bytes = 200;
+
+}  // namespace
+
+route_table::route_table(loss_counters& losses) noexcept
+    : losses_(losses),
+      names_(platform::reserve_memory(string_table::memory_bytes(capacity, route_text_bytes)), capacity, route_text_bytes) {
+    static_cast<void>(names_.intern("other", 0));
+}
+
+route_id route_table::intern(std::string_view route) noexcept {
+    const std::uint32_t full = capacity + 1;
+    const std::uint32_t id = names_.intern(route.substr(0, max_route_bytes), full);
+    if (id != full) { return static_cast<route_id>(id); }
+    losses_.count(drop_reason::route_table_full);
+    return other;
+}
+
+trace_context trace_context::current() noexcept { return detail::this_thread.context; }
+
+result<trace_context> parse_traceparent(std::string_view header) {
+    trace_context context;
+    if (!read_traceparent(header, context)) {
+        return fail(error_code::invalid_argument, "not a W3C traceparent header", std::string(header.substr(0, 64)));
+    }
+    return context;
+}
+
+route_id intern_route(std::string_view route) noexcept { return process_capture().routes.intern(route); }
+
+context_scope::context_scope(const trace_context& context) noexcept : previous_(detail::this_thread.context) {
+    detail::this_thread.context = context;
+}
+
+context_scope::~context_scope() { detail::this_thread.context = previous_; }
+
+trace_scope::trace_scope(std::string_view traceparent_or_id, std::string_view route) noexcept
+    : scope_(context_for(traceparent_or_id, route)) {}
+
+trace_scope::trace_scope(trace_id trace, std::string_view route) noexcept : scope_(context_for(trace, route)) {}
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Live -> snapshot. Control lane: allocates ordinary memory, on the thread that asked.
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+#include "live/live_state.hpp"
+#include "platform/platform.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+// Turns interned stacks of absolute addresses into stacks of module-relative frames, each frame once.
+class frame_resolver {
+public:
+    explicit frame_resolver(snapshot& into) : into_(into) {
+        for (std::uint32_t i = 0; i < into.modules.size(); ++i) { by_start_[into.modules[i].start] = i; }
+    }
+
+    // A stack for `interned`, made on first use.
+    std::uint32_t stack_for(std::uint32_t id, const interned_stack& interned) {
+        const auto [known, is_new] = stacks_.try_emplace(id, static_cast<std::uint32_t>(into_.stacks.size()));
+        if (!is_new) { return known->second; }
+        stack fresh;
+        fresh.is_truncated = interned.is_truncated;
+        fresh.frames.reserve(interned.depth);
+        for (std::uint32_t i = 0; i < interned.depth; ++i) { fresh.frames.push_back(frame_for(interned.frames[i])); }
+        into_.stacks.push_back(std::move(fresh));
+        return known->second;
+    }
+
+private:
+    std::uint32_t frame_for(std::uint64_t address) {
+        const auto [known, is_new] = frames_.try_emplace(address, static_cast<std::uint32_t>(into_.frames.size()));
+        if (is_new) { into_.frames.push_back(locate(address)); }
+        return known->second;
+    }
+
+    [[nodiscard]] frame locate(std::uint64_t address) const {
+        frame located;
+        located.offset = address;
+        auto after = by_start_.upper_bound(address);
+        if (after == by_start_.begin()) { return located; }
+        const std::uint32_t index = std::prev(after)->second;
+        const module& m = into_.modules[index];
+        if (address > m.limit) { return located; }  // == limit: a call that was the segment's last instruction
+        located.module = index;
+        located.offset = address - m.start + m.file_offset;
+        return located;
+    }
+
+    snapshot& into_;
+    std::map<std::uint64_t, std::uint32_t> by_start_;
+    std::unordered_map<std::uint64_t, std::uint32_t> frames_;
+    std::unordered_map<std::uint32_t, std::uint32_t> stacks_;
+};
+
+std::vector<cohort> cohorts_of(const site_state& state) {
+    std::vector<cohort> cohorts(state.cohorts_used);
+    for (std::size_t i = 0; i < cohorts.size(); ++i) {
+        cohorts[i] = {state.cohort_epochs[i], state.born_bytes[i], state.born_objects[i], i == 0 && state.is_oldest_merged};
+    }
+    return cohorts;
+}
+
+}  // namespace
+
+void live_state::freeze(snapshot& into, detail how) {
+    for (platform::loaded_module& m : platform::loaded_modules()) {
+        into.modules.push_back({std::move(m.path), std::move(m.build_id), m.start, m.limit, m.file_offset});
+    }
+    if (how == detail::records) { freeze_records(into); }
+    freeze_sites(into);    // after the records: every record's site is among them
+    freeze_threads(into);  // likewise
+    if (how == detail::summary) { return; }
+    for (site& s : into.sites) { s.live = {}; }
+    for (const live_record& r : into.live) { into.sites[r.site].live.add(r.size_bytes, r.interval_bytes); }
+}
+
+void live_state::freeze_records(snapshot& into) {
+    const auto make_room = [&](std::size_t most) {
+        const std::size_t needed = into.live.size() + most;
+        if (needed > into.live.capacity()) { into.live.reserve(std::max(needed, 2 * into.live.capacity())); }
+    };
+    into.live.reserve(live_.size() + live_.size() / 8);
+    live_.for_each(make_room, [&](const live_entry& e) {
+        into.live.push_back(
+            {e.sequence, e.size_bytes, since_start(e.birth_ns), e.interval_bytes, e.trace, e.site, e.route, e.thread});
+    });
+    std::sort(into.live.begin(), into.live.end(),
+              [](const live_record& a, const live_record& b) { return a.sequence < b.sequence; });
+}
+
+void live_state::freeze_sites(snapshot& into) {
+    frame_resolver resolver(into);
+    const std::uint32_t count = sites_.size();
+    into.sites.resize(count);
+    for (std::uint32_t id = 0; id < count; ++id) {
+        const site_state state = sites_.copy(id);
+        site& s = into.sites[id];
+        s.stack = resolver.stack_for(state.key.stack, stacks_.at(state.key.stack));
+        s.tag = state.key.tag;
+        s.type = sites_.type_name(state.key.type);
+        s.live = state.live;
+        s.allocated = state.allocated;
+        s.freed = state.freed;
+        s.freed_by_other_thread = state.freed_by_other_thread;
+        s.cohorts = cohorts_of(state);
+        s.lifetimes = state.lifetimes;
+    }
+}
+
+void live_state::freeze_threads(snapshot& into) {
+    into.threads.reserve(thread_table::capacity);  // for_each holds a lock: no allocation of the table under it
+    threads_.for_each([&](std::uint16_t index, std::uint32_t tid, const char* name, bool is_alive) {
+        into.threads.push_back({index == 0 ? "other" : name, tid, is_alive});
+    });
+    if (into.live.empty()) { return; }          // a summary: names as they were at the thread's first sample
+    for (thread_info& thread : into.threads) {  // a thread may have been named after it
+        if (!thread.is_alive || thread.tid == 0) { continue; }
+        std::string current = platform::name_of_thread(static_cast<std::uint32_t>(thread.tid));
+        if (!current.empty()) { thread.name = std::move(current); }
+    }
+}
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "live/live_state.hpp"
+
+#include <algorithm>
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+// Hands out consecutive parts of one block of memory.
+class divider {
+public:
+    explicit divider(void* memory) noexcept : next_(static_cast<std::byte*>(memory)) {}
+    void* take(std::size_t bytes) noexcept {
+        std::byte* const part = next_;
+        next_ += (bytes + 63) / 64 * 64;
+        return part;
+    }
+
+private:
+    std::byte* next_;
+};
+
+std::size_t power_of_two_below(std::size_t value) noexcept {
+    std::size_t power = 1;
+    while (power * 2 <= value) { power *= 2; }
+    return power;
+}
+
+}  // namespace
+
+live_sizes live_sizes::for_budget(std::uint64_t budget_bytes) noexcept {
+    live_sizes sizes{};
+    const std::size_t entries = budget_bytes / 2 / sizeof(live_entry) / live_table::shard_count;
+    sizes.entries_per_shard = std::max<std::size_t>(16, power_of_two_below(entries));
+    sizes.sites = std::max<std::size_t>(256, budget_bytes / 4 / sizeof(site_state));
+    sizes.stacks = sizes.sites;
+    sizes.frame_bytes = std::max<std::size_t>(64 * 1024, budget_bytes / 8);
+    return sizes;
+}
+
+std::size_t live_sizes::memory_bytes() const noexcept {
+    constexpr std::size_t rounding = 4 * 64;  // divider
+    return live_table::memory_bytes(entries_per_shard) + stack_table::memory_bytes(stacks, frame_bytes) +
+           site_table::memory_bytes(sites) + thread_table::memory_bytes() + rounding;
+}
+
+namespace {
+
+struct parts {
+    void* live;
+    void* stacks;
+    void* sites;
+    void* threads;
+};
+
+parts divide(void* memory, const live_sizes& sizes) noexcept {
+    divider next(memory);
+    parts p{};
+    p.live = next.take(live_table::memory_bytes(sizes.entries_per_shard));
+    p.stacks = next.take(stack_table::memory_bytes(sizes.stacks, sizes.frame_bytes));
+    p.sites = next.take(site_table::memory_bytes(sizes.sites));
+    p.threads = next.take(thread_table::memory_bytes());
+    return p;
+}
+
+}  // namespace
+
+live_state::live_state(void* memory, const live_sizes& sizes, loss_counters& losses) noexcept
+    : losses_(losses),
+      live_(divide(memory, sizes).live, sizes.entries_per_shard),
+      stacks_(divide(memory, sizes).stacks, sizes.stacks, sizes.frame_bytes, losses),
+      sites_(divide(memory, sizes).sites, sizes.sites, losses),
+      threads_(divide(memory, sizes).threads, losses) {}
+
+void live_state::configure(std::uint64_t started_ns, std::uint64_t epoch_ns, std::uint64_t base_interval,
+                           interval_listener listener) noexcept {
+    // relaxed, all: settings; sampling is switched on after them by a release store (runtime's start()).
+    const std::uint64_t births = newest_epoch_.load(std::memory_order_relaxed);
+    // A second session's epochs go on behind the first's, so that cohorts stay in order.
+    epoch_offset_.store(births == 0 ? 0 : births + 1, std::memory_order_relaxed);
+    started_ns_.store(started_ns, std::memory_order_relaxed);
+    epoch_ns_.store(std::max<std::uint64_t>(epoch_ns, 1), std::memory_order_relaxed);
+    listener_.store(listener, std::memory_order_relaxed);
+    live_.set_base_interval(base_interval);
+}
+
+std::uint64_t live_state::since_start(std::uint64_t time_ns) const noexcept {
+    // relaxed: a setting.
+    const std::uint64_t started = started_ns_.load(std::memory_order_relaxed);
+    return time_ns > started ? time_ns - started : 0;
+}
+
+std::uint64_t live_state::epoch_at(std::uint64_t time_ns) const noexcept {
+    // relaxed: settings.
+    return since_start(time_ns) / epoch_ns_.load(std::memory_order_relaxed) + epoch_offset_.load(std::memory_order_relaxed);
+}
+
+// Carries each change of the live table on to sites and threads, while the shard is locked.
+class live_observer {
+public:
+    live_observer(live_state& state, std::uint16_t thread, std::uint64_t time_ns) noexcept
+        : state_(state), thread_(thread), time_ns_(time_ns) {}
+
+    void born(const live_entry& e) noexcept {
+        state_.threads_.hold(e.thread);
+        const std::uint64_t epoch = state_.epoch_at(e.birth_ns);
+        // relaxed: only configure() reads it, when sampling is off.
+        state_.newest_epoch_.store(epoch, std::memory_order_relaxed);
+        state_.sites_.count_birth(e.site, e.size_bytes, e.interval_bytes, epoch);
+    }
+    void died(const live_entry& e) noexcept {
+        const bool is_other_thread = e.thread != thread_ && e.thread != 0 && thread_ != 0;
+        const std::uint64_t lifetime_ns = time_ns_ > e.birth_ns ? time_ns_ - e.birth_ns : 0;
+        state_.sites_.count_death(e.site, e.size_bytes, e.interval_bytes, lifetime_ns, is_other_thread);
+        state_.threads_.let_go(e.thread);
+    }
+    void displaced(const live_entry& e) noexcept { died(e); }
+    void reweighed(const live_entry& e, std::uint64_t before, std::uint64_t after, bool is_kept) noexcept {
+        state_.sites_.reweigh(e.site, e.size_bytes, before, after, is_kept);
+        if (!is_kept) { state_.threads_.let_go(e.thread); }
+    }
+    void interval_changed(std::uint64_t before, std::uint64_t after) noexcept {
+        state_.losses_.count(after > before ? degradation::interval_raised : degradation::interval_lowered);
+        // relaxed: a setting.
+        const live_state::interval_listener listener = state_.listener_.load(std::memory_order_relaxed);
+        if (listener != nullptr) { listener(state_.live_.interval_floor()); }
+    }
+
+private:
+    live_state& state_;
+    std::uint16_t thread_;
+    std::uint64_t time_ns_;
+};
+
+void live_state::insert(const record& r, std::uint64_t& random_state) noexcept {
+    live_entry entry{};
+    entry.key = r.key;
+    entry.size_bytes = r.size_bytes;
+    // relaxed: hands out distinct numbers; their order is that of the additions.
+    entry.sequence = next_sequence_.fetch_add(1, std::memory_order_relaxed);
+    entry.birth_ns = r.time_ns;
+    entry.interval_bytes = r.interval_bytes;
+    entry.trace = r.trace;
+    entry.site = sites_.intern(stacks_.intern(r.frames, r.depth, r.is_truncated), r.type, r.tag);
+    entry.route = r.route;
+    entry.thread = r.thread;
+    live_observer observer(*this, r.thread, r.time_ns);
+    switch (live_.insert(entry, random_state, observer)) {
+        case live_table::outcome::kept:
+        case live_table::outcome::thinned_out:
+            return;  // thinned out: its weight went to the blocks that stay
+        case live_table::outcome::displaced_duplicate:
+            losses_.count(drop_reason::duplicate_block);
+            return;
+        case live_table::outcome::full:
+            losses_.count(drop_reason::live_table_full);
+            return;
+    }
+}
+
+bool live_state::remove(block_key key, std::uint16_t thread, std::uint64_t time_ns) noexcept {
+    live_observer observer(*this, thread, time_ns);
+    return live_.remove(key, observer);
+}
+
+void live_state::add_self_bytes(std::vector<named_value>& into) const {
+    // The live table's pages are touched at random, so it counts whole once it is in use.
+    into.push_back({"live_table", live_.size() == 0 ? 0 : live_.capacity() * sizeof(live_entry)});
+    into.push_back({"sites", sites_.self_bytes()});
+    into.push_back({"stacks", stacks_.self_bytes()});
+    into.push_back({"threads", threads_.self_bytes()});
+}
+
+void live_state::lock_for_fork() noexcept {
+    threads_.lock().lock();
+    live_.lock_for_fork();
+    sites_.lock_for_fork();
+    stacks_.lock().lock();
+}
+
+void live_state::unlock_after_fork() noexcept {
+    stacks_.lock().unlock();
+    sites_.unlock_after_fork();
+    live_.unlock_after_fork();
+    threads_.lock().unlock();
+}
+
+void live_state::enter_child(std::uint16_t survivor, std::uint32_t tid) noexcept {
+    threads_.keep_only(survivor, tid);
+    // relaxed: the child has one thread.
+    epoch_offset_.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace v1
+}  // namespace memwatch

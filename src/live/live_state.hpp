@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The moving state: live table, stacks, sites, threads, bound together and sized from one budget. Records come in through
+// insert() and remove(), on the threads that allocate and free; a snapshot goes out through freeze(), on any other thread,
+// which stops nobody: it holds one shard's lock at a time, for microseconds.
+//
+// Consistency of freeze(): each block is seen whole or not at all; a site's `live` is the sum over the records in the same
+// snapshot; cumulative totals are read after the records, so they include every record's birth.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include <memwatch/model/snapshot.hpp>
+#include "live/live_table.hpp"
+#include "live/site_table.hpp"
+#include "live/stack_table.hpp"
+#include "live/thread_table.hpp"
+#include "model/drop_reason.hpp"
+#include "model/record.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+
+// How a byte budget is divided. 1/2 to the live table (64 B a block), 1/4 to sites, 1/8 to stacks; the rest is what tag rows,
+// routes and threads take at their largest.
+struct live_sizes {
+    std::size_t entries_per_shard;
+    std::size_t sites;
+    std::size_t stacks;
+    std::size_t frame_bytes;
+
+    [[nodiscard]] static live_sizes for_budget(std::uint64_t budget_bytes) noexcept;
+    [[nodiscard]] std::size_t memory_bytes() const noexcept;
+};
+
+class live_state {
+public:
+    // Called when the interval that new samples should be drawn with changes. On an allocating thread, under a shard's lock.
+    using interval_listener = void (*)(std::uint64_t interval_bytes) noexcept;
+
+    // `memory`: sizes.memory_bytes() zeroed bytes.
+    live_state(void* memory, const live_sizes& sizes, loss_counters& losses) noexcept;
+
+    // Begins (or begins again): epochs are counted from `started_ns` in steps of `epoch_ns` (> 0). `base_interval` is R.
+    void configure(std::uint64_t started_ns, std::uint64_t epoch_ns, std::uint64_t base_interval,
+                   interval_listener listener) noexcept;
+
+    void insert(const record& r, std::uint64_t& random_state) noexcept;
+    bool remove(block_key key, std::uint16_t thread, std::uint64_t time_ns) noexcept;
+
+    [[nodiscard]] thread_table& threads() noexcept { return threads_; }
+
+    enum class detail { summary, records };
+    // Fills in modules, frames, stacks, sites, threads and (for `records`) live. Sites' tags index the process' tag table.
+    void freeze(snapshot& into, detail how);
+
+    // relaxed: a setting.
+    [[nodiscard]] std::uint64_t first_epoch() const noexcept { return epoch_offset_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t live_samples() const noexcept { return live_.size(); }
+    void add_self_bytes(std::vector<named_value>& into) const;
+
+    void lock_for_fork() noexcept;
+    void unlock_after_fork() noexcept;
+    // In a forked child: a new epoch begins, only `survivor` of the threads lives on.
+    void enter_child(std::uint16_t survivor, std::uint32_t tid) noexcept;
+
+private:
+    friend class live_observer;
+
+    [[nodiscard]] std::uint64_t epoch_at(std::uint64_t time_ns) const noexcept;
+    [[nodiscard]] std::uint64_t since_start(std::uint64_t time_ns) const noexcept;
+    void freeze_records(snapshot& into);
+    void freeze_sites(snapshot& into);
+    void freeze_threads(snapshot& into);
+
+    loss_counters& losses_;
+    live_table live_;
+    stack_table stacks_;
+    site_table sites_;
+    thread_table threads_;
+    std::atomic<std::uint64_t> next_sequence_{1};
+    std::atomic<std::uint64_t> started_ns_{0};
+    std::atomic<std::uint64_t> epoch_ns_{1};
+    std::atomic<std::uint64_t> epoch_offset_{0};  // number of the epoch that `started_ns_` is in
+    std::atomic<std::uint64_t> newest_epoch_{0};  // of any birth
+    std::atomic<interval_listener> listener_{nullptr};
+};
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Why a record, a name or a distinction was lost, and which steps were taken to stay inside the budget. Everything lost is
+// counted here; nothing is lost silently. Names are what /metrics and snapshots show.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace memwatch {
+inline namespace v1 {
+
+enum class drop_reason : std::uint8_t {
+    live_table_full,    // a record, though its shard was thinned as far as it goes
+    duplicate_block,    // a record displaced by another of the same tag and address (a free was missed)
+    site_table_full,    // the record is kept, under the overflow site
+    stack_table_full,   // the record is kept, without its stack
+    type_table_full,    // the record is kept, without its type
+    tag_table_full,     // counted under the tag "other"
+    route_table_full,   // labelled with the route "other"
+    thread_table_full,  // attributed to the thread "other"
+    no_memory,          // the kernel refused a table
+    count_
+};
+
+enum class degradation : std::uint8_t {
+    interval_raised,    // a shard was thinned: R doubled, weights followed
+    interval_lowered,   // and came back
+    shared_thread_row,  // a thread counts with atomic operations because all rows are leased
+    stack_truncated,    // a stack that does not reach its thread's base frame
+    unwinder_fallback,  // a stack the DWARF unwinder had to take
+    count_
+};
+
+inline constexpr const char* drop_reason_names[] = {"live_table_full",  "duplicate_block",   "site_table_full",
+                                                    "stack_table_full", "type_table_full",   "tag_table_full",
+                                                    "route_table_full", "thread_table_full", "no_memory"};
+inline constexpr const char* degradation_names[] = {"interval_raised", "interval_lowered", "shared_thread_row",
+                                                    "stack_truncated", "unwinder_fallback"};
+static_assert(sizeof drop_reason_names / sizeof drop_reason_names[0] == static_cast<std::size_t>(drop_reason::count_));
+static_assert(sizeof degradation_names / sizeof degradation_names[0] == static_cast<std::size_t>(degradation::count_));
+
+// Counters of what went missing. Threads: any.
+class loss_counters {
+public:
+    void count(drop_reason reason) noexcept { add(drops_[static_cast<std::size_t>(reason)]); }
+    void count(degradation step) noexcept { add(degradations_[static_cast<std::size_t>(step)]); }
+    [[nodiscard]] std::uint64_t of(drop_reason reason) const noexcept { return get(drops_[static_cast<std::size_t>(reason)]); }
+    [[nodiscard]] std::uint64_t of(degradation step) const noexcept {
+        return get(degradations_[static_cast<std::size_t>(step)]);
+    }
+
+private:
+    using counter = std::atomic<std::uint64_t>;
+    // relaxed: statistics; nothing is published through them.
+    static void add(counter& c) noexcept { c.fetch_add(1, std::memory_order_relaxed); }
+    static std::uint64_t get(const counter& c) noexcept { return c.load(std::memory_order_relaxed); }
+
+    counter drops_[static_cast<std::size_t>(drop_reason::count_)]{};
+    counter degradations_[static_cast<std::size_t>(degradation::count_)]{};
+};
+
+}  // namespace v1
+}  // namespace memwatch

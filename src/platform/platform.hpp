@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The whole port: everything memwatch asks of the operating system, libc internals, ELF and the unwinder, and the only room
+// with #ifdef. Linux, glibc, x86-64 and aarch64.
+//
+// Functions marked [hook] may run on an application's thread inside an allocation: they take no lock, allocate nothing, keep
+// errno and use less than 1 KiB of stack. The others belong to the control lane. Nothing throws except std::bad_alloc.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace memwatch {
+inline namespace v1 {
+namespace platform {
+
+// --- time and chance
+[[nodiscard]] std::uint64_t monotonic_ns() noexcept;  // [hook] CLOCK_MONOTONIC
+[[nodiscard]] std::uint64_t unix_ns() noexcept;       // CLOCK_REALTIME
+[[nodiscard]] std::uint64_t random_seed() noexcept;   // [hook] getrandom(2), never 0
+
+// --- memory
+// Zeroed, lazily backed, never given back; null when the kernel refuses. [hook]
+[[nodiscard]] void* reserve_memory(std::size_t bytes) noexcept;
+[[nodiscard]] std::uint64_t resident_bytes() noexcept;  // of this process, 0 = unknown
+// The tightest memory limit of this process' cgroup and its ancestors (v2 memory.max, v1 memory.limit_in_bytes); 0 = none.
+// `root` is where cgroupfs is mounted; tests pass a fixture tree.
+[[nodiscard]] std::uint64_t cgroup_memory_limit(const std::string& root = "/sys/fs/cgroup",
+                                                const std::string& self = "/proc/self/cgroup");
+
+// --- threads
+[[nodiscard]] std::uint32_t thread_id() noexcept;             // [hook] kernel thread id
+inline constexpr std::size_t thread_name_size = 16;           // with the terminating zero, as prctl(PR_GET_NAME) fills it
+void thread_name(char (&name)[thread_name_size]) noexcept;    // [hook]
+[[nodiscard]] std::string name_of_thread(std::uint32_t tid);  // of another thread; empty = gone
+[[nodiscard]] bool is_thread_alive(std::uint32_t tid) noexcept;
+// One past the highest address of the calling thread's stack, from /proc/self/maps by raw reads (pthread_getattr_np allocates
+// and locks); 0 = unknown. [hook, but tens of microseconds: once per thread]
+[[nodiscard]] std::uint64_t stack_end() noexcept;
+// Calls the handlers around fork(), for the life of the process. False: refused.
+bool on_fork(void (*prepare)(), void (*parent)(), void (*child)()) noexcept;
+// Calls `at_exit(argument)` when the calling thread ends, after its C++ thread_local destructors. [hook]
+bool on_thread_exit(void (*at_exit)(void*), void* argument) noexcept;
+
+// --- stacks
+inline constexpr std::size_t max_stack_depth = 64;
+
+struct captured_stack {
+    std::uint64_t frames[max_stack_depth];  // return addresses, leaf first
+    std::uint32_t depth;
+    bool is_truncated;  // did not reach the thread's base frame
+};
+
+// Walks saved frame pointers from the caller on, never reading at or above `end_of_stack` (0: reads nothing). [hook]
+void walk_frame_pointers(captured_stack& stack, std::uint32_t max_depth, std::uint64_t end_of_stack) noexcept;
+// The DWARF unwinder behind Boost.Stacktrace's safe_dump_to. [hook once primed; 1-2 us]
+void unwind_dwarf(captured_stack& stack, std::uint32_t max_depth) noexcept;
+// Learns which return addresses are the outermost frames of threads, and primes the unwinder (its first use may allocate).
+// Call at start, outside any hook, once per process.
+void prime_unwinder() noexcept;
+
+// --- the program
+// A loaded ELF object: the executable bytes [start, limit), mapped from `file_offset` on.
+struct loaded_module {
+    std::string path;
+    std::string build_id;  // lower-case hex; empty = none
+    std::uint64_t start{};
+    std::uint64_t limit{};
+    std::uint64_t file_offset{};
+};
+[[nodiscard]] std::vector<loaded_module> loaded_modules();  // main executable first
+[[nodiscard]] const char* const* environment() noexcept;    // "NAME=value" strings, null-terminated
+[[nodiscard]] std::string executable_path();
+[[nodiscard]] std::string host_name();
+[[nodiscard]] std::uint64_t process_id() noexcept;
+[[nodiscard]] bool is_secure_mode() noexcept;  // AT_SECURE: the environment is not to be trusted
+
+}  // namespace platform
+}  // namespace v1
+}  // namespace memwatch

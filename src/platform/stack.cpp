@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stack capture. Loads other functions' frames from this thread's own stack: every read is bounded by the stack's end.
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/stacktrace/safe_dump_to.hpp>
+#include <cerrno>
+#include <thread>
+
+#include "platform/platform.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace platform {
+namespace {
+
+// Return addresses that only a thread's outermost frames have: __libc_start_call_main behind main, start_thread and
+// std::thread's entry behind a thread function. libc and libstdc++ are built without frame pointers, so a walk that ends at
+// one of these has seen all there is; one that ends elsewhere was cut off. Learned once, by unwinding from known places.
+constexpr std::size_t max_base_frames = 8;
+std::atomic<std::uint64_t> base_frames[max_base_frames];
+std::atomic<std::size_t> base_frame_count{0};
+
+bool is_base_frame(std::uint64_t address) noexcept {
+    // acquire: pairs with the release in learn_base_frames().
+    const std::size_t count = base_frame_count.load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < count; ++i) {
+        // relaxed: entries below the count do not change.
+        if (base_frames[i].load(std::memory_order_relaxed) == address) { return true; }
+    }
+    return false;
+}
+
+// Takes the frames of `stack` from the outermost inwards, while they lie in a library, as base frames.
+void learn_base_frames(const captured_stack& stack, const std::vector<loaded_module>& modules) noexcept {
+    const auto is_in = [](const loaded_module& m, std::uint64_t address) { return address >= m.start && address < m.limit; };
+    const auto is_library = [&](std::uint64_t address) {
+        for (const loaded_module& m : modules) {
+            const bool is_runtime =
+                m.path.find("/libc.so") != std::string::npos || m.path.find("/libc-") != std::string::npos ||
+                m.path.find("/libstdc++") != std::string::npos || m.path.find("/libc++") != std::string::npos;
+            if (is_runtime && is_in(m, address)) { return true; }
+        }
+        return false;
+    };
+    if (stack.is_truncated) { return; }  // its outermost frame is not the thread's
+    std::uint32_t i = stack.depth;
+    // _start, the outermost frame of main's thread, belongs to the executable.
+    if (i > 0 && !is_library(stack.frames[i - 1])) { --i; }
+    // relaxed: one thread learns at a time (prime_unwinder), readers are held by the release below.
+    std::size_t count = base_frame_count.load(std::memory_order_relaxed);
+    for (; i > 0 && is_library(stack.frames[i - 1]) && count < max_base_frames; --i) {
+        if (is_base_frame(stack.frames[i - 1])) { continue; }
+        // relaxed: published by the release below.
+        base_frames[count++].store(stack.frames[i - 1], std::memory_order_relaxed);
+    }
+    // release: pairs with the acquire in is_base_frame().
+    base_frame_count.store(count, std::memory_order_release);
+}
+
+// Finds the mapping that holds `address` while /proc/self/maps streams by in small pieces; "55d0c000-55d0f000 rw-p ...".
+class maps_scanner {
+public:
+    explicit maps_scanner(std::uint64_t address) noexcept : address_(address) {}
+
+    // True once found; then end() is the mapping's end.
+    bool feed(const char* text, std::size_t size) noexcept {
+        for (std::size_t i = 0; i < size; ++i) {
+            if (take(text[i])) { return true; }
+        }
+        return false;
+    }
+    [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
+
+private:
+    bool take(char c) noexcept {
+        if (c == '\n') {
+            start_ = end_ = 0;
+            field_ = field::start;
+            return false;
+        }
+        if (field_ == field::rest) { return false; }
+        if (c == '-' || c == ' ') {
+            field_ = c == '-' ? field::end : field::rest;
+            return c == ' ' && start_ <= address_ && address_ < end_;
+        }
+        std::uint64_t& number = field_ == field::start ? start_ : end_;
+        number = number * 16 + static_cast<std::uint64_t>(c <= '9' ? c - '0' : c - 'a' + 10);
+        return false;
+    }
+
+    enum class field { start, end, rest };
+    std::uint64_t address_;
+    std::uint64_t start_{};
+    std::uint64_t end_{};
+    field field_{field::start};
+};
+
+}  // namespace
+
+std::uint64_t stack_end() noexcept {
+    const int saved_errno = errno;
+    maps_scanner scanner(reinterpret_cast<std::uint64_t>(__builtin_frame_address(0)));
+    std::uint64_t end = 0;
+    const long file = syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    if (file >= 0) {
+        char piece[512];
+        for (long size = 0; end == 0 && (size = syscall(SYS_read, file, piece, sizeof piece)) > 0;) {
+            if (scanner.feed(piece, static_cast<std::size_t>(size))) { end = scanner.end(); }
+        }
+        syscall(SYS_close, file);
+    }
+    errno = saved_errno;
+    return end;
+}
+
+__attribute__((no_sanitize("address", "thread"))) void walk_frame_pointers(captured_stack& stack, std::uint32_t max_depth,
+                                                                           std::uint64_t end_of_stack) noexcept {
+    // A frame record is {caller's frame pointer, return address} on x86-64 and aarch64 alike.
+    constexpr std::uint64_t record_bytes = 16;
+    stack.depth = 0;
+    stack.is_truncated = true;
+    auto frame = reinterpret_cast<std::uint64_t>(__builtin_frame_address(0));
+    while (stack.depth < max_depth && frame % 8 == 0 && frame + record_bytes <= end_of_stack) {
+        const auto* const record = reinterpret_cast<const std::uint64_t*>(frame);
+        const std::uint64_t return_address = record[1];
+        if (return_address < 4096) { break; }
+        stack.frames[stack.depth++] = return_address;
+        if (is_base_frame(return_address)) {
+            stack.is_truncated = false;
+            break;
+        }
+        if (record[0] <= frame) { break; }  // stacks grow down: a caller's frame is always higher
+        frame = record[0];
+    }
+}
+
+void unwind_dwarf(captured_stack& stack, std::uint32_t max_depth) noexcept {
+    static_assert(sizeof(const void*) == sizeof stack.frames[0], "safe_dump_to writes pointers");
+    const int saved_errno = errno;
+    // safe_dump_to ends its list with a null frame and counts it, so the last of max_stack_depth frames is given up.
+    const std::size_t count =
+        boost::stacktrace::safe_dump_to(0, static_cast<void*>(stack.frames), max_depth * sizeof stack.frames[0]);
+    stack.depth = 0;
+    while (stack.depth < count && stack.depth < max_depth && stack.frames[stack.depth] != 0) { ++stack.depth; }
+    stack.is_truncated = stack.depth + 1 >= max_depth;
+    errno = saved_errno;
+}
+
+void prime_unwinder() noexcept {
+    try {
+        const std::vector<loaded_module> modules = loaded_modules();
+        captured_stack stack;
+        unwind_dwarf(stack, max_stack_depth);
+        learn_base_frames(stack, modules);
+        std::thread([&] {
+            unwind_dwarf(stack, max_stack_depth);
+            learn_base_frames(stack, modules);
+        }).join();
+    } catch (...) {
+        // No thread to be had: walks on other threads then end in the DWARF unwinder. Slower, not wrong.
+    }
+}
+
+}  // namespace platform
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include <memwatch/session.hpp>
+#include "runtime/process_state.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+std::vector<std::uint32_t> largest_sites(const snapshot& s, std::size_t count) {
+    std::vector<std::uint32_t> order(s.sites.size());
+    std::iota(order.begin(), order.end(), 0U);
+    count = std::min(count, order.size());
+    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+                      [&](std::uint32_t a, std::uint32_t b) { return s.sites[a].live.bytes > s.sites[b].live.bytes; });
+    order.resize(count);
+    return order;
+}
+
+// Frames without a name, by module, of the stacks of `sites`.
+std::map<std::uint32_t, std::vector<std::uint32_t>> unnamed_frames(const snapshot& s, const std::vector<std::uint32_t>& sites) {
+    std::map<std::uint32_t, std::vector<std::uint32_t>> by_module;
+    for (const std::uint32_t site : sites) {
+        for (const std::uint32_t index : s.stacks[s.sites[site].stack].frames) {
+            const frame& f = s.frames[index];
+            if (f.module != no_module && f.lines.empty()) { by_module[f.module].push_back(index); }
+        }
+    }
+    return by_module;
+}
+
+}  // namespace
+
+void session::name_functions(memwatch::snapshot& s, std::size_t max_sites) const {
+    try {
+        for (auto& [module_index, frames] : unnamed_frames(s, largest_sites(s, max_sites))) {
+            const module& m = s.modules[module_index];
+            std::vector<std::uint64_t> offsets;
+            for (const std::uint32_t index : frames) { offsets.push_back(s.frames[index].offset); }
+            std::vector<std::string> names = process().symbols.functions_at(m.path, m.build_id, offsets);
+            for (std::size_t i = 0; i < frames.size(); ++i) {
+                frame& f = s.frames[frames[i]];
+                if (f.lines.empty() && !names[i].empty()) { f.lines.push_back({std::move(names[i]), {}, 0}); }
+            }
+        }
+    } catch (...) {
+        // Names are a courtesy; a snapshot without them is whole.
+    }
+}
+
+}  // namespace v1
+}  // namespace memwatch

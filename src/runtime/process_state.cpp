@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/process_state.hpp"
+
+#include <new>
+
+#include "platform/platform.hpp"
+#include "runtime/misuse_log.hpp"
+#include "runtime/session_id.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+// fork(): all locks are taken in rank order, so that the child finds tables that are whole and locks that are free.
+void before_fork() {
+    process_state& state = process();
+    state.session_mutex.lock();
+    state.pools.lock_for_fork();
+    state.capture.tags.lock_for_fork();
+    // acquire: pairs with the release in session start.
+    if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) { live->lock_for_fork(); }
+    state.capture.routes.lock().lock();
+    state.capture.edges.lock().lock();
+}
+
+void release_locks(process_state& state) {
+    state.capture.edges.lock().unlock();
+    state.capture.routes.lock().unlock();
+    // acquire: pairs with the release in session start.
+    if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) { live->unlock_after_fork(); }
+    state.capture.tags.unlock_after_fork();
+    state.pools.unlock_after_fork();
+    state.session_mutex.unlock();
+}
+
+void after_fork_in_parent() { release_locks(process()); }
+
+// The child goes on with the blocks it inherited, as a session of its own: new id, new epoch, one thread.
+void after_fork_in_child() {
+    process_state& state = process();
+    write_session_id(state.session.id);
+    new (&state.symbols) elf_symbols();  // a lost thread may have held its mutex; the old cache stays behind
+    const std::uint32_t tid = platform::thread_id();
+    thread_row* const row = detail::this_thread.row;
+    // acquire: pairs with the release in session start.
+    if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) {
+        live->enter_child(row == nullptr ? std::uint16_t{0} : static_cast<std::uint16_t>(row->thread_index), tid);
+    }
+    state.capture.tags.keep_only(row, tid);
+    detail::this_thread.random_state = 0;  // parent and child must not draw the same samples
+    detail::this_thread.countdown = 0;
+    release_locks(state);
+}
+
+process_state& make_process_state() {
+    alignas(process_state) static unsigned char storage[sizeof(process_state)];
+    auto* const state = new (storage) process_state;
+    state->pools.set_misuse_listener(&log_pool_misuse);
+    platform::on_fork(&before_fork, &after_fork_in_parent, &after_fork_in_child);
+    return *state;
+}
+
+}  // namespace
+
+process_state& process() noexcept {
+    static process_state& state = make_process_state();
+    return state;
+}
+
+capture_state& process_capture() noexcept { return process().capture; }
+pool_list& process_pools() noexcept { return process().pools; }
+
+}  // namespace v1
+}  // namespace memwatch

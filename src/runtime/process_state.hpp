@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The process-wide state, all of it (but for the thread block in TLS, which is capture's, and the log sink, which is base's).
+// Made on first use and never destroyed: blocks are freed after main, by destructors that run in any order.
+//
+//   capture_state  (tags, routes, edges, switches)  --sink-->  live_state  (blocks, sites, stacks, threads)
+//   pool_list
+//   session        (options in force, who holds it, when it started, its id)
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+#include <memwatch/options.hpp>
+#include "alloc/pool_list.hpp"
+#include "capture/capture_state.hpp"
+#include "live/live_state.hpp"
+#include "platform/elf_symbols.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+
+struct session_record {
+    options effective;           // after defaults, code and environment
+    std::string id;              // 32 hex digits
+    std::string detail;          // why degraded; empty = fine
+    std::uint64_t started_ns{};  // by the session's clock
+    std::uint64_t started_unix_ns{};
+    unsigned handles{};  // open session objects
+    bool was_started{};
+};
+
+struct process_state {
+    capture_state capture;
+    pool_list pools;
+    elf_symbols symbols;
+    std::atomic<live_state*> live{nullptr};  // built by the first start, never taken down
+
+    std::mutex session_mutex;
+    session_record session;  // guarded by session_mutex
+};
+
+[[nodiscard]] process_state& process() noexcept;
+
+}  // namespace v1
+}  // namespace memwatch

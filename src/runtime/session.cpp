@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memwatch/session.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include <memwatch/base/log.hpp>
+#include <memwatch/version.hpp>
+#include "platform/platform.hpp"
+#include "runtime/option_reader.hpp"
+#include "runtime/process_state.hpp"
+#include "runtime/session_id.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+constexpr std::uint64_t least_budget = 2ULL << 20U;
+
+// --- what capture/ calls, bound to live/
+
+void insert_into_live(void* live, const record& r, std::uint64_t& random_state) noexcept {
+    static_cast<live_state*>(live)->insert(r, random_state);
+}
+bool remove_from_live(void* live, block_key key, std::uint16_t thread, std::uint64_t time_ns) noexcept {
+    return static_cast<live_state*>(live)->remove(key, thread, time_ns);
+}
+std::uint16_t register_thread(void* live, std::uint32_t tid, const char* name) noexcept {
+    return static_cast<live_state*>(live)->threads().add(tid, name);
+}
+void retire_thread(void* live, std::uint16_t thread) noexcept { static_cast<live_state*>(live)->threads().retire(thread); }
+
+void raise_interval(std::uint64_t interval_bytes) noexcept {
+    // relaxed: a setting; each draw remembers the interval it used.
+    process().capture.interval_bytes.store(interval_bytes, std::memory_order_relaxed);
+}
+
+// --- start
+
+// The budget, unless somebody chose one: no more than 1 % of what the cgroup may use.
+std::uint64_t budget_in_force(const options& wanted) {
+    if (wanted.budget_bytes != options{}.budget_bytes) { return wanted.budget_bytes; }
+    const std::uint64_t limit = platform::cgroup_memory_limit();
+    return limit == 0 ? wanted.budget_bytes : std::clamp(limit / 100, least_budget, wanted.budget_bytes);
+}
+
+options merge_options(options wanted, std::vector<std::string>& warnings) {
+    if (!platform::is_secure_mode()) { read_environment(platform::environment(), wanted, warnings); }
+    check_ranges(wanted, warnings);
+    if (wanted.service.empty()) {
+        const std::string path = platform::executable_path();
+        wanted.service = path.substr(path.rfind('/') + 1);
+    }
+    wanted.budget_bytes = budget_in_force(wanted);
+    return wanted;
+}
+
+live_state* build_live(process_state& state, const options& chosen) {
+    const live_sizes sizes = live_sizes::for_budget(chosen.budget_bytes);
+    void* const tables = platform::reserve_memory(sizes.memory_bytes());
+    if (tables == nullptr) {
+        state.capture.losses.count(drop_reason::no_memory);
+        return nullptr;
+    }
+    alignas(live_state) static unsigned char storage[sizeof(live_state)];  // one a process, as its owner
+    auto* const live = new (storage) live_state(tables, sizes, state.capture.losses);
+    static record_sink sink{};
+    sink = {live, &insert_into_live, &remove_from_live, &register_thread, &retire_thread};
+    // release: pairs with the acquire in recorder.cpp's sink_of().
+    state.capture.sink.store(&sink, std::memory_order_release);
+    // release: pairs with the acquire in freeze and fork.
+    state.live.store(live, std::memory_order_release);
+    return live;
+}
+
+void begin(process_state& state, options chosen) {
+    // acquire: pairs with the release in build_live().
+    live_state* live = state.live.load(std::memory_order_acquire);
+    if (live == nullptr) {
+        platform::prime_unwinder();
+        live = build_live(state, chosen);
+    }
+    capture_state& capture = state.capture;
+    // relaxed, all: settings; the release store below publishes them.
+    capture.clock.store(chosen.clock, std::memory_order_relaxed);
+    capture.stack_depth.store(chosen.stack_depth, std::memory_order_relaxed);
+    capture.unwinder.store(chosen.unwinder, std::memory_order_relaxed);
+    const std::uint64_t interval = chosen.preset == preset_option::full ? 0 : chosen.interval_bytes;
+    capture.interval_bytes.store(interval, std::memory_order_relaxed);  // relaxed: as above
+    capture.edges.open_cache(true);
+
+    session_record& session = state.session;
+    session.started_ns = capture.now_ns();
+    session.started_unix_ns = platform::unix_ns();
+    session.was_started = true;
+    write_session_id(session.id);
+    if (live == nullptr) {
+        session.detail = "no memory for the live table: exact tags and pools only";
+    } else {
+        live->configure(session.started_ns, chosen.epoch_ns, interval, &raise_interval);
+        // release: pairs with the acquire in take_sample().
+        capture.is_sampling.store(chosen.preset != preset_option::off, std::memory_order_release);
+    }
+    session.effective = std::move(chosen);
+    detail::this_thread.countdown = 0;  // this thread need not wait out a countdown from before the start
+    detail::this_thread.random_state = 0;
+}
+
+void warn(const std::vector<std::string>& warnings) {
+    for (const std::string& warning : warnings) {
+        write_log(log_level::warning, "memwatch level=warning event=options detail=\"" + warning + "\"");
+    }
+}
+
+// --- freeze
+
+void describe_process(const process_state& state, const session_record& session, snapshot_info& info) {
+    info.service = session.effective.service;
+    info.host = platform::host_name();
+    info.executable = platform::executable_path();
+    info.version = version;
+    info.session = session.id;
+    info.pid = platform::process_id();
+    info.started_unix_ns = session.started_unix_ns;
+    info.epoch_ns = session.effective.epoch_ns;
+    const std::uint64_t now = state.capture.now_ns();
+    info.taken_ns = now > session.started_ns ? now - session.started_ns : 0;
+    // relaxed: a setting.
+    info.interval_bytes = state.capture.interval_bytes.load(std::memory_order_relaxed);
+    info.resident_bytes = platform::resident_bytes();
+}
+
+void freeze_tags_and_routes(const capture_state& capture, snapshot& into) {
+    for (std::size_t id = 0; id < capture.tags.size(); ++id) {
+        tag_totals totals = capture.tags.totals(static_cast<tag_id>(id));
+        totals.name = id == tag_table::untagged ? "untagged" : std::string(capture.tags.name(static_cast<tag_id>(id)));
+        into.tags.push_back(std::move(totals));
+    }
+    for (std::size_t id = 0; id < capture.routes.size(); ++id) {
+        into.routes.emplace_back(capture.routes.name(static_cast<route_id>(id)));
+    }
+}
+
+void freeze_losses(const loss_counters& losses, snapshot& into) {
+    for (std::size_t i = 0; i < std::size(drop_reason_names); ++i) {
+        into.drops.push_back({drop_reason_names[i], losses.of(static_cast<drop_reason>(i))});
+    }
+    for (std::size_t i = 0; i < std::size(degradation_names); ++i) {
+        into.degradations.push_back({degradation_names[i], losses.of(static_cast<degradation>(i))});
+    }
+}
+
+result<snapshot> freeze(std::string_view label, live_state::detail how) {
+    try {
+        process_state& state = process();
+        session_record session;
+        {
+            const std::lock_guard guard(state.session_mutex);
+            session = state.session;
+        }
+        if (!session.was_started) { return fail(error_code::unavailable, "no memwatch session was started in this process"); }
+        snapshot frozen;
+        describe_process(state, session, frozen.info);
+        frozen.info.label = label;
+        // acquire: pairs with the release in build_live().
+        if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) {
+            live->freeze(frozen, how);
+            live->add_self_bytes(frozen.self_bytes);
+        }
+        freeze_tags_and_routes(state.capture, frozen);  // after the sites: their tags and routes are among these
+        frozen.pools = state.pools.totals();
+        freeze_losses(state.capture.losses, frozen);
+        frozen.self_bytes.push_back({"tag_rows", state.capture.tags.self_bytes()});
+        frozen.self_bytes.push_back({"edge_map", state.capture.edges.self_bytes()});
+        frozen.self_bytes.push_back({"symbol_cache", state.symbols.cached_bytes()});
+        return frozen;
+    } catch (const std::bad_alloc&) { return fail(error_code::unavailable, "not enough memory for a snapshot"); }
+}
+
+}  // namespace
+
+session session::start(options wanted) noexcept {
+    try {
+        process_state& state = process();
+        std::vector<std::string> warnings;
+        options merged = merge_options(std::move(wanted), warnings);
+        warn(warnings);
+        const std::lock_guard guard(state.session_mutex);
+        if (state.session.handles == 0) {
+            state.session.detail.clear();
+            if (!warnings.empty()) { state.session.detail = warnings.front(); }
+            begin(state, std::move(merged));
+        } else {
+            state.session.detail = "joined the running session; its options stay in force";
+        }
+        ++state.session.handles;
+        return session(true);
+    } catch (...) {
+        return {};  // no memory to start with; status() says stopped
+    }
+}
+
+session::session(session&& other) noexcept : is_open_(std::exchange(other.is_open_, false)) {}
+
+session& session::operator=(session&& other) noexcept {
+    if (this != &other) {
+        stop();
+        is_open_ = std::exchange(other.is_open_, false);
+    }
+    return *this;
+}
+
+session::~session() { stop(); }
+
+void session::stop() noexcept {
+    if (!std::exchange(is_open_, false)) { return; }
+    process_state& state = process();
+    const std::lock_guard guard(state.session_mutex);
+    if (--state.session.handles != 0) { return; }
+    // relaxed: threads notice when their countdowns end; what was sampled stays tracked.
+    state.capture.is_sampling.store(false, std::memory_order_relaxed);
+    state.capture.edges.open_cache(false);
+}
+
+session_status session::status() const {
+    process_state& state = process();
+    const std::lock_guard guard(state.session_mutex);
+    if (!is_open_) { return {session_state::stopped, "this session was stopped"}; }
+    return {state.session.detail.empty() ? session_state::running : session_state::degraded, state.session.detail};
+}
+
+result<snapshot> session::snapshot(std::string_view label) const { return freeze(label, live_state::detail::records); }
+
+result<snapshot> session::summary() const { return freeze({}, live_state::detail::summary); }
+
+options session::effective_options() const {
+    process_state& state = process();
+    const std::lock_guard guard(state.session_mutex);
+    return state.session.effective;
+}
+
+}  // namespace v1
+}  // namespace memwatch
