@@ -168,6 +168,7 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
         if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) {
             live->freeze(frozen, how);
             live->add_self_bytes(frozen.self_bytes);
+            frozen.info.first_epoch = live->first_epoch();
         }
         freeze_tags_and_routes(state.capture, frozen);  // after the sites: their tags and routes are among these
         frozen.pools = state.pools.totals();

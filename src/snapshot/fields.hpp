@@ -35,6 +35,7 @@ void fields(auto& v, is<snapshot_info> auto& row) {
     v("started_unix_ns", row.started_unix_ns);
     v("taken_ns", row.taken_ns);
     v("epoch_ns", row.epoch_ns);
+    v("first_epoch", row.first_epoch);
     v("interval_bytes", row.interval_bytes);
     v("resident_bytes", row.resident_bytes);
 }

@@ -49,6 +49,7 @@ struct snapshot_info {
     std::uint64_t started_unix_ns{};  // wall clock at session start
     std::uint64_t taken_ns{};         // since session start; 0 is the start itself
     std::uint64_t epoch_ns{};         // length of an epoch
+    std::uint64_t first_epoch{};      // number of the epoch at time 0; above 0 after a restart or in a forked child
     std::uint64_t interval_bytes{};   // R in force at the freeze; records carry their own. 0 = every block is recorded
     std::uint64_t resident_bytes{};   // VmRSS at the freeze; 0 = unknown
 };
