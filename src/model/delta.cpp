@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -18,6 +19,13 @@ constexpr dimension_name dimension_names[] = {
     {dimension::route, "route"}, {dimension::thread, "thread"}, {dimension::pool, "pool"}};
 
 }  // namespace
+
+double delta_row::rank_bytes() const noexcept {
+    constexpr double unsteady_share = 0.1;
+    const double sure = std::max(0.0, is_exact ? bytes : bytes - 2 * bytes_standard_error);
+    const double steady = std::min(sure, steady_bytes);
+    return steady + (sure - steady) * unsteady_share;
+}
 
 double delta_row::ratio() const noexcept {
     if (before.live.bytes > 0) { return after.live.bytes / before.live.bytes; }

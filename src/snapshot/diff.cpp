@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include <memwatch/model/site_name.hpp>
+#include <memwatch/snapshot/diff.hpp>
+
+#include "snapshot/comparability.hpp"
+#include "snapshot/focus.hpp"
+#include "snapshot/grouping.hpp"
+#include "snapshot/match.hpp"
+#include "snapshot/shares.hpp"
+#include "snapshot/sums.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+change kind_of(const row_sums& sums, double bytes, double objects) {
+    const auto is_nothing = [](const sampled_totals& side) { return side.bytes == 0 && side.objects == 0; };
+    if (bytes == 0 && objects == 0) { return change::unchanged; }
+    if (is_nothing(sums.live[before_side])) { return change::appeared; }
+    if (is_nothing(sums.live[after_side])) { return change::gone; }
+    return (bytes != 0 ? bytes : objects) > 0 ? change::grew : change::shrank;
+}
+
+// One comparison under way: the inputs, what was matched, grouped and added up, and the delta it becomes.
+class comparison {
+public:
+    comparison(const snapshot& before, const snapshot& after, const diff_options& options, focus wanted)
+        : sides_{&before, &after}, options_(options), focus_(std::move(wanted)) {}
+
+    delta run() {
+        match_ = match_sites(sides_);
+        groups_ = group(options_.by, sides_, match_);
+        sums_ = add_up(sides_, groups_, options_.by == dimension::site);
+        describe();
+        choose_rows();
+        for (const auto row : chosen_) { out_.rows.push_back(full_row(row)); }
+        if (options_.by == dimension::site) { add_shares(); }
+        out_.modules = std::move(match_.modules);
+        return std::move(out_);
+    }
+
+private:
+    const snapshot& at(std::size_t side) const { return *sides_[side]; }
+
+    void describe() {
+        out_.by = options_.by;
+        out_.before = at(before_side).info;
+        out_.after = at(after_side).info;
+        out_.seconds = std::abs(seconds_between(at(before_side), at(after_side)));
+        out_.warnings = comparability_warnings(at(before_side), at(after_side));
+        out_.warnings.insert(out_.warnings.end(), match_.warnings.begin(), match_.warnings.end());
+        const bool is_by_record =
+            options_.by == dimension::trace || options_.by == dimension::route || options_.by == dimension::thread;
+        if (is_by_record && sums_.has_missing_records) {
+            out_.warnings.push_back(
+                "some live records are missing (a summary, or a damaged dump): the rows do not hold everything");
+        }
+        out_.total = row_of_sums(sums_.total);
+        out_.total.name = out_.total.key = "total";
+    }
+
+    delta_row row_of_sums(const row_sums& sums) const {
+        delta_row row;
+        row.before = side_of(sums, before_side);
+        row.after = side_of(sums, after_side);
+        row.bytes = row.after.live.bytes - row.before.live.bytes;
+        row.objects = row.after.live.objects - row.before.live.objects;
+        row.bytes_standard_error = std::sqrt(sums.variance);
+        row.rate_bytes_per_s = out_.seconds > 0 ? row.bytes / out_.seconds : 0;
+        row.survivors_bytes = sums.survivors_bytes;
+        row.steady_bytes = std::clamp(sums.steady_bytes(), 0.0, std::max(0.0, row.bytes));
+        row.what = kind_of(sums, row.bytes, row.objects);
+        row.is_exact = sums.is_exact;
+        return row;
+    }
+
+    delta_side side_of(const row_sums& sums, std::size_t side) const {
+        const auto birth = sums.oldest_birth_ns[side];
+        const auto taken = at(side).info.taken_ns;
+        return {sums.live[side], birth < taken ? taken - birth : 0};
+    }
+
+    // Decides which rows are shown, and in which order, on sums alone; names are made for those only.
+    void choose_rows() {
+        const auto in_focus = rows_in_focus();
+        if (!focus_.is_everything() && std::find(in_focus.begin(), in_focus.end(), true) == in_focus.end()) {
+            out_.warnings.push_back("the focus " + options_.focus + " matched nothing");
+        }
+        std::vector<candidate> candidates;
+        for (std::uint32_t row = 0; row < groups_.rows; ++row) {
+            const auto& sums = sums_.rows[row];
+            const auto full = row_of_sums(sums);
+            const bool is_shown = in_focus[row] && std::abs(full.bytes) >= options_.threshold_bytes &&
+                                  (options_.include_unchanged || full.what != change::unchanged);
+            if (is_shown) { candidates.push_back({full.rank_bytes(), full.bytes, stable_order(row), row}); }
+        }
+        std::sort(candidates.begin(), candidates.end());
+        if (options_.top != 0 && candidates.size() > options_.top) { candidates.resize(options_.top); }
+        out_.hidden_rows = groups_.rows - candidates.size();
+        for (const auto& each : candidates) { chosen_.push_back(each.row); }
+    }
+
+    struct candidate {
+        double rank;
+        double bytes;
+        std::uint64_t order;
+        std::uint32_t row;
+        bool operator<(const candidate& other) const {
+            if (rank != other.rank) { return rank > other.rank; }
+            if (bytes != other.bytes) { return bytes > other.bytes; }
+            return order != other.order ? order < other.order : row < other.row;
+        }
+    };
+
+    // Keeps equal rows in the same order from run to run and build to build.
+    std::uint64_t stable_order(std::uint32_t row) const { return options_.by == dimension::site ? match_.keys[row] : row; }
+
+    std::vector<bool> rows_in_focus() const {
+        std::vector<bool> rows(groups_.rows, focus_.is_everything());
+        if (focus_.is_everything()) { return rows; }
+        for (std::uint32_t row = 0; row < groups_.rows; ++row) {
+            if (options_.by != dimension::site && focus_.matches(label(row).name)) { rows[row] = true; }
+        }
+        for (std::size_t side = 0; side < 2; ++side) { mark_focus(side, rows); }
+        return rows;
+    }
+
+    // A row is in focus when a site or a route that its blocks belong to is.
+    void mark_focus(std::size_t side, std::vector<bool>& rows) const {
+        const auto& s = at(side);
+        if (options_.by == dimension::pool) {
+            for (std::size_t i = 0; i < s.pools.size(); ++i) {
+                if (focus_.matches(s.pools[i].upstream)) { rows[groups_.row_of_entry[side][i]] = true; }
+            }
+            return;
+        }
+        const auto sites = sites_in_focus(s);
+        for (std::size_t i = 0; i < groups_.row_of_site[side].size(); ++i) {
+            if (sites[i]) { rows[groups_.row_of_site[side][i]] = true; }
+        }
+        std::vector<bool> routes;
+        for (const auto& route : s.routes) { routes.push_back(focus_.matches(route)); }
+        for (std::size_t i = 0; i < s.live.size(); ++i) {
+            if (sites[s.live[i].site] || routes[s.live[i].route]) { rows[groups_.row_of_record[side][i]] = true; }
+        }
+    }
+
+    std::vector<bool> sites_in_focus(const snapshot& s) const {
+        std::vector<bool> frames;
+        for (const auto& f : s.frames) { frames.push_back(is_frame_in_focus(f, s)); }
+        std::vector<bool> sites;
+        for (const auto& each : s.sites) {
+            const auto& stack = s.stacks[each.stack].frames;
+            sites.push_back(focus_.matches(each.type) || focus_.matches(s.tags[each.tag].name) ||
+                            std::any_of(stack.begin(), stack.end(), [&](std::uint32_t i) { return frames[i]; }));
+        }
+        return sites;
+    }
+
+    // By any of its functions, as written and bare, by module, or by the name it is shown under.
+    bool is_frame_in_focus(const frame& f, const snapshot& s) const {
+        const bool by_function = std::any_of(f.lines.begin(), f.lines.end(), [&](const source_line& line) {
+            return focus_.matches(line.function) || focus_.matches(bare_function_name(line.function));
+        });
+        return by_function || focus_.matches(frame_name(f, s.modules)) ||
+               (f.module != no_module && focus_.matches(s.modules[f.module].path));
+    }
+
+    grouping::words label(std::uint32_t row) const {
+        if (options_.by == dimension::trace) { return {trace_name(groups_.traces[row]), trace_name(groups_.traces[row])}; }
+        return groups_.labels[row];
+    }
+
+    delta_row full_row(std::uint32_t row) const {
+        auto full = row_of_sums(sums_.rows[row]);
+        if (options_.by == dimension::site) {
+            describe_site(row, full);
+        } else {
+            auto words = label(row);
+            full.name = std::move(words.name);
+            full.key = std::move(words.key);
+        }
+        return full;
+    }
+
+    void describe_site(std::uint32_t row, delta_row& full) const {
+        const auto [side, index] = match_.rows[row];
+        const auto& s = at(side);
+        const auto& site = s.sites[index];
+        full.name = site_name(s, site);
+        full.tag = s.tags[site.tag].name;
+        full.type = site.type;
+        char key[17];
+        std::snprintf(key, sizeof key, "%016llx", static_cast<unsigned long long>(match_.keys[row]));
+        full.key = key;
+        for (const auto i : s.stacks[site.stack].frames) {
+            full.stack.push_back(s.frames[i]);
+            auto& module_index = full.stack.back().module;
+            if (module_index != no_module) { module_index = match_.module_of[side][module_index]; }
+        }
+    }
+
+    void add_shares() {
+        std::vector<bool> wanted(groups_.rows);
+        for (const auto row : chosen_) { wanted[row] = true; }
+        auto shares = shares_of_rows(sides_, sums_.changed, wanted);
+        for (std::size_t i = 0; i < chosen_.size(); ++i) { out_.rows[i].shares = std::move(shares[chosen_[i]]); }
+    }
+
+    snapshot_pair sides_;
+    const diff_options& options_;
+    focus focus_;
+    site_match match_;
+    grouping groups_;
+    delta_sums sums_;
+    std::vector<std::uint32_t> chosen_;
+    delta out_;
+};
+
+}  // namespace
+
+result<delta> diff(const snapshot& before, const snapshot& after, const diff_options& options) {
+    for (const auto* side : {&before, &after}) {
+        if (auto checked = validate(*side); !checked) {
+            return fail(error_code::invalid_argument, checked.error().what,
+                        (side == &before ? "BEFORE: " : "AFTER: ") + checked.error().where);
+        }
+    }
+    auto wanted = focus::parse(options.focus);
+    if (!wanted) { return tl::unexpected<error>(wanted.error()); }
+    return comparison{before, after, options, std::move(*wanted)}.run();
+}
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "snapshot/match.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <unordered_map>
+
+#include <memwatch/model/site_name.hpp>
+
+namespace memwatch::inline v1 {
+namespace {
+
+// Distinct byte strings numbered from 0.
+class interner {
+public:
+    std::uint32_t operator()(std::string text) {
+        return numbers_.try_emplace(std::move(text), static_cast<std::uint32_t>(numbers_.size())).first->second;
+    }
+
+private:
+    std::unordered_map<std::string, std::uint32_t> numbers_;
+};
+
+template <class Number>
+void append_bytes(std::string& to, Number value) {
+    to.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+// FNV-1a: stable across runs and machines, unlike std::hash. http://www.isthe.com/chongo/tech/comp/fnv
+std::uint64_t fnv1a(std::uint64_t hash, std::string_view text) {
+    for (const char c : text) { hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL; }
+    return (hash ^ 0xFF) * 0x100000001B3ULL;  // a separator, so that "ab"+"c" is not "a"+"bc"
+}
+constexpr std::uint64_t fnv1a_start = 0xCBF29CE484222325ULL;
+
+bool is_same_module(const module& a, const module& b) {
+    return a.build_id.empty() || b.build_id.empty() ? a.path == b.path : a.build_id == b.build_id;
+}
+
+// "app::work(int) [clone .constprop.0]" and "app::work.isra.0" are app::work in the next build.
+std::string build_independent_name(const std::string& function) {
+    auto name = bare_function_name(function);
+    for (const char* suffix : {".cold", ".part.", ".constprop.", ".isra.", ".lto_priv.", ".localalias"}) {
+        if (const auto at = name.find(suffix); at != std::string::npos) { name.resize(at); }
+    }
+    return name;
+}
+
+bool is_named(const frame& f) {
+    return !f.lines.empty() &&
+           std::all_of(f.lines.begin(), f.lines.end(), [](const source_line& line) { return !line.function.empty(); });
+}
+
+class matcher {
+public:
+    explicit matcher(snapshot_pair sides) : sides_(sides) {}
+
+    site_match run() {
+        match_modules();
+        for (const std::size_t side : {after_side, before_side}) {
+            warn_of_rebuilt_modules(side);
+            take_sites(side);
+        }
+        return std::move(out_);
+    }
+
+private:
+    const snapshot& at(std::size_t side) const { return *sides_[side]; }
+
+    void match_modules() {
+        out_.modules = at(after_side).modules;
+        is_shared_.resize(out_.modules.size());
+        for (std::uint32_t i = 0; i < out_.modules.size(); ++i) { out_.module_of[after_side].push_back(i); }
+        const auto after_count = static_cast<std::ptrdiff_t>(out_.modules.size());
+        for (const auto& each : at(before_side).modules) {
+            const auto end = out_.modules.begin() + after_count;
+            const auto found =
+                std::find_if(out_.modules.begin(), end, [&](const module& m) { return is_same_module(m, each); });
+            out_.module_of[before_side].push_back(static_cast<std::uint32_t>(
+                found == end ? out_.modules.size() : static_cast<std::size_t>(found - out_.modules.begin())));
+            if (found == end) {
+                out_.modules.push_back(each);
+                is_shared_.push_back(false);
+            } else {
+                is_shared_[out_.module_of[before_side].back()] = true;
+            }
+        }
+    }
+
+    // A module in one snapshot only is a loss when its code has no names there.
+    void warn_of_rebuilt_modules(std::size_t side) {
+        const auto& s = at(side);
+        std::vector<std::size_t> nameless(s.modules.size());
+        for (const auto& f : s.frames) {
+            if (f.module != no_module && !is_named(f)) { ++nameless[f.module]; }
+        }
+        for (std::size_t i = 0; i < s.modules.size(); ++i) {
+            const auto& mine = s.modules[i];
+            const auto& others = at(1 - side).modules;
+            const bool was_rebuilt =
+                !is_shared_[out_.module_of[side][i]] &&
+                std::any_of(others.begin(), others.end(), [&](const module& m) { return m.path == mine.path; });
+            if (!was_rebuilt || nameless[i] == 0) { continue; }
+            out_.warnings.push_back(mine.path + " is another build in " + (side == after_side ? "BEFORE" : "AFTER") + " and " +
+                                    std::to_string(nameless[i]) + " frames of it have no names in " +
+                                    (side == after_side ? "AFTER" : "BEFORE") + ": their sites show as gone and new");
+        }
+    }
+
+    // What identifies a frame in both snapshots, appended as numbers: one for an offset, one a function for names.
+    void append_tokens(std::size_t side, const frame& f, std::string& key, std::uint64_t& hash) {
+        const bool has_module = f.module != no_module;
+        const auto unified = has_module ? out_.module_of[side][f.module] : no_module;
+        if (!(has_module && is_shared_[unified]) && is_named(f)) {
+            for (const auto& line : f.lines) {
+                const auto name = build_independent_name(line.function);
+                append_bytes(key, tokens_("n" + name));
+                hash = fnv1a(hash, name);
+            }
+            return;
+        }
+        std::string token = "o";
+        append_bytes(token, unified);
+        append_bytes(token, f.offset);
+        append_bytes(key, tokens_(token));
+        if (has_module) { hash = fnv1a(hash, identity_of(out_.modules[unified])); }
+        hash = fnv1a(hash, std::to_string(f.offset));
+    }
+
+    static const std::string& identity_of(const module& m) { return m.build_id.empty() ? m.path : m.build_id; }
+
+    struct stack_identity {
+        std::uint32_t number;
+        std::uint64_t hash;
+    };
+
+    std::vector<stack_identity> number_stacks(std::size_t side) {
+        const auto& s = at(side);
+        std::vector<frame_tokens> frames(s.frames.size());
+        for (std::size_t i = 0; i < s.frames.size(); ++i) {
+            frames[i].hash = fnv1a_start;
+            append_tokens(side, s.frames[i], frames[i].key, frames[i].hash);
+        }
+        std::vector<stack_identity> numbers;
+        numbers.reserve(s.stacks.size());
+        for (const auto& each : s.stacks) {
+            std::string key;
+            auto hash = fnv1a_start;
+            for (const auto index : each.frames) {
+                key += frames[index].key;
+                hash = (hash ^ frames[index].hash) * 0x100000001B3ULL;
+            }
+            numbers.push_back({stacks_(std::move(key)), hash});
+        }
+        return numbers;
+    }
+
+    void take_sites(std::size_t side) {
+        const auto& s = at(side);
+        const auto stacks = number_stacks(side);
+        out_.row_of[side].reserve(s.sites.size());
+        for (std::uint32_t i = 0; i < s.sites.size(); ++i) {
+            const auto& each = s.sites[i];
+            const auto& tag = s.tags[each.tag].name;
+            std::string key;
+            append_bytes(key, stacks[each.stack].number);
+            append_bytes(key, names_(each.type));
+            append_bytes(key, names_(tag));
+            const auto row = sites_(std::move(key));
+            if (row == out_.rows.size()) {
+                out_.rows.push_back({side, i});
+                out_.keys.push_back(fnv1a(fnv1a(stacks[each.stack].hash, each.type), tag));
+            }
+            out_.row_of[side].push_back(row);
+        }
+    }
+
+    struct frame_tokens {
+        std::string key;
+        std::uint64_t hash;
+    };
+
+    snapshot_pair sides_;
+    site_match out_;
+    std::vector<bool> is_shared_;  // unified module is in both snapshots
+    interner tokens_;
+    interner stacks_;
+    interner names_;
+    interner sites_;
+};
+
+}  // namespace
+
+site_match match_sites(snapshot_pair sides) { return matcher{sides}.run(); }
+
+bool is_same_session(const snapshot& before, const snapshot& after) {
+    return !before.info.session.empty() && before.info.session == after.info.session;
+}
+
+}  // namespace memwatch::inline v1

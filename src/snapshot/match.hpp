@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Which site of BEFORE is which site of AFTER. A site is the same when type, tag and every frame are the same; a frame is the
+// same when
+//   1. its module is in both snapshots (same build id; same path where one has no build id) and the file offset is equal:
+//   exact,
+//      immune to ASLR, needs no symbols; or
+//   2. its module is in one of them only (another build) and the functions are equal by name on both sides, whatever the lines
+//      and however calls were inlined.
+// Frames of a rebuilt module without symbols match nothing; `warnings` says so.
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <memwatch/model/snapshot.hpp>
+
+namespace memwatch::inline v1 {
+
+inline constexpr std::size_t before_side = 0;
+inline constexpr std::size_t after_side = 1;
+using snapshot_pair = std::array<const snapshot*, 2>;
+
+struct site_match {
+    struct representative {
+        std::size_t side;    // AFTER where both have the site
+        std::uint32_t site;  // index there
+    };
+    std::vector<representative> rows;                     // one a distinct site
+    std::vector<std::uint64_t> keys;                      // of each row: a hash of modules, offsets, names, type and tag
+    std::array<std::vector<std::uint32_t>, 2> row_of;     // [side][site] -> row
+    std::vector<module> modules;                          // of AFTER, then those only BEFORE had
+    std::array<std::vector<std::uint32_t>, 2> module_of;  // [side][module] -> modules
+    std::vector<std::string> warnings;
+};
+
+[[nodiscard]] site_match match_sites(snapshot_pair sides);
+
+[[nodiscard]] bool is_same_session(const snapshot& before, const snapshot& after);
+
+}  // namespace memwatch::inline v1
