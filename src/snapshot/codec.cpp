@@ -2,6 +2,7 @@
 #include <memwatch/snapshot/codec.hpp>
 
 #include "snapshot/json.hpp"
+#include "snapshot/memtrace.hpp"
 #include "snapshot/repair.hpp"
 
 namespace memwatch {
@@ -23,6 +24,7 @@ constexpr std::string_view gzip_magic = "\x1F\x8B";
 
 result<decoded_snapshot> decode_any(std::string_view bytes) {
     if (bytes.empty()) { return fail(error_code::unreadable, "the dump is empty", "byte 0"); }
+    if (codec::looks_like_memtrace(bytes)) { return codec::decode_memtrace(bytes); }
     if (codec::looks_like_json_lines(bytes)) { return codec::decode_json_lines(bytes); }
     if (codec::looks_like_json(bytes)) { return codec::decode_json(bytes); }
     if (bytes.substr(0, gzip_magic.size()) == gzip_magic) {
@@ -48,7 +50,7 @@ result<std::string> encode(const snapshot& s, dump_format format) {
     }
     switch (format) {
         case dump_format::memtrace:
-            break;
+            return codec::encode_memtrace(s);
         case dump_format::json:
             return codec::encode_json(s);
         case dump_format::jsonl:

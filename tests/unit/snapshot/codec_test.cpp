@@ -9,7 +9,7 @@ using namespace memwatch_test;
 
 namespace {
 
-constexpr dump_format readable_formats[] = {dump_format::json, dump_format::jsonl};
+constexpr dump_format readable_formats[] = {dump_format::memtrace, dump_format::json, dump_format::jsonl};
 
 std::uint64_t fresh_seed() { return std::random_device{}(); }
 
@@ -23,6 +23,7 @@ TEST_CASE("codec: decode(encode(s)) == s in every format that can be read") {
         for (const auto format : readable_formats) {
             INFO("seed " << seed << " format " << static_cast<int>(format));
             const auto bytes = encode(original, format);
+            INFO((bytes ? "" : bytes.error().message()));
             REQUIRE(bytes);
             const auto decoded = decode(*bytes);
             REQUIRE(decoded);

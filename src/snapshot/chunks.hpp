@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The container of the native dump, without knowing what is in it: header, chunks, directory (FORMAT.md).
+//
+//   89 'MWDUMP' 0A | major minor | crc      16 bytes
+//   CE 'MWC' | 'SITE' | flags part | stored size | raw size | payload crc | header crc      28 bytes, then the payload
+//   ...
+//   directory chunk 'DIRY' | its offset | 'MWDUMPED'
+//
+// Reading walks the chunks in order. A chunk whose payload fails its checksum costs itself; one whose header fails makes the
+// reader look for the next marker with a sound header, so that no damage can spread further than the chunk it hit.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <memwatch/base/result.hpp>
+
+namespace memwatch::inline v1::codec {
+
+inline constexpr std::string_view dump_magic{"\x89MWDUMP\n", 8};
+inline constexpr std::uint16_t dump_major = 1;
+inline constexpr std::uint16_t dump_minor = 0;
+inline constexpr std::uint32_t max_chunk_bytes = 1U << 30;
+
+// What decoding a dump of `file_bytes` may unpack to, in bytes of payload and rows: hostile input is refused memory beyond.
+// Real dumps stay far below (1 M records: 15 MB unpack to 80 MB).
+[[nodiscard]] constexpr std::uint64_t unpack_budget(std::uint64_t file_bytes) { return (256ULL << 20) + 64 * file_bytes; }
+
+class chunk_writer {
+public:
+    chunk_writer();
+
+    // `type` is four characters, `part` numbers chunks of one type. Deflates where that saves at least a sixteenth.
+    void add(const char* type, std::uint16_t part, std::string_view payload, bool try_deflate = true);
+
+    // Appends the directory. False when a payload was above max_chunk_bytes.
+    [[nodiscard]] bool finish();
+    [[nodiscard]] std::string take() { return std::move(out_); }
+
+private:
+    std::string out_;
+    std::vector<std::uint64_t> offsets_;
+    bool is_too_large_{};
+};
+
+struct chunk {
+    std::string type;
+    std::uint16_t part{};
+    std::string_view payload;  // valid until the next call of next()
+};
+
+class chunk_reader {
+public:
+    // Errors: unreadable (not a dump), unsupported (a newer major version).
+    [[nodiscard]] static result<chunk_reader> open(std::string_view bytes, std::vector<std::string>& damage);
+
+    // The next intact chunk; false at the end. Notes what is damaged on the way and, at the end, what the directory misses.
+    bool next(chunk& out);
+
+    // Takes `bytes` of the unpack budget; false when there are none left.
+    bool charge(std::uint64_t bytes);
+
+private:
+    struct header;
+    chunk_reader(std::string_view bytes, std::vector<std::string>& damage);
+
+    [[nodiscard]] bool read_header(std::size_t at, header& out) const;
+    bool find_header(header& out);
+    bool unpack(const header& from, chunk& out);
+    void note(std::size_t at, const std::string& what) { damage_->push_back("byte " + std::to_string(at) + ": " + what); }
+    bool end();
+
+    std::string_view bytes_;
+    std::vector<std::string>* damage_;
+    std::size_t at_;
+    std::uint64_t budget_;
+    std::string unpacked_;
+    bool has_directory_{};
+    bool is_over_budget_{};
+};
+
+}  // namespace memwatch::inline v1::codec

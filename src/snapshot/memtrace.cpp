@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "snapshot/memtrace.hpp"
+
+#include "snapshot/bytes.hpp"
+#include "snapshot/chunks.hpp"
+#include "snapshot/fields.hpp"
+#include "snapshot/live_columns.hpp"
+#include "snapshot/trace_index.hpp"
+
+namespace memwatch::inline v1::codec {
+namespace {
+
+constexpr const char* info_type = "INFO";
+constexpr const char* traces_type = "TRAC";
+constexpr const char* records_type = "LIVE";
+constexpr std::size_t max_parts = 0x10000;
+
+// The visitor that writes a row's fields behind each other.
+class row_encoder {
+public:
+    explicit row_encoder(byte_writer& out) : out_(out) {}
+
+    void operator()(const char*, const auto& value) { put(value); }
+
+private:
+    void put(const std::string& value) { out_.text(value); }
+    void put(std::uint64_t value) { out_.varint(value); }
+    void put(std::uint32_t value) { out_.varint(value); }
+    void put(bool value) { out_.varint(value ? 1 : 0); }
+    void put(double value) { out_.real(value); }
+    template <std::size_t Size>
+    void put(const double (&values)[Size]) {
+        for (const double each : values) { put(each); }
+    }
+    template <class Row>
+    void put(const std::vector<Row>& rows) {
+        out_.varint(rows.size());
+        for (const auto& each : rows) { put(each); }
+    }
+    template <class Row>
+    void put(const Row& row) {
+        fields(*this, row);
+    }
+
+    byte_writer& out_;
+};
+
+// The visitor that reads them. A row that ends early keeps defaults: it was written before the field existed.
+class row_decoder {
+public:
+    explicit row_decoder(byte_reader& in) : in_(in) {}
+
+    void operator()(const char*, auto& value) {
+        if (depth_ == 0 && in_.left() == 0) { return; }
+        ++depth_;
+        get(value);
+        --depth_;
+    }
+
+private:
+    void get(std::string& value) { value = in_.text(); }
+    void get(std::uint64_t& value) { value = in_.varint(); }
+    void get(std::uint32_t& value) { value = in_.varint32(); }
+    void get(bool& value) { value = in_.varint() != 0; }
+    void get(double& value) { value = in_.real(); }
+    template <std::size_t Size>
+    void get(double (&values)[Size]) {
+        for (double& each : values) { get(each); }
+    }
+    // Each element takes at least one byte, which bounds what a hostile count can make us allocate.
+    template <class Row>
+    void get(std::vector<Row>& rows) {
+        const auto count = in_.varint();
+        for (std::uint64_t i = 0; i < count && !in_.failed(); ++i) { get(rows.emplace_back()); }
+        if (in_.failed()) { rows.clear(); }
+    }
+    template <class Row>
+    void get(Row& row) {
+        fields(*this, row);
+    }
+
+    byte_reader& in_;
+    int depth_{};
+};
+
+// A table: the number of rows, then each row behind its length, so that a later version can add fields at its end.
+template <class Row>
+std::string encode_table(const std::vector<Row>& rows) {
+    byte_writer out;
+    byte_writer scratch;
+    out.varint(rows.size());
+    for (const auto& row : rows) {
+        scratch.bytes().clear();
+        row_encoder encoder{scratch};
+        fields(encoder, row);
+        out.text(scratch.bytes());
+    }
+    return std::move(out.bytes());
+}
+
+void add_live(chunk_writer& out, const std::vector<live_record>& live) {
+    const std::span<const live_record> lists[] = {live};
+    auto index = index_traces(lists);
+    // The absent trace needs no entry: it is 0, and the others count from 1 without it.
+    std::vector<std::uint32_t> number(index.ids.size());
+    std::vector<trace_id> ids;
+    for (std::size_t i = 0; i < index.ids.size(); ++i) {
+        if (!index.ids[i].is_valid()) { continue; }
+        ids.push_back(index.ids[i]);
+        number[i] = static_cast<std::uint32_t>(ids.size());
+    }
+    for (auto& each : index.of_record) { each = number[each]; }
+    const auto in_parts = [](std::size_t count, auto&& action) {
+        for (std::size_t from = 0; from < count; from += records_a_part) {
+            action(static_cast<std::uint16_t>(from / records_a_part), from, std::min(records_a_part, count - from));
+        }
+    };
+    in_parts(ids.size(), [&](std::uint16_t part, std::size_t from, std::size_t count) {
+        out.add(traces_type, part, encode_traces(std::span{ids}.subspan(from, count)), false);
+    });
+    std::uint64_t next_new = 0;
+    in_parts(live.size(), [&](std::uint16_t part, std::size_t from, std::size_t count) {
+        const auto records = lists[0].subspan(from, count);
+        out.add(records_type, part, encode_records(records, std::span{index.of_record}.subspan(from, count), next_new));
+    });
+}
+
+// What decoding will charge: the reader's arithmetic, so that nothing is written that cannot be read back.
+std::uint64_t unpacked_bytes(const snapshot& s) {
+    std::uint64_t bytes = s.live.size() * (sizeof(live_record) + 16);
+    const auto add = [&](table_name, const auto& rows) { bytes += rows.size() * sizeof(rows[0]); };
+    tables(add, s);
+    return bytes;
+}
+
+class dump_decoder {
+public:
+    explicit dump_decoder(chunk_reader& in, decoded_snapshot& out) : in_(in), out_(out) {}
+
+    // True when anything useful was there.
+    bool run() {
+        chunk each;
+        bool found = false;
+        while (in_.next(each)) { found |= take(each); }
+        if (lost_traces_ > 0) { note(std::to_string(lost_traces_) + " live records: their trace is lost"); }
+        return found;
+    }
+
+private:
+    void note(std::string what) { out_.damage.push_back(std::move(what)); }
+
+    bool take(const chunk& each) {
+        if (each.type == info_type) { return take_info(each); }
+        if (each.type == traces_type) { return take_traces(each); }
+        if (each.type == records_type) { return take_records(each); }
+        bool is_known = false;
+        const auto visit = [&](table_name table, auto& rows) {
+            if (!is_known && each.type == table.code) {
+                is_known = true;
+                take_table(table, each, rows);
+            }
+        };
+        tables(visit, out_.value);
+        return is_known;  // other types are a newer minor version's: skipped
+    }
+
+    bool take_info(const chunk& each) {
+        byte_reader in{each.payload};
+        byte_reader row{in.text()};
+        row_decoder decoder{row};
+        snapshot_info info;
+        fields(decoder, info);
+        if (in.failed() || row.failed()) { return note("chunk INFO does not decode"), false; }
+        out_.value.info = std::move(info);
+        return true;
+    }
+
+    bool take_traces(const chunk& each) {
+        std::vector<trace_id> ids;
+        if (!decode_traces(each.payload, ids)) {
+            return note("chunk TRAC part " + std::to_string(each.part) + " does not decode"), false;
+        }
+        traces_.set_part(each.part, std::move(ids));
+        return true;
+    }
+
+    bool take_records(const chunk& each) {
+        byte_reader in{each.payload};
+        if (!in_.charge(std::min<std::uint64_t>(in.varint(), records_a_part) * sizeof(live_record))) { return false; }
+        if (!decode_records(each.payload, traces_, out_.value.live, lost_traces_)) {
+            return note("chunk LIVE part " + std::to_string(each.part) + " does not decode"), false;
+        }
+        return true;
+    }
+
+    // Rows up to the first that does not decode.
+    template <class Row>
+    void take_table(table_name table, const chunk& each, std::vector<Row>& rows) {
+        if (!rows.empty()) { return note(std::string{"chunk "} + table.code + " appears twice; the first one counts"); }
+        byte_reader in{each.payload};
+        const auto count = in.varint();
+        for (std::uint64_t i = 0; i < count; ++i) {
+            byte_reader row{in.text()};
+            if (in.failed() || !in_.charge(sizeof(Row))) { break; }
+            row_decoder decoder{row};
+            Row value{};
+            fields(decoder, value);
+            if (row.failed()) { break; }
+            rows.push_back(std::move(value));
+        }
+        if (in.failed() || rows.size() != count) {
+            note(std::string{"chunk "} + table.code + " decodes only up to row " + std::to_string(rows.size()));
+        }
+    }
+
+    chunk_reader& in_;
+    decoded_snapshot& out_;
+    trace_dictionary traces_;
+    std::size_t lost_traces_{};
+};
+
+}  // namespace
+
+result<std::string> encode_memtrace(const snapshot& s) {
+    if (s.live.size() > max_parts * records_a_part) {
+        return fail(error_code::limit, "too many live records for one dump", "live");
+    }
+    chunk_writer out;
+    out.add(info_type, 0, encode_table(std::vector{s.info}).substr(1));
+    const auto add = [&](table_name table, const auto& rows) {
+        if (!rows.empty()) { out.add(table.code, 0, encode_table(rows)); }
+    };
+    tables(add, s);
+    add_live(out, s.live);
+    if (!out.finish()) { return fail(error_code::limit, "a table is larger than a chunk may be (1 GiB)", {}); }
+    auto bytes = out.take();
+    if (unpacked_bytes(s) + bytes.size() > unpack_budget(bytes.size())) {
+        return fail(error_code::limit, "the snapshot packs so well that a reader would take it for a bomb", {});
+    }
+    return bytes;
+}
+
+result<decoded_snapshot> decode_memtrace(std::string_view bytes) {
+    decoded_snapshot out;
+    auto in = chunk_reader::open(bytes, out.damage);
+    if (!in) { return tl::unexpected<error>(in.error()); }
+    if (!dump_decoder{*in, out}.run()) {
+        return fail(error_code::unreadable, "a memwatch dump without one intact chunk", "byte " + std::to_string(bytes.size()));
+    }
+    return out;
+}
+
+bool looks_like_memtrace(std::string_view bytes) { return bytes.substr(0, dump_magic.size()) == dump_magic; }
+
+}  // namespace memwatch::inline v1::codec
