@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+#include <memwatch/base/units.hpp>
+#include <memwatch/snapshot/codec.hpp>
+
+#include "cli/http_client.hpp"
+#include "cli/terminal.hpp"
+#include "cli/url.hpp"
+#include "report/json.hpp"
+#include "report/json_writer.hpp"
+#include "report/markdown.hpp"
+#include "report/text.hpp"
+#include "report/view.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+exit_status report(const error& e) {
+    print_error(e);
+    return status_of(e);
+}
+
+exit_status finish(const result<std::string>& text, exit_status status) {
+    if (!text) { return report(text.error()); }
+    const result<void> printed = print(*text);
+    return printed ? status : report(printed.error());
+}
+
+// The views a summary is made of, as one JSON document.
+result<std::string> summary_json(const snapshot& s, std::size_t top) {
+    std::string json = "{\"kind\": \"memwatch.summary\", \"version\": 1";
+    for (const view_kind kind : {view_kind::sites, view_kind::tags, view_kind::pools, view_kind::threads}) {
+        const result<view> v = make_view(s, kind, {top, {}, {}});
+        if (!v) { return tl::unexpected<error>(v.error()); }
+        std::string document = render_json(*v);
+        document.pop_back();  // its newline
+        json += fmt::format(",\n\"{}\": {}", to_string(kind), document);
+    }
+    return json + "}\n";
+}
+
+result<std::string> render(const snapshot& s, const show_command& command) {
+    const text_options text{command.top, wants_colour(command.output.colour)};
+    const bool is_json = command.output.format == output_format::json;
+    if (command.by.empty()) { return is_json ? summary_json(s, command.top) : result<std::string>(render_text(s, text)); }
+    const result<view_kind> kind = parse_view_kind(command.by);
+    if (!kind) { return tl::unexpected<error>(kind.error()); }
+    const result<view> v = make_view(s, *kind, {command.top, command.cursor, command.sort});
+    if (!v) { return tl::unexpected<error>(v.error()); }
+    return is_json ? render_json(*v) : render_text(*v, text);
+}
+
+std::string render(const delta& d, const diff_command& command) {
+    switch (command.output.format) {
+        case output_format::json:
+            return render_json(d);
+        case output_format::markdown:
+            return render_markdown(d);
+        case output_format::text:
+            break;
+    }
+    return render_text(d, {command.how.top, wants_colour(command.output.colour)});
+}
+
+// Rows are ordered by growth, so that what `top` cut off is smaller; doubtful rows may stand before certain ones.
+bool has_significant_growth(const delta& d) {
+    return std::any_of(d.rows.begin(), d.rows.end(), [](const delta_row& r) { return r.bytes > 0 && r.is_significant(); });
+}
+
+std::string written_words(const snapshot_command& command, std::size_t bytes) {
+    if (!command.json_summary) { return fmt::format("{}  {}\n", command.file, format_bytes(static_cast<double>(bytes))); }
+    json_writer json;
+    json.begin_object();
+    json.key("kind").value("memwatch.written");
+    json.key("file").value(command.file);
+    json.key("format").value(command.format);
+    json.key("label").value(command.label);
+    json.key("bytes").value(std::uint64_t{bytes});
+    json.end_object();
+    return json.take();
+}
+
+result<std::string> fetch(const snapshot_command& command) {
+    const result<http_url> base = parse_url(command.url);
+    if (!base) { return tl::unexpected<error>(base.error()); }
+    snapshot_query query{command.format, command.label, {}};
+    http_limits limits;
+    if (command.duration_ns != 0) {
+        query.seconds = fmt::format("{}", (command.duration_ns + 999'999'999) / 1'000'000'000);
+        limits.answer += std::chrono::milliseconds(command.duration_ns / 1'000'000);
+    }
+    const progress shown("taking a snapshot of " + base->authority());
+    return http_get(snapshot_url(*base, query), limits);
+}
+
+bool is_binary(const std::string& format) { return format == "memtrace" || format == "pprof"; }
+
+}  // namespace
+
+exit_status status_of(const error& e) noexcept {
+    switch (e.code) {
+        case error_code::invalid_argument:
+            return exit_status::usage;
+        case error_code::unreachable:
+        case error_code::unavailable:
+            return exit_status::unreachable;
+        default:
+            return exit_status::unreadable;
+    }
+}
+
+exit_status run(const show_command& command) {
+    const result<snapshot> s = load_snapshot(command.input, command.source);
+    return s ? finish(render(*s, command), exit_status::fine) : report(s.error());
+}
+
+exit_status run(const diff_command& command) {
+    const result<snapshot> before = load_snapshot(command.before, command.source);
+    if (!before) { return report(before.error()); }
+    const result<snapshot> after = load_snapshot(command.after, command.source);
+    if (!after) { return report(after.error()); }
+    const result<delta> d = diff(*before, *after, command.how);
+    if (!d) { return report(d.error()); }
+    return finish(render(*d, command),
+                  command.exit_code && has_significant_growth(*d) ? exit_status::found : exit_status::fine);
+}
+
+exit_status run(const snapshot_command& command) {
+    if (command.file.empty() && is_binary(command.format) && is_terminal_output()) {
+        return report({error_code::invalid_argument, "binary output does not go to a terminal; give -o FILE",
+                       "--format " + command.format});
+    }
+    const result<std::string> bytes = fetch(command);
+    if (!bytes) { return report(bytes.error()); }
+    if (command.file.empty()) { return finish(*bytes, exit_status::fine); }
+    if (const result<void> written = write_file_atomically(command.file, *bytes); !written) { return report(written.error()); }
+    return finish(written_words(command, bytes->size()), exit_status::fine);
+}
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/http_client.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <exception>
+#include <utility>
+
+#include <memwatch/version.hpp>
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+
+// Beast keeps time for asynchronous operations only: start one, run until it has ended.
+template <class Start>
+beast::error_code finish(asio::io_context& context, Start start) {
+    beast::error_code outcome;
+    start([&outcome](beast::error_code ec, auto&&...) { outcome = ec; });
+    context.restart();
+    context.run();
+    return outcome;
+}
+
+// The server's own words, one line of them; printing neutralises them.
+std::string first_line(const std::string& body) {
+    constexpr std::size_t longest = 200;
+    return body.substr(0, std::min(body.find_first_of("\r\n"), longest));
+}
+
+tl::unexpected<error> refusal(const http_url& url, unsigned status, const std::string& body) {
+    const error_code code = status == 404                   ? error_code::not_found
+                            : status >= 400 && status < 500 ? error_code::invalid_argument
+                                                            : error_code::unreachable;
+    const std::string words = first_line(body);
+    return fail(code, "the server answered " + std::to_string(status) + (words.empty() ? "" : ": " + words),
+                "http://" + url.authority() + url.target);
+}
+
+class http_exchange {
+public:
+    http_exchange(const http_url& url, const http_limits& limits) : url_(url), limits_(limits), stream_(context_) {}
+
+    result<std::string> get() {
+        beast::error_code ec = connect();
+        if (!ec) { ec = ask(); }
+        if (ec == http::error::body_limit) { return fail(error_code::limit, "the answer is too large", address()); }
+        if (ec) { return fail(error_code::unreachable, words_of(ec), address()); }
+        auto& response = parser_.get();
+        if (response.result() != http::status::ok) { return refusal(url_, response.result_int(), response.body()); }
+        return std::move(response.body());
+    }
+
+private:
+    beast::error_code connect() {
+        beast::error_code ec;
+        asio::ip::tcp::resolver resolver(context_);
+        const auto endpoints = resolver.resolve(url_.host, url_.port, ec);
+        if (ec) { return ec; }
+        stream_.expires_after(limits_.connect);
+        return finish(context_, [&](auto done) { stream_.async_connect(endpoints, done); });
+    }
+
+    beast::error_code ask() {
+        http::request<http::empty_body> request(http::verb::get, url_.target, 11);
+        request.set(http::field::host, url_.authority());
+        request.set(http::field::user_agent, std::string("memwatch/") + version);
+        request.set(http::field::connection, "close");
+        stream_.expires_after(limits_.answer);
+        const beast::error_code ec = finish(context_, [&](auto done) { http::async_write(stream_, request, done); });
+        if (ec) { return ec; }
+        parser_.body_limit(limits_.body_bytes);
+        return finish(context_, [&](auto done) { http::async_read(stream_, buffer_, parser_, done); });
+    }
+
+    static std::string words_of(const beast::error_code& ec) {
+        if (ec == beast::error::timeout) { return "no answer in time"; }
+        if (ec == http::error::end_of_stream || ec == http::error::partial_message) {
+            return "the connection closed too early";
+        }
+        const std::string words = ec.message();
+        return ec.category() == http::make_error_code(http::error::end_of_stream).category()
+                   ? "not an HTTP answer (" + words + ")"
+                   : words;
+    }
+
+    [[nodiscard]] std::string address() const { return "http://" + url_.authority(); }
+
+    const http_url& url_;
+    const http_limits& limits_;
+    asio::io_context context_;
+    beast::tcp_stream stream_;
+    beast::flat_buffer buffer_;
+    http::response_parser<http::string_body> parser_;
+};
+
+}  // namespace
+
+result<std::string> http_get(const http_url& url, const http_limits& limits) {
+    try {
+        return http_exchange(url, limits).get();
+    } catch (const std::exception& e) {  // the one adapter around Boost
+        return fail(error_code::unreachable, e.what(), "http://" + url.authority());
+    }
+}
+
+}  // namespace v1
+}  // namespace memwatch

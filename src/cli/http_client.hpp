@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// One GET. No redirects, no cookies, no proxies: the answer comes from the address that was typed, or not at all.
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include <memwatch/base/result.hpp>
+
+#include "cli/url.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+
+struct http_limits {
+    std::chrono::milliseconds connect{5'000};
+    std::chrono::milliseconds answer{30'000};  // from the request to the last byte
+    std::uint64_t body_bytes{std::uint64_t{4} << 30};
+};
+
+// The body of a 200. Errors: unreachable (nobody answers, not HTTP, too slow, 5xx), not_found (404), invalid_argument (other
+// 4xx: the server refused the question), limit; `where` is the address, `what` quotes the server's first line.
+[[nodiscard]] result<std::string> http_get(const http_url& url, const http_limits& limits = {});
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/source.hpp"
+
+#include <fmt/format.h>
+#include <memwatch/snapshot/codec.hpp>
+
+#include "cli/http_client.hpp"
+#include "cli/terminal.hpp"
+#include "cli/url.hpp"
+#include "symbols/symbolizer.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+constexpr std::size_t most_warnings = 5;
+
+result<decoded_snapshot> fetch(const std::string& argument) {
+    const result<http_url> base = parse_url(argument);
+    if (!base) { return tl::unexpected<error>(base.error()); }
+    const http_url url = snapshot_url(*base, {});
+    const result<std::string> bytes = http_get(url);
+    if (!bytes) { return tl::unexpected<error>(bytes.error()); }
+    result<decoded_snapshot> decoded = decode(*bytes);
+    if (!decoded) {
+        error e = decoded.error();
+        e.where = "http://" + url.authority() + url.target + (e.where.empty() ? "" : ", " + e.where);
+        return tl::unexpected<error>(std::move(e));
+    }
+    return decoded;
+}
+
+void print_warnings(const std::string& prefix, const std::vector<std::string>& warnings) {
+    for (std::size_t i = 0; i < warnings.size() && i < most_warnings; ++i) { print_warning(prefix + warnings[i]); }
+    if (warnings.size() > most_warnings) { print_warning(fmt::format("{}{} more", prefix, warnings.size() - most_warnings)); }
+}
+
+}  // namespace
+
+result<snapshot> load_snapshot(const std::string& argument, const source_options& options) {
+    const progress shown("reading " + argument);
+    result<decoded_snapshot> decoded = is_url(argument) ? fetch(argument) : read_dump(argument);
+    if (!decoded) { return tl::unexpected<error>(decoded.error()); }
+    print_warnings(argument + ": ", decoded->damage);
+    if (options.symbolize) { print_warnings("no names for ", symbolize(decoded->value, {options.debug_dirs, true}).warnings); }
+    return std::move(decoded->value);
+}
+
+}  // namespace v1
+}  // namespace memwatch

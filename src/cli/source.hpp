@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A FILE|URL argument as a snapshot: read or fetched, decoded, named.
+
+#include <string>
+#include <vector>
+
+#include <memwatch/model/snapshot.hpp>
+
+namespace memwatch {
+inline namespace v1 {
+
+struct source_options {
+    bool symbolize{true};
+    std::vector<std::string> debug_dirs;
+};
+
+// Warnings (damage, modules that could not be named) go to stderr. Errors: as read_dump() and http_get(); what a server or file
+// sent and cannot be decoded is unreadable.
+[[nodiscard]] result<snapshot> load_snapshot(const std::string& argument, const source_options& options);
+
+}  // namespace v1
+}  // namespace memwatch
