@@ -2,7 +2,7 @@
 #include "cli/arguments.hpp"
 
 #include <CLI/CLI.hpp>
-#include <map>
+#include <optional>
 
 #include <fmt/format.h>
 #include <memwatch/base/units.hpp>
@@ -40,7 +40,7 @@ constexpr const char* snapshot_examples =
 
 // Options as typed, before they mean something.
 struct typed_options {
-    std::string threshold, by_dimension, duration, pid, format_word;
+    std::string threshold, by_dimension, duration, pid, format_word, colour;
     bool as_json{}, no_symbols{};
 };
 
@@ -67,6 +67,8 @@ public:
             return static_cast<exit_status>(app_.exit(e));
         } catch (const CLI::CallForVersion& e) {
             return static_cast<exit_status>(app_.exit(e));
+        } catch (const CLI::RequiredError& e) {
+            return count <= 1 ? refuse("no command given; there are show, diff and snapshot") : refuse(e.what());
         } catch (const CLI::Error& e) {  // the one adapter around CLI11, whose own codes begin at 100
             return refuse(e.what());
         }
@@ -80,13 +82,13 @@ private:
         show_app_ = app_.add_subcommand("show", "Show one snapshot: what is alive, where, for whom");
         show_app_->footer(std::string(show_examples) + "\n" + exit_codes);
         show_app_->add_option("INPUT", show_.input, "FILE|URL to show")->required();
-        show_app_->add_option("--by", show_.by,
-                              "one table instead of the summary: site, type, tag, pool, thread, route, trace");
+        show_app_->add_option("--by", show_.by, "one table instead of the summary: site, type, tag, pool, thread, route, trace")
+            ->type_name("VIEW");
         show_app_->add_option("--sort", show_.sort, "column to order that table by");
         show_app_->add_option("--cursor", show_.cursor, "continue that table behind the page before");
         show_app_->add_option("--top", show_.top, "rows a table; 0 for all")->capture_default_str();
         add_source(*show_app_, show_.source);
-        add_output(*show_app_, show_.output, "text, json");
+        add_output(*show_app_, "text, json");
     }
 
     void add_diff() {
@@ -94,18 +96,23 @@ private:
         diff_app_->footer(std::string(diff_examples) + "\n" + exit_codes);
         diff_app_->add_option("BEFORE", diff_.before, "FILE|URL of the earlier snapshot")->required();
         diff_app_->add_option("AFTER", diff_.after, "FILE|URL of the later snapshot")->required();
-        diff_app_->add_option("--threshold", typed_.threshold,
-                              "hide rows that changed less (10MB = 10^7, 10MiB = 10*2^20 bytes)");
-        diff_app_->add_option("--focus", diff_.how.focus,
-                              "only rows whose name, tag, type, route or frames match: a glob ('*api/v2/*') or re:REGEX");
-        diff_app_->add_option("--by", typed_.by_dimension, "site, type, tag, trace, route, thread, pool")->default_str("site");
+        diff_app_
+            ->add_option("--threshold", typed_.threshold, "hide rows that changed less (10MB = 10^7, 10MiB = 10*2^20 bytes)")
+            ->type_name("SIZE");
+        diff_app_
+            ->add_option("--focus", diff_.how.focus,
+                         "only rows whose name, tag, type, route or frames match: a glob ('*api/v2/*') or re:REGEX")
+            ->type_name("GLOB");
+        diff_app_->add_option("--by", typed_.by_dimension, "site, type, tag, trace, route, thread, pool")
+            ->default_str("site")
+            ->type_name("DIMENSION");
         diff_.how.top = 20;
         diff_app_->add_option("--top", diff_.how.top, "rows; 0 for all")->capture_default_str();
         diff_app_->add_flag("--all", diff_.how.include_unchanged, "also rows without any change");
         diff_app_->add_flag("--exit-code", diff_.exit_code,
                             "exit with 1 when a row that is left grew by more than two standard errors (or exactly)");
         add_source(*diff_app_, diff_.source);
-        add_output(*diff_app_, diff_.output, "text, md, json");
+        add_output(*diff_app_, "text, md, json");
     }
 
     void add_snapshot() {
@@ -115,9 +122,11 @@ private:
         snapshot_app_->add_option("--pid", typed_.pid, "the process (needs the control socket; not in this version)")
             ->excludes(url);
         snapshot_app_->add_option("--label", snapshot_.label, "a name for the snapshot, shown in diffs");
-        snapshot_app_->add_option("--duration", typed_.duration, "only what changes during this time, e.g. 5s");
-        snapshot_app_->add_option("-o,--output", snapshot_.file,
-                                  "file to write (0600, atomically); without it: standard output");
+        snapshot_app_->add_option("--duration", typed_.duration, "only what changes during this time, e.g. 5s")
+            ->type_name("TIME");
+        snapshot_app_
+            ->add_option("-o,--output", snapshot_.file, "file to write (0600, atomically); without it: standard output")
+            ->type_name("FILE");
         snapshot_app_->add_option("--format", snapshot_.format, "memtrace, json, jsonl, pprof, folded")->capture_default_str();
         snapshot_app_->add_flag("--json", typed_.as_json, "say what was written as JSON; without -o: --format json");
     }
@@ -125,16 +134,16 @@ private:
     void add_source(CLI::App& app, source_options& source) {
         app.add_option("--debug-dir", source.debug_dirs,
                        "folder with separate debug files (.build-id/ab/cdef.debug or flat); repeatable")
-            ->allow_extra_args(false);
+            ->allow_extra_args(false)
+            ->type_name("DIR");
         app.add_flag("--no-symbols", typed_.no_symbols, "do not look up functions and lines on this machine");
     }
 
-    void add_output(CLI::App& app, output_options& output, const char* formats) {
+    void add_output(CLI::App& app, const char* formats) {
         app.add_option("--format", typed_.format_word, std::string(formats))->default_str("text");
         app.add_flag("--json", typed_.as_json, "the same as --format json");
-        app.add_option("--color", output.colour, "auto, always, never (auto: on a terminal, unless NO_COLOR is set)")
-            ->transform(CLI::Transformer(std::map<std::string, colour_choice>{
-                {"auto", colour_choice::automatic}, {"always", colour_choice::always}, {"never", colour_choice::never}}));
+        app.add_option("--color", typed_.colour, "auto, always, never (auto: on a terminal, unless NO_COLOR is set)")
+            ->type_name("WHEN");
     }
 
     static exit_status refuse(const std::string& why, const std::string& where = {}) {
@@ -147,21 +156,32 @@ private:
         return refuse(e.what, std::string(option) + (e.where.empty() ? "" : " " + e.where));
     }
 
-    // False: the word is no format of this command.
-    bool choose_format(output_options& output, bool has_markdown) const {
+    // What is wrong with --format, --json and --color; nothing when they are understood.
+    [[nodiscard]] std::optional<error> choose_output(output_options& output, bool has_markdown) const {
         const std::string& word = typed_.format_word;
-        if (typed_.as_json || word == "json") {
-            output.format = output_format::json;
-        } else if (has_markdown && (word == "md" || word == "markdown")) {
-            output.format = output_format::markdown;
-        } else {
-            return word.empty() || word == "text";
+        const bool is_markdown = has_markdown && (word == "md" || word == "markdown");
+        if (!word.empty() && word != "text" && word != "json" && !is_markdown) {
+            return error{error_code::invalid_argument, has_markdown ? "use text, md or json" : "use text or json",
+                         "--format " + word};
         }
-        return !typed_.as_json || word.empty() || word == "json";
+        if (typed_.as_json && !word.empty() && word != "json") {
+            return error{error_code::invalid_argument, "contradicts --json", "--format " + word};
+        }
+        if (typed_.as_json || word == "json") { output.format = output_format::json; }
+        if (is_markdown) { output.format = output_format::markdown; }
+        return choose_colour(output);
+    }
+
+    [[nodiscard]] std::optional<error> choose_colour(output_options& output) const {
+        if (typed_.colour == "always") { output.colour = colour_choice::always; }
+        if (typed_.colour == "never") { output.colour = colour_choice::never; }
+        const bool is_known = typed_.colour.empty() || typed_.colour == "auto" || output.colour != colour_choice::automatic;
+        if (is_known) { return std::nullopt; }
+        return error{error_code::invalid_argument, "use auto, always or never", "--color " + typed_.colour};
     }
 
     parsed_arguments finish_show() {
-        if (!choose_format(show_.output, false)) { return refuse("use text or json", "--format " + typed_.format_word); }
+        if (const auto wrong = choose_output(show_.output, false)) { return refuse(wrong->what, wrong->where); }
         show_.source.symbolize = !typed_.no_symbols;
         if (show_.by.empty()) {
             if (!show_.sort.empty() || !show_.cursor.empty()) { return refuse("--sort and --cursor need --by"); }
@@ -172,7 +192,7 @@ private:
     }
 
     parsed_arguments finish_diff() {
-        if (!choose_format(diff_.output, true)) { return refuse("use text, md or json", "--format " + typed_.format_word); }
+        if (const auto wrong = choose_output(diff_.output, true)) { return refuse(wrong->what, wrong->where); }
         diff_.source.symbolize = !typed_.no_symbols;
         if (!typed_.by_dimension.empty()) {
             const result<dimension> by = parse_dimension(typed_.by_dimension);

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -26,7 +27,10 @@ bool wants_colour(colour_choice choice) {
 
 void print_error(const error& e) { fmt::print(stderr, "memwatch: {}\n", printable(e.message())); }
 
-void print_warning(std::string_view text) { fmt::print(stderr, "memwatch: warning: {}\n", printable(text)); }
+void print_warning(std::string_view text) {
+    static std::set<std::string> said;  // two snapshots of one service miss the same files
+    if (said.insert(std::string(text)).second) { fmt::print(stderr, "memwatch: warning: {}\n", printable(text)); }
+}
 
 result<void> print(std::string_view text) {
     const bool is_written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;

@@ -20,7 +20,7 @@ enum class colour_choice { automatic, always, never };
 
 [[nodiscard]] bool is_terminal_output();
 
-// "memwatch: where: what" and "memwatch: warning: ..." on stderr, control characters neutralised.
+// "memwatch: where: what" and "memwatch: warning: ..." on stderr, control characters neutralised; a warning is said once.
 void print_error(const error& e);
 void print_warning(std::string_view text);
 

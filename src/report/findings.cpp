@@ -69,8 +69,9 @@ std::string share_words(const delta_row& row, dimension by, quote_function quote
 
 std::string conclusion(const delta& d, quote_function quote) {
     if (d.rows.empty()) {
-        return d.hidden_rows == 0 ? "No difference."
-                                  : fmt::format("Nothing to show: all {} changed rows are hidden.", d.hidden_rows);
+        if (d.hidden_rows == 0) { return "No difference."; }
+        return fmt::format("Nothing to show: {} rows are unchanged, below the threshold or out of focus.",
+                           format_count(static_cast<double>(d.hidden_rows)));
     }
     const delta_row& worst = d.rows.front();
     if (worst.bytes <= 0) { return "Nothing grew."; }

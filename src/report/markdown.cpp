@@ -63,7 +63,7 @@ std::string render_markdown(const delta& d) {
         if (rank <= rows_with_stack) { stacks += stack_block(d, row, rank); }
     }
     text += stacks;
-    if (d.hidden_rows != 0) { text += fmt::format("\n{} more rows hidden.\n", d.hidden_rows); }
+    if (d.hidden_rows != 0 && !d.rows.empty()) { text += fmt::format("\n{} more rows hidden.\n", d.hidden_rows); }
     return text;
 }
 

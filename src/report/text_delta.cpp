@@ -127,7 +127,7 @@ std::string render_text(const delta& d, const text_options& options) {
     }
     text += "\n" + side_line(d, false) + side_line(d, true) + change_line(d) + rows_words(d, options.colour);
     if (has_doubtful_row(d)) { text += "\n? = less than two standard errors of sampling: not proven\n"; }
-    if (d.hidden_rows != 0) {
+    if (d.hidden_rows != 0 && !d.rows.empty()) {
         text += fmt::format("\n{} more row{} hidden (unchanged, below the threshold, out of focus or beyond the top)\n",
                             format_count(static_cast<double>(d.hidden_rows)), d.hidden_rows == 1 ? "" : "s");
     }

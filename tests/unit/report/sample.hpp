@@ -13,12 +13,18 @@ inline memwatch::trace_id trace(std::uint64_t n) { return {0x4bf92f3577b34da6, 0
 
 inline memwatch::snapshot orders() {
     memwatch::snapshot s;
-    s.info = {"after",      "orders",
-              "web-1",      "/srv/orders/orders",
-              "0.1.0",      "0af7651916cd43dd8448eb211c80319c",
-              4711,         1'763'766'000 * second,
-              220 * second, 10 * second,
-              65536,        272'629'760};
+    s.info.label = "after";
+    s.info.service = "orders";
+    s.info.host = "web-1";
+    s.info.executable = "/srv/orders/orders";
+    s.info.version = "0.1.0";
+    s.info.session = "0af7651916cd43dd8448eb211c80319c";
+    s.info.pid = 4711;
+    s.info.started_unix_ns = 1'763'766'000 * second;
+    s.info.taken_ns = 220 * second;
+    s.info.epoch_ns = 10 * second;
+    s.info.interval_bytes = 65536;
+    s.info.resident_bytes = 272'629'760;
     s.modules = {{"/srv/orders/orders", "1a2b3c4d5e6f708192a3b4c5d6e7f80910111213", 0x1000, 0x9000, 0x1000},
                  {"/lib/x86_64-linux-gnu/libstdc++.so.6", "77", 0x10000, 0x20000, 0}};
     s.frames = {{1, 0x1234, {{"operator new(unsigned long)", "", 0}}},
