@@ -348,8 +348,10 @@ http_response router::diff(const call& c) {
                                (labels.empty() ? "none is kept (POST /debug/memtrace/snapshot?label=L)" : "kept: " + labels));
     }
     return with_full_snapshot({}, [&](snapshot& after) {
-        const result<snapshot> before = view_.decode(*kept);
+        result<snapshot> before = view_.decode(*kept);
         if (!before) { return refuse(before.error()); }
+        view_.name_functions(*before, named_sites_in_dump);
+        view_.name_functions(after, named_sites_in_dump);
         return rendered(view_.render_diff(*before, after, wanted), wanted.as_text ? text_type : json_type);
     });
 }

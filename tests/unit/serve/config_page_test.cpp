@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/config_page.hpp"
+
+#include <catch2/catch.hpp>
+
+namespace serve = memwatch::serve;
+
+TEST_CASE("config_page: JSON and text say the same, and hostile values stay values") {
+    const std::vector<serve::config_row> rows = {
+        {"interval_bytes", "4096", true, "bytes", "MEMWATCH_INTERVAL", "code", "mean bytes between samples"},
+        {"service", "a\"b\\c\nMEMWATCH_TOKEN=x\xFF", false, "", "MEMWATCH_SERVICE", "environment", "name"},
+        {"inner", "", false, "", "", "default", "no variable"},
+    };
+    CHECK(serve::render_config_json(rows, "running") ==
+          "{\"kind\":\"memwatch.config\",\"version\":1,\"session\":\"running\",\"options\":["
+          "\n{\"name\":\"interval_bytes\",\"value\":4096,\"unit\":\"bytes\",\"environment\":\"MEMWATCH_INTERVAL\","
+          "\"origin\":\"code\",\"help\":\"mean bytes between samples\"},"
+          "\n{\"name\":\"service\",\"value\":\"a\\\"b\\\\c\\u000aMEMWATCH_TOKEN=x\xEF\xBF\xBD\",\"unit\":null,"
+          "\"environment\":\"MEMWATCH_SERVICE\",\"origin\":\"environment\",\"help\":\"name\"},"
+          "\n{\"name\":\"inner\",\"value\":\"\",\"unit\":null,\"environment\":null,\"origin\":\"default\",\"help\":\"no "
+          "variable\"}]}\n");
+    CHECK(serve::render_config_text(rows, "degraded: x") ==
+          "# memwatch: degraded: x\n"
+          "# mean bytes between samples (code, bytes)\nMEMWATCH_INTERVAL=4096\n"
+          "# name (environment)\nMEMWATCH_SERVICE=a\"b\\c?MEMWATCH_TOKEN=x\xEF\xBF\xBD\n"
+          "# no variable (default)\n# inner=\n");
+    CHECK(serve::render_config_json({}, "stopped") ==
+          "{\"kind\":\"memwatch.config\",\"version\":1,\"session\":\"stopped\",\"options\":[]}\n");
+}
