@@ -113,16 +113,6 @@ std::size_t tag_table::self_bytes() const noexcept {
     return rows_in_use() * row_bytes + size() * (max_name_bytes / 2 + 2 * sizeof(std::uint64_t));
 }
 
-void tag_table::lock_for_fork() noexcept {
-    lease_lock_.lock();
-    names_.lock().lock();
-}
-
-void tag_table::unlock_after_fork() noexcept {
-    names_.lock().unlock();
-    lease_lock_.unlock();
-}
-
 // --- the slow halves of capture/tag.hpp
 
 tag::tag(std::string_view name) noexcept : id_(process_capture().tags.intern(name)) {}

@@ -50,8 +50,11 @@ public:
 
     [[nodiscard]] std::size_t self_bytes() const noexcept;
 
-    void lock_for_fork() noexcept;
-    void unlock_after_fork() noexcept;
+    // Two halves, because live's locks rank between them.
+    void lock_rows_for_fork() noexcept { lease_lock_.lock(); }
+    void unlock_rows_after_fork() noexcept { lease_lock_.unlock(); }
+    void lock_names_for_fork() noexcept { names_.lock().lock(); }
+    void unlock_names_after_fork() noexcept { names_.lock().unlock(); }
 
 private:
     [[nodiscard]] std::size_t rows_in_use() const noexcept;

@@ -16,9 +16,10 @@ void before_fork() {
     process_state& state = process();
     state.session_mutex.lock();
     state.pools.lock_for_fork();
-    state.capture.tags.lock_for_fork();
+    state.capture.tags.lock_rows_for_fork();
     // acquire: pairs with the release in session start.
     if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) { live->lock_for_fork(); }
+    state.capture.tags.lock_names_for_fork();
     state.capture.routes.lock().lock();
     state.capture.edges.lock().lock();
 }
@@ -26,9 +27,10 @@ void before_fork() {
 void release_locks(process_state& state) {
     state.capture.edges.lock().unlock();
     state.capture.routes.lock().unlock();
+    state.capture.tags.unlock_names_after_fork();
     // acquire: pairs with the release in session start.
     if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) { live->unlock_after_fork(); }
-    state.capture.tags.unlock_after_fork();
+    state.capture.tags.unlock_rows_after_fork();
     state.pools.unlock_after_fork();
     state.session_mutex.unlock();
 }

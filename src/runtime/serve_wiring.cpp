@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <memwatch/base/log.hpp>
 #include <memwatch/model/site_name.hpp>
 #include <memwatch/options.hpp>
 #include <memwatch/serve/collectable.hpp>
@@ -26,6 +27,7 @@
 #include "report/json.hpp"
 #include "report/text.hpp"
 #include "report/view.hpp"
+#include "runtime/process_status.hpp"
 #include "serve/config_page.hpp"
 #include "serve/http_server.hpp"
 #include "serve/listen_address.hpp"
@@ -45,7 +47,7 @@ const std::shared_ptr<serve::kept_snapshots>& kept_snapshots() {
     return it;
 }
 
-void add_self_bytes(snapshot& s) { s.self_bytes.push_back({"kept snapshots", kept_snapshots()->bytes()}); }
+void add_self_bytes(snapshot& s) { s.self_bytes.push_back({"kept_snapshots", kept_snapshots()->bytes()}); }
 
 std::string state_in_words(const session_status& status) {
     switch (status.state) {
@@ -241,11 +243,11 @@ serve::service_view make_service_view(const serve_settings& settings, serve::exp
     out.render_config = [settings, where](bool as_text) -> result<std::string> {
         std::vector<serve::config_row> rows = session_rows();
         for (serve::config_row& row : server_rows(settings, where)) { rows.push_back(std::move(row)); }
-        const std::string state = state_in_words(session{}.status());
+        const std::string state = state_in_words(detail::process_status());
         return as_text ? serve::render_config_text(rows, state) : serve::render_config_json(rows, state);
     };
     out.health = [] {
-        const session_status status = session{}.status();
+        const session_status status = detail::process_status();
         return status.state == session_state::running ? std::string() : state_in_words(status);
     };
     out.name_site = [](const snapshot& s, const site& of) { return site_name(s, of); };
@@ -284,6 +286,15 @@ std::shared_ptr<prometheus::Collectable> collectable(const session&) {
 
 // --- include/memwatch/serve/server.hpp
 
+namespace {
+
+// One line for a log; what came from the environment must not add a second.
+void warn(const std::string& detail) {
+    write_log(log_level::warning, "memwatch level=warning event=server detail=" + serve::quote_json(detail));
+}
+
+}  // namespace
+
 class server::impl {
 public:
     std::unique_ptr<serve::http_server> http;  // null when it could not start
@@ -317,6 +328,7 @@ server server::start(const session&, server_options wanted) noexcept {
     try {
         out.impl_ = std::make_unique<impl>();
         out.impl_->start(merge_environment(std::move(wanted)));
+        if (!out.impl_->detail.empty()) { warn(out.impl_->detail); }
     } catch (const std::exception& e) {
         if (out.impl_ != nullptr) { out.impl_->detail = e.what(); }
     }

@@ -11,6 +11,7 @@
 #include "platform/platform.hpp"
 #include "runtime/option_reader.hpp"
 #include "runtime/process_state.hpp"
+#include "runtime/process_status.hpp"
 #include "runtime/session_id.hpp"
 
 namespace memwatch {
@@ -229,6 +230,13 @@ session_status session::status() const {
     process_state& state = process();
     const std::lock_guard guard(state.session_mutex);
     if (!is_open_) { return {session_state::stopped, "this session was stopped"}; }
+    return {state.session.detail.empty() ? session_state::running : session_state::degraded, state.session.detail};
+}
+
+session_status detail::process_status() {
+    process_state& state = process();
+    const std::lock_guard guard(state.session_mutex);
+    if (state.session.handles == 0) { return {session_state::stopped, "no session is running"}; }
     return {state.session.detail.empty() ? session_state::running : session_state::degraded, state.session.detail};
 }
 

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The state of the process-wide session, for our own libraries that hold no handle of it (libmemwatch-serve). Exported, because
+// it crosses a library; no part of the public headers. Threads: any.
+
+#include <memwatch/session.hpp>
+
+namespace memwatch {
+inline namespace v1 {
+namespace detail {
+
+// running or degraded while any handle is open; stopped otherwise, also when nothing was ever started.
+[[nodiscard]] MEMWATCH_API session_status process_status();
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace memwatch
