@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "snapshot/bytes.hpp"
-#include "snapshot/deflate.hpp"
 
 namespace memwatch::inline v1::codec {
 namespace {
@@ -36,11 +35,11 @@ chunk_writer::chunk_writer() {
     append_crc(out_, 0);
 }
 
-void chunk_writer::add(const char* type, std::uint16_t part, std::string_view payload, bool try_deflate) {
+void chunk_writer::add(const char* type, std::uint16_t part, std::string_view payload, std::optional<packing> as) {
     is_too_large_ = is_too_large_ || payload.size() > max_chunk_bytes;
     if (is_too_large_) { return; }
     std::string deflated;
-    if (try_deflate && payload.size() >= worth_deflating) { deflated = deflate_zlib(payload); }
+    if (as && payload.size() >= worth_deflating) { deflated = deflate_zlib(payload, *as); }
     const bool pays = !deflated.empty() && deflated.size() < payload.size() - payload.size() / 16;
     const std::string_view stored = pays ? deflated : payload;
     byte_writer header;
@@ -65,7 +64,7 @@ bool chunk_writer::finish() {
         directory.varint(offset);
     }
     const auto at = out_.size();
-    add(directory_type, 0, directory.bytes(), false);
+    add(directory_type, 0, directory.bytes(), std::nullopt);
     byte_writer trailer;
     trailer.fixed(at, 8);
     trailer.raw(trailer_magic);

@@ -11,11 +11,14 @@
 // reader look for the next marker with a sound header, so that no damage can spread further than the chunk it hit.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <memwatch/base/result.hpp>
+
+#include "snapshot/deflate.hpp"
 
 namespace memwatch::inline v1::codec {
 
@@ -32,8 +35,9 @@ class chunk_writer {
 public:
     chunk_writer();
 
-    // `type` is four characters, `part` numbers chunks of one type. Deflates where that saves at least a sixteenth.
-    void add(const char* type, std::uint16_t part, std::string_view payload, bool try_deflate = true);
+    // `type` is four characters, `part` numbers chunks of one type. Deflates where that saves at least a sixteenth; without
+    // `as` it doesn't try.
+    void add(const char* type, std::uint16_t part, std::string_view payload, std::optional<packing> as);
 
     // Appends the directory. False when a payload was above max_chunk_bytes.
     [[nodiscard]] bool finish();

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <memwatch/snapshot/codec.hpp>
 
+#include "snapshot/folded.hpp"
 #include "snapshot/json.hpp"
 #include "snapshot/memtrace.hpp"
+#include "snapshot/pprof.hpp"
 #include "snapshot/repair.hpp"
 
 namespace memwatch {
@@ -56,11 +58,11 @@ result<std::string> encode(const snapshot& s, dump_format format) {
         case dump_format::jsonl:
             return codec::encode_json_lines(s);
         case dump_format::pprof:
-            break;
+            return codec::encode_pprof(s);
         case dump_format::folded:
-            break;
+            return codec::encode_folded(s);
     }
-    return fail(error_code::unsupported, "not a format this build writes", {});
+    return fail(error_code::unsupported, "not a format this build writes");
 }
 
 result<decoded_snapshot> decode(std::string_view bytes) {

@@ -17,11 +17,9 @@ constexpr std::size_t max_step = std::numeric_limits<uInt>::max();  // zlib coun
 
 Bytef* as_zlib(const char* bytes) { return reinterpret_cast<Bytef*>(const_cast<char*>(bytes)); }
 
-std::string deflate_with(std::string_view bytes, int window) {
+std::string deflate_with(std::string_view bytes, int window, int strategy) {
     z_stream stream{};
-    if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, window, memory_level, Z_DEFAULT_STRATEGY) != Z_OK) {
-        throw std::bad_alloc{};
-    }
+    if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, window, memory_level, strategy) != Z_OK) { throw std::bad_alloc{}; }
     std::string out(deflateBound(&stream, static_cast<uLong>(bytes.size())), '\0');
     std::size_t in_at = 0;
     std::size_t out_at = 0;
@@ -43,8 +41,11 @@ std::string deflate_with(std::string_view bytes, int window) {
 
 }  // namespace
 
-std::string deflate_zlib(std::string_view bytes) { return deflate_with(bytes, zlib_window); }
-std::string deflate_gzip(std::string_view bytes) { return deflate_with(bytes, gzip_window); }
+std::string deflate_zlib(std::string_view bytes, packing as) {
+    return deflate_with(bytes, zlib_window, as == packing::columns ? Z_RLE : Z_DEFAULT_STRATEGY);
+}
+
+std::string deflate_gzip(std::string_view bytes) { return deflate_with(bytes, gzip_window, Z_DEFAULT_STRATEGY); }
 
 std::optional<std::string> inflate_zlib(std::string_view bytes, std::size_t size) {
     if (bytes.size() > max_step || size > max_step) { return std::nullopt; }

@@ -71,20 +71,28 @@ private:
         out_.modules = at(after_side).modules;
         is_shared_.resize(out_.modules.size());
         for (std::uint32_t i = 0; i < out_.modules.size(); ++i) { out_.module_of[after_side].push_back(i); }
-        const auto after_count = static_cast<std::ptrdiff_t>(out_.modules.size());
         for (const auto& each : at(before_side).modules) {
-            const auto end = out_.modules.begin() + after_count;
-            const auto found =
-                std::find_if(out_.modules.begin(), end, [&](const module& m) { return is_same_module(m, each); });
-            out_.module_of[before_side].push_back(static_cast<std::uint32_t>(
-                found == end ? out_.modules.size() : static_cast<std::size_t>(found - out_.modules.begin())));
-            if (found == end) {
+            const auto found = find_in_after(each);
+            out_.module_of[before_side].push_back(found);
+            if (found == out_.modules.size()) {
                 out_.modules.push_back(each);
                 is_shared_.push_back(false);
             } else {
-                is_shared_[out_.module_of[before_side].back()] = true;
+                is_shared_[found] = true;
             }
         }
+    }
+
+    // AFTER's module that is `wanted`, best the one at the same path (one file can be loaded under two); else one past the end.
+    [[nodiscard]] std::uint32_t find_in_after(const module& wanted) const {
+        const auto count = at(after_side).modules.size();
+        auto best = out_.modules.size();
+        for (std::size_t i = 0; i < count; ++i) {
+            if (!is_same_module(out_.modules[i], wanted)) { continue; }
+            if (out_.modules[i].path == wanted.path) { return static_cast<std::uint32_t>(i); }
+            best = std::min(best, i);
+        }
+        return static_cast<std::uint32_t>(best);
     }
 
     // A module in one snapshot only is a loss when its code has no names there.

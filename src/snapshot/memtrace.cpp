@@ -116,12 +116,13 @@ void add_live(chunk_writer& out, const std::vector<live_record>& live) {
         }
     };
     in_parts(ids.size(), [&](std::uint16_t part, std::size_t from, std::size_t count) {
-        out.add(traces_type, part, encode_traces(std::span{ids}.subspan(from, count)), false);
+        out.add(traces_type, part, encode_traces(std::span{ids}.subspan(from, count)), std::nullopt);
     });
     std::uint64_t next_new = 0;
     in_parts(live.size(), [&](std::uint16_t part, std::size_t from, std::size_t count) {
         const auto records = lists[0].subspan(from, count);
-        out.add(records_type, part, encode_records(records, std::span{index.of_record}.subspan(from, count), next_new));
+        out.add(records_type, part, encode_records(records, std::span{index.of_record}.subspan(from, count), next_new),
+                packing::columns);
     });
 }
 
@@ -226,9 +227,9 @@ result<std::string> encode_memtrace(const snapshot& s) {
         return fail(error_code::limit, "too many live records for one dump", "live");
     }
     chunk_writer out;
-    out.add(info_type, 0, encode_table(std::vector{s.info}).substr(1));
+    out.add(info_type, 0, encode_table(std::vector{s.info}).substr(1), packing::text);
     const auto add = [&](table_name table, const auto& rows) {
-        if (!rows.empty()) { out.add(table.code, 0, encode_table(rows)); }
+        if (!rows.empty()) { out.add(table.code, 0, encode_table(rows), packing::text); }
     };
     tables(add, s);
     add_live(out, s.live);
