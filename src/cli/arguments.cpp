@@ -2,7 +2,10 @@
 #include "cli/arguments.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <optional>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <memwatch/base/units.hpp>
@@ -59,6 +62,12 @@ public:
     }
 
     parsed_arguments parse(int count, const char* const* arguments) {
+        constexpr std::array<std::string_view, 3> names{"show", "diff", "snapshot"};
+        constexpr const char* commands = "there are show, diff and snapshot";
+        if (count < 2) { return refuse(std::string("no command given; ") + commands); }
+        if (arguments[1][0] != '-' && std::find(names.begin(), names.end(), arguments[1]) == names.end()) {
+            return refuse(std::string("no such command; ") + commands, arguments[1]);
+        }
         try {
             app_.parse(count, arguments);
         } catch (const CLI::CallForHelp& e) {
@@ -67,8 +76,6 @@ public:
             return static_cast<exit_status>(app_.exit(e));
         } catch (const CLI::CallForVersion& e) {
             return static_cast<exit_status>(app_.exit(e));
-        } catch (const CLI::RequiredError& e) {
-            return count <= 1 ? refuse("no command given; there are show, diff and snapshot") : refuse(e.what());
         } catch (const CLI::Error& e) {  // the one adapter around CLI11, whose own codes begin at 100
             return refuse(e.what());
         }
@@ -86,7 +93,9 @@ private:
             ->type_name("VIEW");
         show_app_->add_option("--sort", show_.sort, "column to order that table by");
         show_app_->add_option("--cursor", show_.cursor, "continue that table behind the page before");
-        show_app_->add_option("--top", show_.top, "rows a table; 0 for all")->capture_default_str();
+        show_app_->add_option("--top", show_.top, "rows a table; 0 for all")
+            ->check(CLI::NonNegativeNumber)
+            ->capture_default_str();
         add_source(*show_app_, show_.source);
         add_output(*show_app_, "text, json");
     }
@@ -107,7 +116,7 @@ private:
             ->default_str("site")
             ->type_name("DIMENSION");
         diff_.how.top = 20;
-        diff_app_->add_option("--top", diff_.how.top, "rows; 0 for all")->capture_default_str();
+        diff_app_->add_option("--top", diff_.how.top, "rows; 0 for all")->check(CLI::NonNegativeNumber)->capture_default_str();
         diff_app_->add_flag("--all", diff_.how.include_unchanged, "also rows without any change");
         diff_app_->add_flag("--exit-code", diff_.exit_code,
                             "exit with 1 when a row that is left grew by more than two standard errors (or exactly)");

@@ -116,17 +116,20 @@ exit_status status_of(const error& e) noexcept {
 }
 
 exit_status run(const show_command& command) {
-    const result<snapshot> s = load_snapshot(command.input, command.source);
-    return s ? finish(render(*s, command), exit_status::fine) : report(s.error());
+    const result<loaded_snapshot> s = load_snapshot(command.input, command.source);
+    return s ? finish(render(s->value, command), exit_status::fine) : report(s.error());
 }
 
 exit_status run(const diff_command& command) {
-    const result<snapshot> before = load_snapshot(command.before, command.source);
+    const result<loaded_snapshot> before = load_snapshot(command.before, command.source);
     if (!before) { return report(before.error()); }
-    const result<snapshot> after = load_snapshot(command.after, command.source);
+    const result<loaded_snapshot> after = load_snapshot(command.after, command.source);
     if (!after) { return report(after.error()); }
-    const result<delta> d = diff(*before, *after, command.how);
+    result<delta> d = diff(before->value, after->value, command.how);
     if (!d) { return report(d.error()); }
+    for (const loaded_snapshot* side : {&*before, &*after}) {
+        d->warnings.insert(d->warnings.end(), side->damage.begin(), side->damage.end());
+    }
     return finish(render(*d, command),
                   command.exit_code && has_significant_growth(*d) ? exit_status::found : exit_status::fine);
 }

@@ -30,20 +30,24 @@ result<decoded_snapshot> fetch(const std::string& argument) {
     return decoded;
 }
 
-void print_warnings(const std::string& prefix, const std::vector<std::string>& warnings) {
+void print_warnings(const std::vector<std::string>& warnings, const std::string& prefix) {
     for (std::size_t i = 0; i < warnings.size() && i < most_warnings; ++i) { print_warning(prefix + warnings[i]); }
-    if (warnings.size() > most_warnings) { print_warning(fmt::format("{}{} more", prefix, warnings.size() - most_warnings)); }
+    if (warnings.size() > most_warnings) {
+        print_warning(fmt::format("and {} more of these", warnings.size() - most_warnings));
+    }
 }
 
 }  // namespace
 
-result<snapshot> load_snapshot(const std::string& argument, const source_options& options) {
+result<loaded_snapshot> load_snapshot(const std::string& argument, const source_options& options) {
     const progress shown("reading " + argument);
     result<decoded_snapshot> decoded = is_url(argument) ? fetch(argument) : read_dump(argument);
     if (!decoded) { return tl::unexpected<error>(decoded.error()); }
-    print_warnings(argument + ": ", decoded->damage);
-    if (options.symbolize) { print_warnings("no names for ", symbolize(decoded->value, {options.debug_dirs, true}).warnings); }
-    return std::move(decoded->value);
+    loaded_snapshot loaded{std::move(decoded->value), std::move(decoded->damage)};
+    for (std::string& loss : loaded.damage) { loss = argument + ": " + loss; }
+    print_warnings(loaded.damage, "");
+    if (options.symbolize) { print_warnings(symbolize(loaded.value, {options.debug_dirs, true}).warnings, "no names for "); }
+    return loaded;
 }
 
 }  // namespace v1

@@ -15,9 +15,14 @@ struct source_options {
     std::vector<std::string> debug_dirs;
 };
 
+struct loaded_snapshot {
+    snapshot value;
+    std::vector<std::string> damage;  // "FILE: byte 200: ...", one a loss
+};
+
 // Warnings (damage, modules that could not be named) go to stderr. Errors: as read_dump() and http_get(); what a server or file
 // sent and cannot be decoded is unreadable.
-[[nodiscard]] result<snapshot> load_snapshot(const std::string& argument, const source_options& options);
+[[nodiscard]] result<loaded_snapshot> load_snapshot(const std::string& argument, const source_options& options);
 
 }  // namespace v1
 }  // namespace memwatch

@@ -24,6 +24,16 @@ std::string place_of(const delta& d, const delta_row& row) {
     return frames.empty() ? std::string() : frames.front().place;
 }
 
+// "/api/v2/orders (99 %)": the route with most of the growth; "" when none is known.
+std::string main_route_words(const delta_row& row, quote_function quote) {
+    delta_row only;
+    only.bytes = row.bytes;
+    for (const delta_share& share : row.shares) {
+        if (share.by == dimension::route && only.shares.empty()) { only.shares.push_back(share); }
+    }
+    return share_words(only, dimension::route, quote);
+}
+
 }  // namespace
 
 std::string row_title(dimension by, const delta_row& row) {
@@ -53,25 +63,25 @@ std::string rate_words(const delta_row& row) {
 }
 
 std::string share_words(const delta_row& row, dimension by, quote_function quote) {
-    std::string words;
-    std::size_t shown = 0;
+    std::vector<std::string> words;
     for (const delta_share& share : row.shares) {
-        if (share.by != by || shown == kept_shares) { continue; }
-        const std::string name = by == dimension::trace ? (share.trace.is_valid() ? to_string(share.trace) : "") : share.name;
-        if (name.empty() && by == dimension::trace) { continue; }
+        if (share.by != by || words.size() == kept_shares) { continue; }
+        if (by == dimension::trace) {  // one request is seldom a share worth a number; its id is what leads to the logs
+            if (share.trace.is_valid()) { words.push_back(to_string(share.trace)); }
+            continue;
+        }
         const std::string part = format_share(share.bytes, row.bytes);
-        words += (words.empty() ? "" : ", ") + (name.empty() ? "(none)" : quote(elide(name, headline_width))) +
-                 (part.empty() ? " (" + format_bytes_signed(share.bytes) + ")" : " (" + part + ")");
-        ++shown;
+        words.push_back(fmt::format("{} ({})", share.name.empty() ? "(none)" : quote(elide(share.name, headline_width)),
+                                    part.empty() ? format_bytes_signed(share.bytes) : part));
     }
-    return words;
+    return fmt::format("{}", fmt::join(words, ", "));
 }
 
 std::string conclusion(const delta& d, quote_function quote) {
     if (d.rows.empty()) {
         if (d.hidden_rows == 0) { return "No difference."; }
-        return fmt::format("Nothing to show: {} rows are unchanged, below the threshold or out of focus.",
-                           format_count(static_cast<double>(d.hidden_rows)));
+        return fmt::format("Nothing to show: {} row{} unchanged, below the threshold or out of focus.",
+                           format_count(static_cast<double>(d.hidden_rows)), d.hidden_rows == 1 ? " is" : "s are");
     }
     const delta_row& worst = d.rows.front();
     if (worst.bytes <= 0) { return "Nothing grew."; }
@@ -81,10 +91,7 @@ std::string conclusion(const delta& d, quote_function quote) {
     if (const std::string place = place_of(d, worst); !place.empty()) { words += " (" + quote(place) + ")"; }
     if (!worst.tag.empty()) { words += ", tag " + quote(worst.tag); }
     if (!worst.type.empty()) { words += ", type " + quote(elide(worst.type, headline_width)); }
-    if (const std::string routes = share_words(worst, dimension::route, quote); !routes.empty()) {
-        words +=
-            ", for route " + routes.substr(0, routes.find("), ") == std::string::npos ? routes.size() : routes.find("), ") + 1);
-    }
+    if (const std::string route = main_route_words(worst, quote); !route.empty()) { words += ", for route " + route; }
     if (worst.rate_bytes_per_s != 0) { words += ", " + rate_words(worst); }
     return words + " (" + confidence_words(worst) + ").";
 }

@@ -32,7 +32,8 @@ using quote_function = std::string (*)(std::string_view name);
 // "580.0 KiB/s", signed; "-" when the time between the snapshots is unknown.
 [[nodiscard]] std::string rate_words(const delta_row& row);
 
-// The largest shares of the growth along one dimension: "/api/v2/orders (99 %), /health (<1 %)"; "" when there are none.
+// The largest shares of the growth along one dimension: "/api/v2/orders (99 %), /health (<1 %)"; traces are ids only; "" when
+// there are none.
 [[nodiscard]] std::string share_words(const delta_row& row, dimension by, quote_function quote);
 
 // One sentence: what grew most, where, for whom, how fast, how sure; or that nothing did.

@@ -17,6 +17,11 @@ constexpr std::size_t shown_frames = 4;
 
 std::string quote(std::string_view name) { return printable(name); }
 
+// What the sum over the rows is a sum of: the heap, or only what has a tag or comes from a pool.
+std::string live_words(dimension by) {
+    return by == dimension::tag ? "tagged " : by == dimension::pool ? "in pools " : "live ";
+}
+
 // "before  orders pid 4711 on host  2026-11-21 22:59:29 UTC  up 2m10s  live 210.3 MiB +- 12.1 MiB  RSS 260.0 MiB  build 1a2b"
 std::string side_line(const delta& d, bool is_after) {
     const snapshot_info& info = is_after ? d.after : d.before;
@@ -28,7 +33,7 @@ std::string side_line(const delta& d, bool is_after) {
     if (!info.host.empty()) { parts.back() += " on " + quote(info.host); }
     if (info.started_unix_ns != 0) { parts.push_back(format_time(info.started_unix_ns + info.taken_ns)); }
     parts.push_back("up " + format_duration(info.taken_ns));
-    parts.push_back("live " + format_estimate(side.live.bytes, side.live.bytes_standard_error()));
+    parts.push_back(live_words(d.by) + format_estimate(side.live.bytes, side.live.bytes_standard_error()));
     if (info.resident_bytes != 0) { parts.push_back("RSS " + format_bytes(static_cast<double>(info.resident_bytes))); }
     if (const std::string build = build_words(d, info, is_after); !build.empty()) { parts.push_back(build); }
     return fmt::format("{}\n", fmt::join(parts, "  "));
@@ -76,6 +81,9 @@ constexpr std::array<share_line, 6> share_lines{{{dimension::route, "route"},
 
 void add_evidence(text_table& table, const delta_row& row, const std::vector<module>& modules) {
     for (const share_line& line : share_lines) {
+        const bool is_told =
+            (line.by == dimension::tag && !row.tag.empty()) || (line.by == dimension::type && !row.type.empty());
+        if (is_told) { continue; }
         const std::string words = share_words(row, line.by, quote);
         if (!words.empty()) { table.add_note(fmt::format("{:<7} {}", line.title, words)); }
     }
