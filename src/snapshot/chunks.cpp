@@ -154,23 +154,43 @@ bool chunk_reader::unpack(const header& from, chunk& out) {
 
 bool chunk_reader::next(chunk& out) {
     header found;
-    while (!has_directory_ && find_header(found)) {
+    while (!directory_at_ && find_header(found)) {
         at_ = found.at + chunk_header_bytes + std::min<std::uint64_t>(found.stored_bytes, bytes_.size());
         if (found.type == directory_type) {
-            has_directory_ = true;
-        } else if (unpack(found, out)) {
-            return true;
+            read_directory(found);
+            continue;
         }
+        seen_types_.push_back(found.type);
+        if (unpack(found, out)) { return true; }
     }
     return end();
 }
 
+// Names the chunks that no sound header was found for. By count and not by offset, which shifts when bytes got lost.
+void chunk_reader::read_directory(const header& at) {
+    directory_at_ = at.at;
+    chunk directory;
+    if (!unpack(at, directory)) { return; }
+    byte_reader in{directory.payload};
+    for (auto count = in.varint(); count > 0 && !in.failed(); --count) {
+        const std::string type{in.raw(4)};
+        in.varint();
+        const auto found = std::find(seen_types_.begin(), seen_types_.end(), type);
+        if (found != seen_types_.end()) {
+            *found = "";
+        } else if (!in.failed()) {
+            note(at.at, "a chunk " + type + " is lost");
+        }
+    }
+}
+
 bool chunk_reader::end() {
-    const auto trailer = bytes_.substr(std::min(at_, bytes_.size()));
-    if (!has_directory_) {
-        note(std::min(at_, bytes_.size()), "the dump ends here without its directory: what follows is lost");
-    } else if (trailer.size() != trailer_bytes || trailer.substr(8) != trailer_magic) {
-        note(std::min(at_, bytes_.size()), "the end of the dump is damaged");
+    const auto at = std::min(at_, bytes_.size());
+    byte_reader trailer{bytes_.substr(at)};
+    if (!directory_at_) {
+        note(at, "the dump ends here without its directory: what follows is lost");
+    } else if (trailer.left() != trailer_bytes || trailer.fixed(8) != *directory_at_ || trailer.raw(8) != trailer_magic) {
+        note(at, "the end of the dump is damaged");
     }
     return false;
 }

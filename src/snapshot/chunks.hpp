@@ -74,6 +74,7 @@ private:
     bool find_header(header& out);
     bool unpack(const header& from, chunk& out);
     void note(std::size_t at, const std::string& what) { damage_->push_back("byte " + std::to_string(at) + ": " + what); }
+    void read_directory(const header& at);
     bool end();
 
     std::string_view bytes_;
@@ -81,7 +82,8 @@ private:
     std::size_t at_;
     std::uint64_t budget_;
     std::string unpacked_;
-    bool has_directory_{};
+    std::vector<std::string> seen_types_;  // of chunks whose header was sound
+    std::optional<std::size_t> directory_at_;
     bool is_over_budget_{};
 };
 

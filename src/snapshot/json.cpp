@@ -342,12 +342,9 @@ public:
             ++line_;
             auto taken = take_line(bytes_.substr(0, end));
             if (!taken) { return tl::unexpected<error>(taken.error()); }
-            if (end == std::string_view::npos) {
-                note("the last line has no end");
-                break;
-            }
-            bytes_.remove_prefix(end + 1);
+            bytes_.remove_prefix(end == std::string_view::npos ? bytes_.size() : end + 1);
         }
+        if (!has_end_) { out_.damage.emplace_back("the last line is missing: rows may be lost"); }
         return std::move(out_);
     }
 
@@ -382,6 +379,15 @@ private:
             if (!row_reader::get(from, out_.value.info)) { note("a field of another type"); }
             return;
         }
+        if (table == "end") {
+            has_end_ = true;
+            const auto rows = from.FindMember("rows");
+            if (rows == from.MemberEnd() || !rows->value.IsUint64() || rows->value.GetUint64() != rows_) {
+                note("rows are missing");
+            }
+            return;
+        }
+        ++rows_;
         with_table(out_.value, table, [&](auto& rows) { place(from, rows); });
     }
 
@@ -411,6 +417,8 @@ private:
 
     std::string_view bytes_;
     std::size_t line_{};
+    std::size_t rows_{};
+    bool has_end_{};
     decoded_snapshot out_;
 };
 
@@ -435,6 +443,7 @@ std::string encode_json_lines(const snapshot& s) {
     string_sink sink;
     json_writer out{sink};
     row_writer rows{out};
+    std::uint64_t row_count = 0;
     const auto put_line = [&](auto&& put_fields) {
         out.Reset(sink);
         out.StartObject();
@@ -443,6 +452,7 @@ std::string encode_json_lines(const snapshot& s) {
         sink.text += '\n';
     };
     const auto put_table = [&](table_name table, const auto& values) {
+        row_count += values.size();
         for (std::size_t i = 0; i < values.size(); ++i) {
             put_line([&] {
                 out.Key("table");
@@ -460,6 +470,11 @@ std::string encode_json_lines(const snapshot& s) {
     });
     tables(put_table, s);
     put_table(table_name{"live", "LIVE"}, s.live);
+    put_line([&] {
+        out.Key("table");
+        out.String("end");
+        rows("rows", row_count);
+    });
     return std::move(sink.text);
 }
 

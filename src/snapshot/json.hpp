@@ -7,6 +7,7 @@
 //
 //   {"format":"memwatch-snapshot","version":1,"info":{..},"modules":[{..},..],..,"live":[{..},..]}
 //   {"format":"memwatch-lines","version":1}          then  {"table":"info",..}  and  {"table":"live","index":0,..} a row a line
+//   and {"table":"end","rows":N} at the end, so that a file cut off between two lines is noticed
 //
 // A reader ignores keys it does not know and takes a default for one that is absent.
 
