@@ -66,7 +66,8 @@ def operator_accesses(code: str, names: Set[str]):
         pattern = rf"(?:\+\+|--)\s*(?:\w+(?:\.|->))*{name}\b(?!\s*[.\-\[(])|(?<![\w>&*]\s)\b{name}\s*(?:\+\+|--|[+\-|&^]=(?!=))"
         for match in re.finditer(pattern, code):
             yield match.start(), name
-        for match in re.finditer(rf"^[ \t]*(?:\w+(?:\.|->))*{name}\s*=(?!=)", code, re.MULTILINE):
+        # A bare name or one of this object: `totals.acquires = ...` may well be a plain namesake in another struct.
+        for match in re.finditer(rf"^[ \t]*(?:this->)?{name}\s*=(?!=)", code, re.MULTILINE):
             yield match.start() + len(match.group(0)) - len(match.group(0).lstrip()), name
 
 
