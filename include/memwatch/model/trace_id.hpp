@@ -5,9 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
-#include <string_view>
+#include <string_view>  // and std::hash, without <functional>
 
 #include <memwatch/base/export.hpp>
 #include <memwatch/base/result.hpp>
