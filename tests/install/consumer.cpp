@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an application sees of an installed memwatch: starts a session, tracks a container, takes a snapshot, and checks that the
-// tag is exact to the byte. Compiles as C++17, so options are set member by member. Exit status 0: all of it held.
+// What an application sees of an installed memwatch: starts a session, tracks a container, takes a snapshot, and checks that
+// the tag is exact to the byte. Compiles as C++17, so options are set member by member. Exit status 0: all of it held.
 
 #include <cstdint>
 #include <cstdio>

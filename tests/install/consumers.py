@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Installs memwatch into a temporary folder and builds consumer.cpp against it, the ways applications do.
 
-    consumers.py shared|static|serve|subproject --source ROOT --build BUILD
+    consumers.py shared|static|serve|subproject --source ROOT --build BUILD --consumer consumer.cpp
 
 shared, static, serve: DESTDIR install, then pkg-config finds it (memwatch, memwatch --static, memwatch-serve); compiled as C++17 and
 C++20 with each compiler that is installed. subproject: a copy of the tree inside a Meson project that asks for dependency('memwatch').
@@ -17,7 +17,6 @@ import tempfile
 from pathlib import Path
 from typing import Dict, List
 
-CONSUMER = Path(__file__).resolve().parent / "consumer.cpp"
 MESON = """project('consumer', 'cpp', default_options: ['cpp_std=c++17'])
 memwatch = dependency('memwatch', default_options: ['tests=false', 'examples=false', 'serve=disabled', 'cli=disabled'])
 executable('consumer', 'consumer.cpp', dependencies: memwatch)
@@ -59,7 +58,7 @@ def flags(prefix: Path, package: str, *options: str) -> List[str]:
     return must(command, env=environment_of(prefix)).split()
 
 
-def with_pkg_config(kind: str, build: Path, folder: Path) -> None:
+def with_pkg_config(kind: str, build: Path, consumer: Path, folder: Path) -> None:
     prefix = install(build, folder / "root")
     package = "memwatch-serve" if kind == "serve" else "memwatch"
     if not list(prefix.rglob(f"{package}.pc")):
@@ -73,14 +72,14 @@ def with_pkg_config(kind: str, build: Path, folder: Path) -> None:
     for compiler in filter(shutil.which, ["g++", "clang++"]):
         for standard in ("c++17", "c++20"):
             program = folder / "consumer"
-            must([compiler, f"-std={standard}", "-Wall", "-Wextra", "-Werror", str(CONSUMER), "-o", str(program), *wanted])
+            must([compiler, f"-std={standard}", "-Wall", "-Wextra", "-Werror", str(consumer), "-o", str(program), *wanted])
             print(must([str(program)], env=environment_of(prefix)))
             linked = must(["ldd", str(program)], env=environment_of(prefix))
             if ("libmemwatch" in linked) != (kind != "static"):
                 sys.exit(f"wrong kind of library linked:\n{linked}")
 
 
-def as_subproject(source: Path, folder: Path) -> None:
+def as_subproject(source: Path, consumer: Path, folder: Path) -> None:
     project = folder / "project"
     copy = project / "subprojects" / "memwatch"
     copy.mkdir(parents=True)
@@ -91,7 +90,7 @@ def as_subproject(source: Path, folder: Path) -> None:
         shutil.copy(source / part / "meson.build", copy / part)
     shutil.copytree(source / "tests" / "support", copy / "tests" / "support")
     shutil.copytree(source / "tests" / "fuzz", copy / "tests" / "fuzz")
-    shutil.copy(CONSUMER, project / "consumer.cpp")
+    shutil.copy(consumer, project / "consumer.cpp")
     (project / "meson.build").write_text(MESON, encoding="utf-8")
     must(["meson", "setup", str(project / "build"), str(project), "--buildtype=plain"])
     must(["ninja", "-C", str(project / "build"), "consumer"])
@@ -103,12 +102,13 @@ def main() -> None:
     parser.add_argument("kind", choices=["shared", "static", "serve", "subproject"])
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--build", type=Path, required=True)
+    parser.add_argument("--consumer", type=Path, required=True)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="memwatch-install-") as folder:
         if arguments.kind == "subproject":
-            as_subproject(arguments.source, Path(folder))
+            as_subproject(arguments.source, arguments.consumer, Path(folder))
         else:
-            with_pkg_config(arguments.kind, arguments.build, Path(folder))
+            with_pkg_config(arguments.kind, arguments.build, arguments.consumer, Path(folder))
 
 
 main()
