@@ -87,8 +87,9 @@ private:
             name_ += group();
         } else if (c == ' ') {
             ++at_;
-            if (at_ < text_.size() && text_[at_] == '[') { return false; }  // " [clone .cold]"
-            name_.clear();                                                  // what stood before was a return type
+            if (at_ < text_.size() && text_[at_] == '[') { return false; }        // " [clone .cold]"
+            if (name_ == "decltype" && text_.substr(at_, 1) == "(") { group(); }  // the demangler's "decltype (...) f"
+            name_.clear();                                                        // what stood before was a return type
         } else {
             name_ += c;
             ++at_;

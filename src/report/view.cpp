@@ -93,6 +93,9 @@ std::vector<draft> site_rows(const snapshot& s) {
     std::vector<draft> rows;
     for (std::uint32_t i = 0; i < s.sites.size(); ++i) {
         const site& where = s.sites[i];
+        if (where.allocated.samples == 0 && where.live.samples == 0) {
+            continue;
+        }  // a reserved row, nothing was ever seen there
         const bool has_age = !s.live.empty() && where.live.samples != 0;
         rows.push_back(
             {{key_of(s, where), site_name(s, where), text_or_unknown(where.type), s.tags[where.tag].name, bytes_of(where.live),

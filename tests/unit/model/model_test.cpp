@@ -130,6 +130,14 @@ TEST_CASE("bare_function_name: drops return types, parameters and suffixes, keep
     CHECK(bare("app::work(int) [clone .cold]") == "app::work");
     CHECK(bare("non-virtual thunk to app::b::f()") == "app::b::f");
     CHECK(bare("decltype(auto) app::pick<int>(int)") == "app::pick<int>");
+    // As c++filt prints what std::construct_at instantiates: the expression holds spaces, brackets and arrows of its own.
+    const char* const construct_at =
+        "decltype (::new ((void*)(0)) std::vector<char, std::allocator<char> >((declval<int>)(), (declval<char>)())) "
+        "std::construct_at<std::vector<char, std::allocator<char> >, int, char>(std::vector<char, std::allocator<char> >*, "
+        "int&&, char&&)";
+    CHECK(bare(construct_at) == "std::construct_at<std::vector<char, std::allocator<char> >, int, char>");
+    CHECK(is_plumbing(construct_at));
+    CHECK(bare("decltype (x.begin()) app::first<app::list>(app::list&)") == "app::first<app::list>");
     CHECK(bare("my_operator(int)") == "my_operator");
     CHECK(bare("") == "");
     CHECK(bare("<<<(((") == "<<<(((");
