@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/edge_map.hpp"
+
+#include <catch2/catch.hpp>
+#include <memory>
+#include <random>
+#include <set>
+
+using namespace memwatch;
+
+namespace {
+void* page(std::uint64_t number) { return reinterpret_cast<void*>(number << 12U); }
+}  // namespace
+
+TEST_CASE("edge_map: agrees with a set of pages under random use", "[capture]") {
+    loss_counters losses;
+    const auto map = std::make_unique<edge_map>(losses);
+    std::set<std::uint64_t> model;
+    std::mt19937_64 random(4711);
+    for (int i = 0; i < 200'000; ++i) {
+        // Three neighbourhoods: a heap, an mmap area, the end of the address space.
+        const std::uint64_t bases[] = {0x5555'5555'0ULL, 0x7fff'0000'0ULL, (1ULL << 35U) - 4096};
+        const std::uint64_t number = bases[random() % 3] + random() % 4096;
+        if (random() % 2 == 0) {
+            REQUIRE(map->set(page(number)));
+            model.insert(number);
+        } else {
+            REQUIRE(map->take(page(number)) == (model.erase(number) == 1));
+        }
+    }
+    for (const std::uint64_t number : model) { REQUIRE(map->take(page(number))); }
+}
+
+TEST_CASE("edge_map: an address inside a page, null and addresses out of range are never ours", "[capture]") {
+    loss_counters losses;
+    const auto map = std::make_unique<edge_map>(losses);
+    REQUIRE(map->set(page(77)));
+    CHECK_FALSE(map->take(reinterpret_cast<void*>((77ULL << 12U) + 16)));
+    CHECK_FALSE(map->take(nullptr));
+    CHECK_FALSE(map->take(page(1ULL << 36U)));
+    CHECK_FALSE(map->set(page(1ULL << 36U)));
+    CHECK(losses.of(drop_reason::no_memory) == 1);
+    CHECK(map->take(page(77)));
+}
+
+TEST_CASE("edge_map: the page cache is bounded, and closed when sampling stops", "[capture]") {
+    loss_counters losses;
+    const auto map = std::make_unique<edge_map>(losses);
+    std::size_t kept = 0;
+    while (map->keep_cached(page(100 + kept))) { ++kept; }
+    CHECK(kept == 64);
+    map->open_cache(false);
+    CHECK(map->take_cached() == page(163));
+    CHECK_FALSE(map->keep_cached(page(1)));
+    map->open_cache(true);
+    CHECK(map->keep_cached(page(1)));
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "live/live_state.hpp"
+
+#include <catch2/catch.hpp>
+#include <random>
+#include <vector>
+
+#include "support/fake_clock.hpp"
+#include "support/memory_block.hpp"
+
+using namespace memwatch;
+using test_support::second;
+
+namespace {
+
+struct live_under_test {
+    explicit live_under_test(std::uint64_t budget = 4U << 20U)
+        : sizes(live_sizes::for_budget(budget)), memory(sizes.memory_bytes()), live(memory.get(), sizes, losses) {
+        live.configure(0, 10 * second, 1024, nullptr);
+    }
+    loss_counters losses;
+    live_sizes sizes;
+    test_support::memory_block memory;
+    live_state live;
+    std::uint64_t random_state{42};
+
+    void insert(std::uint64_t address, std::uint64_t size, std::uint64_t time_ns, std::vector<std::uint64_t> frames = {1, 2, 3},
+                std::uint16_t thread = 0, std::string_view type = "order") {
+        record r;
+        r.key = make_block_key(reinterpret_cast<void*>(address), 5);
+        r.size_bytes = size;
+        r.interval_bytes = 1024;
+        r.time_ns = time_ns;
+        r.frames = frames.data();
+        r.depth = static_cast<std::uint32_t>(frames.size());
+        r.tag = 5;
+        r.thread = thread;
+        r.type = type;
+        live.insert(r, random_state);
+    }
+    bool remove(std::uint64_t address, std::uint64_t time_ns, std::uint16_t thread = 0) {
+        return live.remove(make_block_key(reinterpret_cast<void*>(address), 5), thread, time_ns);
+    }
+    snapshot freeze(live_state::detail how = live_state::detail::records) {
+        snapshot s;
+        live.freeze(s, how);
+        s.tags.resize(6);  // runtime fills these in; sites refer to tag 5
+        s.routes.resize(1);
+        return s;
+    }
+};
+
+const site& the_site(const snapshot& s) {
+    const site* found = nullptr;
+    for (const site& candidate : s.sites) {
+        if (candidate.allocated.samples > 0) {
+            REQUIRE(found == nullptr);
+            found = &candidate;
+        }
+    }
+    REQUIRE(found != nullptr);
+    return *found;
+}
+
+}  // namespace
+
+TEST_CASE("live_state: equal stack, type and tag are one site, any difference is another", "[live]") {
+    live_under_test t;
+    t.insert(0x1000, 64, 0);
+    t.insert(0x2000, 64, 0);
+    CHECK(t.freeze().sites.size() == 2);  // the overflow site and ours
+    t.insert(0x3000, 64, 0, {1, 2, 4});
+    t.insert(0x4000, 64, 0, {1, 2, 3}, 0, "invoice");
+    const snapshot s = t.freeze();
+    CHECK(s.sites.size() == 4);
+    CHECK(validate(s).has_value());
+}
+
+TEST_CASE("live_state: balanced churn leaves exactly nothing, and the totals add up", "[live]") {
+    live_under_test t;
+    std::mt19937_64 random(3);
+    std::vector<std::uint64_t> alive;
+    for (int i = 0; i < 20'000; ++i) {
+        if (alive.size() < 500 || random() % 2 == 0) {
+            alive.push_back(0x10000 + static_cast<std::uint64_t>(i) * 16);
+            t.insert(alive.back(), 1 + random() % 5000, second);
+        } else {
+            std::swap(alive[random() % alive.size()], alive.back());
+            REQUIRE(t.remove(alive.back(), 2 * second));
+            alive.pop_back();
+        }
+    }
+    const snapshot busy = t.freeze();
+    CHECK(the_site(busy).live.samples == alive.size());
+    CHECK(the_site(busy).live.bytes == Approx(live_totals(busy).bytes));
+    CHECK(the_site(t.freeze(live_state::detail::summary)).live.bytes == Approx(live_totals(busy).bytes));
+    for (const std::uint64_t address : alive) { REQUIRE(t.remove(address, 3 * second)); }
+    const snapshot quiet = t.freeze();
+    CHECK(quiet.live.empty());
+    const site& s = the_site(t.freeze(live_state::detail::summary));
+    CHECK(s.live == sampled_totals{});  // not nearly: exactly
+    CHECK(s.allocated.bytes == Approx(s.freed.bytes));
+    CHECK(s.allocated.samples == s.freed.samples);
+}
+
+TEST_CASE("live_state: births are kept by epoch, the oldest merged", "[live]") {
+    live_under_test t;
+    for (std::uint64_t epoch = 0; epoch < 40; ++epoch) { t.insert(0x1000 + epoch * 64, 1 << 20, epoch * 10 * second); }
+    const snapshot s = t.freeze();
+    const site& only = the_site(s);
+    REQUIRE(only.cohorts.size() == site_state::cohort_count);
+    CHECK(only.cohorts.front().is_merged);
+    CHECK(only.cohorts.front().epoch == 24);
+    CHECK(only.cohorts.front().born_objects == Approx(25));
+    CHECK(only.cohorts.back().epoch == 39);
+    CHECK(only.cohorts.back().born_bytes == Approx(1 << 20));
+    CHECK_FALSE(only.cohorts.back().is_merged);
+    double born = 0;
+    for (const cohort& c : only.cohorts) { born += c.born_bytes; }
+    CHECK(born == Approx(only.allocated.bytes));
+}
+
+TEST_CASE("live_state: lifetimes fall into their buckets, bounds included", "[live]") {
+    live_under_test t;
+    t.insert(0x1000, 1 << 20, 0);
+    t.insert(0x2000, 1 << 20, 0);
+    t.insert(0x3000, 1 << 20, 0);
+    t.remove(0x1000, 1'000'000);        // 1 ms: first bucket
+    t.remove(0x2000, 1'000'001);        // just above: second
+    t.remove(0x3000, 10'000 * second);  // beyond the last bound: +Inf
+    const snapshot s = t.freeze();
+    const lifetime_histogram& lifetimes = the_site(s).lifetimes;
+    CHECK(lifetimes.objects[0] == Approx(1));
+    CHECK(lifetimes.objects[1] == Approx(1));
+    CHECK(lifetimes.objects[lifetime_bucket_count - 1] == Approx(1));
+    CHECK(lifetimes.sum_seconds == Approx(10'000.002));
+}
+
+TEST_CASE("live_state: a free by another thread is told from one by its own", "[live]") {
+    live_under_test t;
+    const std::uint16_t a = t.live.threads().add(100, "worker-a\0\0\0\0\0\0\0");
+    const std::uint16_t b = t.live.threads().add(101, "worker-b\0\0\0\0\0\0\0");
+    t.insert(0x1000, 1 << 20, 0, {1}, a);
+    t.insert(0x2000, 1 << 20, 0, {1}, a);
+    t.remove(0x1000, 1, a);
+    t.remove(0x2000, 1, b);
+    CHECK(the_site(t.freeze()).freed.samples == 2);
+    CHECK(the_site(t.freeze()).freed_by_other_thread.samples == 1);
+}
+
+TEST_CASE("thread_table: an index is reused only when nothing alive names it", "[live]") {
+    live_under_test t;
+    const std::uint16_t a = t.live.threads().add(100, "worker-a\0\0\0\0\0\0\0");
+    t.insert(0x1000, 1 << 20, 0, {1}, a);
+    t.live.threads().retire(a);
+    const std::uint16_t b = t.live.threads().add(101, "worker-b\0\0\0\0\0\0\0");
+    CHECK(b != a);
+    t.remove(0x1000, 1, b);
+    CHECK(t.live.threads().add(102, "worker-c\0\0\0\0\0\0\0") == a);
+    for (std::size_t i = 0; i < thread_table::capacity; ++i) {
+        static_cast<void>(t.live.threads().add(1000, "x\0\0\0\0\0\0\0\0\0\0\0\0\0\0"));
+    }
+    CHECK(t.live.threads().add(103, "one too many\0\0\0") == 0);
+    CHECK(t.losses.of(drop_reason::thread_table_full) > 0);
+}
+
+TEST_CASE("live_state: with the site table full, blocks stay tracked under the overflow site", "[live]") {
+    live_under_test t(2U << 20U);
+    const std::size_t sites = t.sizes.sites;
+    for (std::size_t i = 0; i < sites + 100; ++i) { t.insert(0x1000 + i * 64, 1 << 20, 0, {i + 1}); }
+    const snapshot s = t.freeze();
+    CHECK(validate(s).has_value());
+    CHECK(s.sites[site_table::overflow].live.samples == 100);
+    CHECK(t.losses.of(drop_reason::site_table_full) + t.losses.of(drop_reason::stack_table_full) >= 100);
+    CHECK(live_totals(s).samples == sites + 100);
+    for (std::size_t i = 0; i < sites + 100; ++i) { REQUIRE(t.remove(0x1000 + i * 64, 1)); }
+}
+
+TEST_CASE("live_state: memory follows the budget", "[live]") {
+    for (const std::uint64_t mib : {2, 16, 64, 256}) {
+        const live_sizes sizes = live_sizes::for_budget(mib << 20U);
+        CAPTURE(mib, sizes.memory_bytes());
+        CHECK(sizes.memory_bytes() <= (mib << 20U) + (mib << 20U) / 4);
+    }
+    // 100,000 live samples fit at the default budget without thinning (7/8 of 131,072).
+    CHECK(live_sizes::for_budget(16U << 20U).entries_per_shard * live_table::shard_count / 8 * 7 >= 100'000);
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memwatch/session.hpp>
+
+#include <catch2/catch.hpp>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <memwatch/memwatch.hpp>
+#include "runtime/option_reader.hpp"
+#include "support/fake_clock.hpp"
+
+using namespace memwatch;
+using test_support::fake_clock;
+using test_support::second;
+
+namespace {
+
+options full_with_fake_clock() {
+    options wanted;
+    wanted.service = "fake";
+    wanted.preset = preset_option::full;
+    wanted.clock = &fake_clock::now;
+    return wanted;
+}
+
+template <class Type>
+using tracked_vector = std::vector<Type, tracked_allocator<Type>>;
+
+const site& site_of(const snapshot& s, const char* tag_name) {
+    for (const site& candidate : s.sites) {
+        if (s.tags[candidate.tag].name == tag_name && candidate.live.samples > 0) { return candidate; }
+    }
+    FAIL("no live site with that tag");
+    throw 0;
+}
+
+}  // namespace
+
+TEST_CASE("session: a default one is stopped, and snapshots need a start", "[runtime]") {
+    const session none;
+    CHECK(none.status().state == session_state::stopped);
+}
+
+TEST_CASE("session: start, join, stop, start again", "[runtime]") {
+    options wanted;
+    wanted.service = "first";
+    session first = session::start(wanted);
+    CHECK(first.status().state == session_state::running);
+    const std::string id = first.snapshot()->info.session;
+    CHECK(id.size() == 32);
+    wanted.service = "second";
+    session joined = session::start(wanted);
+    CHECK(joined.effective_options().service == "first");
+    CHECK(joined.status().detail.find("joined") != std::string::npos);
+    CHECK(joined.snapshot()->info.session == id);
+    session moved = std::move(first);
+    CHECK(first.status().state == session_state::stopped);
+    moved.stop();
+    moved.stop();
+    CHECK(moved.status().state == session_state::stopped);
+    CHECK(joined.snapshot()->info.session == id);
+    joined.stop();
+    CHECK(joined.snapshot().has_value());  // the last state can still be looked at
+    const session again = session::start(wanted);
+    CHECK(again.effective_options().service == "second");
+    CHECK(again.snapshot()->info.session != id);
+}
+
+TEST_CASE("session: a snapshot says what, where, since when and for which request", "[runtime]") {
+    const session running = session::start(full_with_fake_clock());
+    const tag owner{"orders"};
+    fake_clock::advance(25 * second);
+    tracked_vector<int> kept{tracked_allocator<int>{owner}};
+    {
+        const trace_scope scope("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "/api/v2/orders");
+        kept.reserve(100);
+    }
+    fake_clock::advance(5 * second);
+    snapshot s = *running.snapshot("mine");
+    REQUIRE(validate(s).has_value());
+    CHECK(s.info.label == "mine");
+    CHECK(s.info.service == "fake");
+    CHECK(s.info.taken_ns == 30 * second);
+    CHECK(s.info.interval_bytes == 0);
+    CHECK(s.info.pid > 0);
+    CHECK(s.info.resident_bytes > 0);
+    const site& only = site_of(s, "orders");
+    CHECK(only.type == "int");
+    CHECK(only.live.bytes == 400);
+    CHECK(only.live.bytes_variance == 0);
+    REQUIRE(only.cohorts.size() == 1);
+    CHECK(only.cohorts[0].epoch == s.info.first_epoch + 2);
+    const auto record =
+        std::find_if(s.live.begin(), s.live.end(), [&](const live_record& r) { return &s.sites[r.site] == &only; });
+    REQUIRE(record != s.live.end());
+    CHECK(record->birth_ns == 25 * second);
+    CHECK(to_string(record->trace) == "4bf92f3577b34da6a3ce929d0e0e4736");
+    CHECK(s.routes[record->route] == "/api/v2/orders");
+    CHECK(s.threads[record->thread].tid != 0);
+    CHECK_FALSE(s.stacks[only.stack].is_truncated);
+    running.name_functions(s);
+    const auto& frames = s.stacks[only.stack].frames;
+    const bool is_named =
+        std::any_of(frames.begin(), frames.end(), [&](std::uint32_t f) { return !s.frames[f].lines.empty(); });
+    CHECK(is_named);
+}
+
+TEST_CASE("session: a summary carries the sites' totals and no records", "[runtime]") {
+    const session running = session::start(full_with_fake_clock());
+    tracked_vector<char> kept(1000, tracked_allocator<char>{tag{"summed"}});
+    const auto summary = running.summary();
+    REQUIRE(summary.has_value());
+    CHECK(summary->live.empty());
+    CHECK(site_of(*summary, "summed").live.bytes == 1000);
+}
+
+TEST_CASE("session: lives that ended are in the histogram of their site", "[runtime]") {
+    const session running = session::start(full_with_fake_clock());
+    {
+        tracked_vector<char> kept(1000, tracked_allocator<char>{tag{"lived"}});
+        fake_clock::advance(2 * second);
+    }
+    const auto frozen = running.snapshot();
+    double lived = 0;
+    for (const site& s : frozen->sites) {
+        if (frozen->tags[s.tag].name == "lived") { lived += s.lifetimes.sum_seconds; }
+    }
+    CHECK(lived == Approx(2));
+}
+
+TEST_CASE("options: the environment overlays the code, bad values keep it, unknown names are said", "[runtime]") {
+    const char* const environment[] = {"PATH=/bin",
+                                       "MEMWATCH_SERVICE=from-env",
+                                       "MEMWATCH_INTERVAL=64KiB",
+                                       "MEMWATCH_EPOCH=250ms",
+                                       "MEMWATCH_PRESET=full",
+                                       "MEMWATCH_UNWINDER=sideways",
+                                       "MEMWATCH_STACK_DEPTH=twelve",
+                                       "MEMWATCH_BUDGET=5 parsecs",
+                                       "MEMWATCH_INTERVALL=1",
+                                       "MEMWATCH_LISTEN=127.0.0.1:0",
+                                       "MEMWATCH_",
+                                       nullptr};
+    options into;
+    into.service = "from-code";
+    into.stack_depth = 10;
+    std::vector<std::string> warnings;
+    read_environment(environment, into, warnings);
+    CHECK(into.service == "from-env");
+    CHECK(into.interval_bytes == 64 << 10);
+    CHECK(into.epoch_ns == 250'000'000);
+    CHECK(into.preset == preset_option::full);
+    CHECK(into.stack_depth == 10);
+    CHECK(into.unwinder == unwinder_option::automatic);
+    CHECK(into.budget_bytes == options{}.budget_bytes);
+    REQUIRE(warnings.size() == 4);
+    const auto mentions = [&](const char* text) {
+        return std::any_of(warnings.begin(), warnings.end(),
+                           [&](const std::string& w) { return w.find(text) != std::string::npos; });
+    };
+    CHECK(mentions("MEMWATCH_UNWINDER"));
+    CHECK(mentions("auto, fp, dwarf"));
+    CHECK(mentions("MEMWATCH_STACK_DEPTH"));
+    CHECK(mentions("MEMWATCH_BUDGET"));
+    CHECK(mentions("MEMWATCH_INTERVALL is not an option"));
+}
+
+TEST_CASE("options: what is out of range becomes the default, with a sentence", "[runtime]") {
+    options wanted;
+    wanted.interval_bytes = 0;
+    wanted.stack_depth = 65;
+    wanted.epoch_ns = 1;
+    std::vector<std::string> warnings;
+    check_ranges(wanted, warnings);
+    CHECK(warnings.size() == 3);
+    CHECK(wanted.interval_bytes == options{}.interval_bytes);
+    CHECK(wanted.stack_depth == 64);
+    const session degraded = session::start([] {
+        options bad;
+        bad.stack_depth = 1000;
+        return bad;
+    }());
+    CHECK(degraded.status().state == session_state::degraded);
+    CHECK(degraded.status().detail.find("stack_depth") != std::string::npos);
+    CHECK(degraded.snapshot().has_value());
+}
