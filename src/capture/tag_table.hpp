@@ -50,11 +50,9 @@ public:
 
     [[nodiscard]] std::size_t self_bytes() const noexcept;
 
-    // Two halves, because live's locks rank between them.
-    void lock_rows_for_fork() noexcept { lease_lock_.lock(); }
-    void unlock_rows_after_fork() noexcept { lease_lock_.unlock(); }
-    void lock_names_for_fork() noexcept { names_.lock().lock(); }
-    void unlock_names_after_fork() noexcept { names_.lock().unlock(); }
+    // For fork(), each in its rank's place.
+    [[nodiscard]] spin_lock& lease_lock() noexcept { return lease_lock_; }
+    [[nodiscard]] spin_lock& names_lock() noexcept { return names_.lock(); }
 
 private:
     [[nodiscard]] std::size_t rows_in_use() const noexcept;

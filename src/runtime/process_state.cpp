@@ -16,10 +16,10 @@ void before_fork() {
     process_state& state = process();
     state.session_mutex.lock();
     state.pools.lock_for_fork();
-    state.capture.tags.lock_rows_for_fork();
+    state.capture.tags.lease_lock().lock();
     // acquire: pairs with the release in session start.
     if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) { live->lock_for_fork(); }
-    state.capture.tags.lock_names_for_fork();
+    state.capture.tags.names_lock().lock();
     state.capture.routes.lock().lock();
     state.capture.edges.lock().lock();
 }
@@ -27,10 +27,10 @@ void before_fork() {
 void release_locks(process_state& state) {
     state.capture.edges.lock().unlock();
     state.capture.routes.lock().unlock();
-    state.capture.tags.unlock_names_after_fork();
+    state.capture.tags.names_lock().unlock();
     // acquire: pairs with the release in session start.
     if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) { live->unlock_after_fork(); }
-    state.capture.tags.unlock_rows_after_fork();
+    state.capture.tags.lease_lock().unlock();
     state.pools.unlock_after_fork();
     state.session_mutex.unlock();
 }
