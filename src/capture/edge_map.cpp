@@ -78,8 +78,9 @@ void edge_map::open_cache(bool is_open) noexcept {
     is_cache_open_ = is_open;
 }
 
-std::size_t edge_map::self_bytes() const noexcept {
+std::size_t edge_map::self_bytes() noexcept {
     constexpr std::size_t page = 4096;
+    const std::lock_guard guard(cache_lock_);
     // relaxed: a figure for reports. A leaf's touched pages are few; 16 of its 32 is generous for a heap of 2 GiB.
     return reserved_leaves_.load(std::memory_order_relaxed) * 16 * page + cached_ * page;
 }

@@ -34,7 +34,7 @@ public:
     // Stops or starts keeping pages; what is kept is handed out until it is used up.
     void open_cache(bool is_open) noexcept;
 
-    [[nodiscard]] std::size_t self_bytes() const noexcept;
+    [[nodiscard]] std::size_t self_bytes() noexcept;
     [[nodiscard]] spin_lock& lock() noexcept { return cache_lock_; }
 
 private:

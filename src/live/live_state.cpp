@@ -164,7 +164,7 @@ bool live_state::remove(block_key key, std::uint16_t thread, std::uint64_t time_
     return live_.remove(key, observer);
 }
 
-void live_state::add_self_bytes(std::vector<named_value>& into) const {
+void live_state::add_self_bytes(std::vector<named_value>& into) {
     // The live table's pages are touched at random, so it counts whole once it is in use.
     into.push_back({"live_table", live_.size() == 0 ? 0 : live_.capacity() * sizeof(live_entry)});
     into.push_back({"sites", sites_.self_bytes()});

@@ -58,7 +58,7 @@ public:
     // relaxed: a setting.
     [[nodiscard]] std::uint64_t first_epoch() const noexcept { return epoch_offset_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t live_samples() const noexcept { return live_.size(); }
-    void add_self_bytes(std::vector<named_value>& into) const;
+    void add_self_bytes(std::vector<named_value>& into);
 
     void lock_for_fork() noexcept;
     void unlock_after_fork() noexcept;

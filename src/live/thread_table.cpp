@@ -30,6 +30,11 @@ void thread_table::retire(std::uint16_t index) noexcept {
     entries_[index].is_alive = false;
 }
 
+std::size_t thread_table::self_bytes() noexcept {
+    const std::lock_guard guard(lock_);
+    return used_ * sizeof(entry);
+}
+
 void thread_table::keep_only(std::uint16_t survivor, std::uint32_t tid) noexcept {
     for (std::size_t i = 1; i < used_; ++i) { entries_[i].is_alive = i == survivor; }
     if (survivor != 0) { entries_[survivor].tid = tid; }

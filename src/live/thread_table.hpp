@@ -45,7 +45,7 @@ public:
     void keep_only(std::uint16_t survivor, std::uint32_t tid) noexcept;
 
     [[nodiscard]] spin_lock& lock() noexcept { return lock_; }
-    [[nodiscard]] std::size_t self_bytes() const noexcept { return used_ * sizeof(entry); }
+    [[nodiscard]] std::size_t self_bytes() noexcept;
 
 private:
     entry* entries_;
