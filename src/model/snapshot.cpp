@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cmath>
 #include <string>
 
 #include <memwatch/model/snapshot.hpp>
@@ -13,7 +12,10 @@ tl::unexpected<error> broken(const char* table, std::size_t row, const char* wha
     return fail(error_code::unreadable, what, std::string{table} + "[" + std::to_string(row) + "]");
 }
 
-bool is_amount(double value) noexcept { return std::isfinite(value) && value >= 0; }
+// Bytes are below 2^64 and a variance below its square: what is larger is no measurement, and sums of it would overflow.
+constexpr double largest_amount = 1e300;
+
+bool is_amount(double value) noexcept { return value >= 0 && value <= largest_amount; }  // false for NaN
 
 bool is_sound(const sampled_totals& totals) noexcept {
     return is_amount(totals.bytes) && is_amount(totals.objects) && is_amount(totals.bytes_variance) &&

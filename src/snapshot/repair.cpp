@@ -2,7 +2,6 @@
 #include "snapshot/repair.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace memwatch::inline v1::codec {
 namespace {
@@ -75,7 +74,7 @@ void repair_tags(snapshot& s, std::vector<std::string>& damage) {
 
 // True when something had to be replaced by zero.
 bool repair_amount(double& value) {
-    if (std::isfinite(value) && value >= 0) { return false; }
+    if (value >= 0 && value <= 1e300) { return false; }  // validate()'s own limit
     value = 0;
     return true;
 }

@@ -186,7 +186,8 @@ struct snapshot {
     [[nodiscard]] MEMWATCH_API result<void> write_to(const std::string& path) const;
 };
 
-// Checks every index and law that does not need arithmetic tolerance; hostile input passes through here before use.
+// Checks every index and law that does not need arithmetic tolerance; hostile input passes through here before use. A site may
+// have fewer records than samples (a summary, a dump that lost some), never more.
 // Errors: unreadable, naming the table and the row.
 [[nodiscard]] MEMWATCH_API result<void> validate(const snapshot& s);
 

@@ -67,6 +67,7 @@ TEST_CASE("validate: accepts a consistent snapshot and names the row of each bro
     CHECK(broken([](snapshot& s) { s.sites[0].stack = 1; }) == "sites[0]");
     CHECK(broken([](snapshot& s) { s.sites[0].tag = 1; }) == "sites[0]");
     CHECK(broken([](snapshot& s) { s.sites[0].freed.bytes = -1; }) == "sites[0]");
+    CHECK(broken([](snapshot& s) { s.sites[0].live.bytes = std::numeric_limits<double>::infinity(); }) == "sites[0]");
     CHECK(broken([](snapshot& s) { s.sites[0].lifetimes.objects[11] = std::nan(""); }) == "sites[0]");
     CHECK(broken([](snapshot& s) { s.sites[0].cohorts = {{5, 1, 1, false}, {5, 1, 1, false}}; }) == "sites[0]");
     CHECK(broken([](snapshot& s) { s.live[0].site = 1; }) == "live[0]");

@@ -23,7 +23,7 @@ public:
     bool chance(double probability) { return std::bernoulli_distribution(probability)(engine_); }
     // Any 64-bit number, small ones as likely as huge ones.
     std::uint64_t number() { return engine_() >> below(64); }
-    double amount() { return chance(0.3) ? 0.0 : chance(0.5) ? static_cast<double>(number()) : std::exp(uniform(-700, 700)); }
+    double amount() { return chance(0.3) ? 0.0 : chance(0.5) ? static_cast<double>(number()) : std::exp(uniform(-600, 600)); }
     double uniform(double low, double high) { return std::uniform_real_distribution<double>(low, high)(engine_); }
     std::string text() {
         static const char* const words[] = {"",
