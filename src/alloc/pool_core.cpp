@@ -100,7 +100,7 @@ struct pool_core::impl {
     std::atomic<std::uint64_t> holders{1};
     std::atomic<std::uint64_t> high_water{0};
     std::atomic<std::uint64_t> acquires{0};
-    std::atomic<std::uint64_t> hits{0};
+    std::atomic<std::uint64_t> misses{0};  // acquires that had to grow the pool
     std::atomic<std::uint64_t> failures{0};
     std::atomic<std::uint64_t> misuses{0};
     pool_registration registration;
@@ -150,7 +150,7 @@ void pool_core::impl::count_acquire(bool is_hit) noexcept {
     // relaxed, all: statistics, except that `holders` also keeps the core alive; its last decrement synchronises.
     const std::uint64_t in_use = holders.fetch_add(1, std::memory_order_relaxed);
     acquires.fetch_add(1, std::memory_order_relaxed);
-    if (is_hit) { hits.fetch_add(1, std::memory_order_relaxed); }
+    if (!is_hit) { misses.fetch_add(1, std::memory_order_relaxed); }
     std::uint64_t most = high_water.load(std::memory_order_relaxed);
     while (in_use > most && !high_water.compare_exchange_weak(most, in_use, std::memory_order_relaxed)) {}  // relaxed: as above
 }
@@ -277,7 +277,8 @@ bool pool_core::begin_release(void* object) noexcept {
     // acq_rel: pairs with itself: of two threads that release the same object, exactly one sees it out.
     const slot_state before = at.found->state.exchange(slot_state::free, std::memory_order_acq_rel);
     // relaxed: for reports.
-    const void* const last = at.found->caller.exchange(caller, std::memory_order_relaxed);
+    const void* const last = at.found->caller.load(std::memory_order_relaxed);
+    at.found->caller.store(caller, std::memory_order_relaxed);  // relaxed: as above
     if (before == slot_state::free) {
         pool.misuse(pool_misuse::double_release, caller, last);
         return false;
@@ -303,7 +304,7 @@ pool_totals pool_core::totals() const {
     totals.in_use = pool.holders.load(std::memory_order_relaxed) - 1;
     totals.high_water = pool.high_water.load(std::memory_order_relaxed);
     totals.acquires = pool.acquires.load(std::memory_order_relaxed);
-    totals.hits = pool.hits.load(std::memory_order_relaxed);
+    totals.hits = totals.acquires - pool.misses.load(std::memory_order_relaxed);
     totals.acquire_failures = pool.failures.load(std::memory_order_relaxed);
     totals.misuses = pool.misuses.load(std::memory_order_relaxed);
     return totals;

@@ -6,12 +6,12 @@
 //   shard 0   lock | R' | count      [ entry | - | entry | entry | - | ... ]      open addressing, linear probing,
 //   shard 1   lock | R' | count      [ - | - | entry | ...                 ]      deletion by shifting back: no tombstones
 //   ...
-//   shard 255
+//   shard 63
 //
 // Memory is fixed. A shard that fills up is *thinned*: its own interval R' is doubled, each block of size S stays with
 // probability p(S, R') / p(S, R) and is weighted with R' from then on. The sums stay unbiased (Horvitz-Thompson over the
-// product of both draws), no free is ever lost, and the work is one shard's: some 500 entries, 20 us at worst. New blocks drawn
-// with a smaller R pass through the same test. When a shard empties, R' comes down again by halves. Checked by
+// product of both draws), no free is ever lost, and the work is one shard's: some 2,000 entries, well under a millisecond. New
+// blocks drawn with a smaller R pass through the same test. When a shard empties, R' comes down again by halves. Checked by
 // tests/unit/live/live_table_test.cc, "thinning keeps the estimate unbiased", 4 sigma.
 
 #include <atomic>
@@ -44,7 +44,8 @@ static_assert(sizeof(live_entry) == 64, "one cache line a block; the budget coun
 
 class live_table {
 public:
-    static constexpr std::size_t shard_count = 256;
+    // Few enough that chance does not fill one early: at 100,000 blocks over 64 x 2048 places a full shard is 5.8 sigma away.
+    static constexpr std::size_t shard_count = 64;
 
     [[nodiscard]] static constexpr std::size_t memory_bytes(std::size_t entries_per_shard) noexcept {
         return shard_count * entries_per_shard * sizeof(live_entry);
@@ -91,7 +92,7 @@ private:
         std::atomic<std::uint64_t> interval_bytes{0};  // R'; 0 = never thinned. Written under lock, read by interval_floor()
     };
 
-    [[nodiscard]] std::size_t shard_of(std::uint64_t hash) const noexcept { return hash >> 56U; }
+    [[nodiscard]] std::size_t shard_of(std::uint64_t hash) const noexcept { return hash >> 58U; }
     [[nodiscard]] live_entry* entries_of(std::size_t shard_index) const noexcept {
         return entries_ + shard_index * (mask_ + 1);
     }

@@ -70,7 +70,7 @@ struct table_under_test {
 }  // namespace
 
 TEST_CASE("live_table: agrees with a map under random inserts and removals", "[live]") {
-    table_under_test t(64);
+    table_under_test t(256);
     std::unordered_map<block_key, std::uint64_t> model;
     std::mt19937_64 random(1);
     for (int i = 0; i < 500'000; ++i) {
@@ -102,7 +102,7 @@ TEST_CASE("live_table: thinning keeps the estimate unbiased", "[live]") {
     double error_sum = 0;
     double variance_sum = 0;
     for (int round = 0; round < rounds; ++round) {
-        table_under_test t(16);
+        table_under_test t(64);
         t.table.set_base_interval(interval);
         t.random_state += static_cast<std::uint64_t>(round) * 7919 + interval;
         std::mt19937_64 random(static_cast<std::uint64_t>(round) + 1);
@@ -125,7 +125,7 @@ TEST_CASE("live_table: thinning keeps the estimate unbiased", "[live]") {
 }
 
 TEST_CASE("live_table: at the cap R rises for all, and comes back when the table empties", "[live]") {
-    table_under_test t(16);
+    table_under_test t(64);
     t.table.set_base_interval(1024);
     CHECK(t.table.interval_floor() == 1024);
     for (block_key key = 1; key <= 100'000; ++key) { static_cast<void>(t.insert(key, 100, 1024)); }
@@ -143,7 +143,7 @@ TEST_CASE("live_table: at the cap R rises for all, and comes back when the table
 }
 
 TEST_CASE("live_table: blocks of any size give way: huge ones are thinned too", "[live]") {
-    table_under_test t(16);
+    table_under_test t(64);
     t.table.set_base_interval(1);
     for (block_key key = 1; key <= 50'000; ++key) { REQUIRE(t.insert(key, 1ULL << 40U, 1) != live_table::outcome::full); }
     CHECK(t.table.size() <= t.table.capacity() * 7 / 8);
