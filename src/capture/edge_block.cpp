@@ -50,6 +50,7 @@ void* allocate_sampled(std::size_t bytes, std::size_t alignment, tag_id owner, s
         give_back(edges, block, shape);
         return nullptr;
     }
+    edges.add_waste(shape.bytes - bytes);
     record_allocation(block, bytes, owner, type, ticket, __builtin_return_address(0));
     return block;
 }
@@ -58,7 +59,9 @@ bool release_sampled(void* address, std::size_t bytes, std::size_t alignment, ta
     edge_map& edges = process_capture().edges;
     if (!edges.take(address)) { return false; }
     record_free(address, owner);  // may be false: thinned away, the page is ours all the same
-    give_back(edges, address, shape_of(bytes, alignment));
+    const edge_shape shape = shape_of(bytes, alignment);
+    edges.remove_waste(shape.bytes - bytes);
+    give_back(edges, address, shape);
     return true;
 }
 

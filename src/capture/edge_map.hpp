@@ -34,6 +34,12 @@ public:
     // Stops or starts keeping pages; what is kept is handed out until it is used up.
     void open_cache(bool is_open) noexcept;
 
+    // What samples take beyond what was asked for, as blocks come and go. relaxed: a figure for reports.
+    void add_waste(std::size_t bytes) noexcept { waste_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+    void remove_waste(std::size_t bytes) noexcept { waste_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t waste_bytes() const noexcept { return waste_bytes_.load(std::memory_order_relaxed); }
+
+    // Leaves and cached pages.
     [[nodiscard]] std::size_t self_bytes() noexcept;
     [[nodiscard]] spin_lock& lock() noexcept { return cache_lock_; }
 
@@ -49,6 +55,7 @@ private:
     loss_counters& losses_;
     std::atomic<word*> leaves_[leaf_count]{};  // 256 KiB of address space, touched where used
     std::atomic<std::size_t> reserved_leaves_{0};
+    std::atomic<std::size_t> waste_bytes_{0};
     void* cache_[cache_capacity]{};  // guarded by cache_lock_
     std::size_t cached_{0};          // guarded by cache_lock_
     bool is_cache_open_{true};       // guarded by cache_lock_

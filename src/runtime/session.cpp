@@ -176,6 +176,7 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
         freeze_losses(state.capture.losses, frozen);
         frozen.self_bytes.push_back({"tag_rows", state.capture.tags.self_bytes()});
         frozen.self_bytes.push_back({"edge_map", state.capture.edges.self_bytes()});
+        frozen.self_bytes.push_back({"edge_waste", state.capture.edges.waste_bytes()});
         frozen.self_bytes.push_back({"symbol_cache", state.symbols.cached_bytes()});
         return frozen;
     } catch (const std::bad_alloc&) { return fail(error_code::unavailable, "not enough memory for a snapshot"); }

@@ -54,7 +54,7 @@ private:
 TEST_CASE("handoff: a million blocks freed by other threads leave nothing, and what is kept names who allocated it",
           "[concurrency]") {
     constexpr int pairs = 4;  // 8 threads
-    constexpr int handoffs = 1'000'000 / pairs / scale;
+    constexpr int handoffs = 1'000'000 / pairs;  // under TSan too
     const tag owner{"handoff"};
     const test_support::session_with session(preset_option::on, 4096);  // R = 4 KiB: every twentieth block a sample
     tracked_allocator<item> allocator{owner};
@@ -104,7 +104,7 @@ TEST_CASE("handoff: a million blocks freed by other threads leave nothing, and w
         freed.add(s.freed);
         freed_elsewhere.add(s.freed_by_other_thread);
     }
-    CHECK(freed.samples > 1000 / scale);
+    CHECK(freed.samples > 1000);
     CHECK(freed_elsewhere.samples == freed.samples);
     for (item* const rest : kept) { allocator.deallocate(rest, 1); }
     CHECK(owner.totals().live_bytes() == 0);

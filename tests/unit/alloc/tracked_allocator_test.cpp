@@ -158,6 +158,26 @@ TEST_CASE("tracked_allocator: equal iff the tags are, and tags travel with the m
     CHECK(a.totals().live_bytes() == 100 * sizeof(int));
 }
 
+TEST_CASE("tracked_allocator: what samples waste at page edges is self, and gone when they are", "[alloc]") {
+    const tag owner{"waste"};
+    const test_support::session_with session(preset_option::full);
+    const auto waste = [&] {
+        const auto frozen = session.get().snapshot();
+        for (const named_value& part : frozen->self_bytes) {
+            if (part.name == "edge_waste") { return part.value; }
+        }
+        return ~std::uint64_t{0};
+    };
+    const std::uint64_t before = waste();
+    {
+        const std::vector<char, tracked<char>> small(88, tracked<char>{owner});
+        CHECK(waste() - before == 4000);  // 4088 asked of operator new
+        const std::vector<char, tracked<char>> large(100'000, tracked<char>{owner});
+        CHECK(waste() - before == 4000);
+    }
+    CHECK(waste() == before);
+}
+
 TEST_CASE("tracked_allocator: blocks of one session are forgotten when freed after it, or in another", "[alloc]") {
     const tag owner{"across sessions"};
     tracked<char> allocator{owner};
