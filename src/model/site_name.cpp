@@ -186,7 +186,45 @@ std::string name_of(std::size_t count, FrameAt frame_at, const std::vector<modul
     return count == 0 ? "(no stack)" : frame_name(frame_at(0), modules);
 }
 
+// FNV-1a, 64 bits (Fowler, Noll, Vo; offset basis and prime from their page). Collisions only merge two names.
+class hash64 {
+public:
+    void add(std::string_view bytes) {
+        for (const char c : bytes) { add_byte(static_cast<unsigned char>(c)); }
+        add_byte(0xFF);  // no UTF-8 text contains it: "ab","c" differs from "a","bc"
+    }
+    void add(std::uint64_t value) {
+        for (int i = 0; i < 8; ++i) { add_byte(static_cast<unsigned char>(value >> (8 * i))); }
+    }
+    [[nodiscard]] std::string hex() const {
+        constexpr char digits[] = "0123456789abcdef";
+        std::string out(16, '0');
+        for (std::size_t i = 0; i < 16; ++i) { out[i] = digits[(value_ >> (60 - 4 * i)) & 0xFU]; }
+        return out;
+    }
+
+private:
+    void add_byte(unsigned char byte) { value_ = (value_ ^ byte) * 0x100000001B3ULL; }
+
+    std::uint64_t value_{0xCBF29CE484222325ULL};
+};
+
 }  // namespace
+
+std::string site_key(const snapshot& s, const site& of) {
+    hash64 hash;
+    for (const auto index : s.stacks[of.stack].frames) {
+        const frame& f = s.frames[index];
+        if (f.module < s.modules.size()) {
+            const module& m = s.modules[f.module];
+            hash.add(m.build_id.empty() ? std::string_view(m.path) : std::string_view(m.build_id));
+        }
+        hash.add(f.offset);
+    }
+    hash.add(of.type);
+    hash.add(s.tags[of.tag].name);
+    return hash.hex();
+}
 
 std::string bare_function_name(std::string_view demangled) {
     if (const auto thunk = demangled.find("thunk to "); thunk != std::string_view::npos) { demangled.remove_prefix(thunk + 9); }

@@ -73,21 +73,6 @@ std::vector<frame> frames_of(const snapshot& s, const site& where) {
     return frames;
 }
 
-// Survives ASLR and restarts of one build: build ids and offsets, type, tag.
-std::string key_of(const snapshot& s, const site& where) {
-    std::uint64_t hash = fnv1a(where.type);
-    hash = fnv1a(s.tags[where.tag].name, hash ^ 1);
-    for (const std::uint32_t index : s.stacks[where.stack].frames) {
-        const frame& f = s.frames[index];
-        if (f.module < s.modules.size()) {
-            const module& m = s.modules[f.module];
-            hash = fnv1a(m.build_id.empty() ? m.path : m.build_id, hash);
-        }
-        hash = fnv1a(fmt::format("+{:x}", f.offset), hash);
-    }
-    return fmt::format("{:016x}", hash);
-}
-
 std::vector<draft> site_rows(const snapshot& s) {
     const std::vector<std::uint64_t> ages = oldest_ages(s);
     std::vector<draft> rows;
@@ -98,9 +83,9 @@ std::vector<draft> site_rows(const snapshot& s) {
         }  // a reserved row, nothing was ever seen there
         const bool has_age = !s.live.empty() && where.live.samples != 0;
         rows.push_back(
-            {{key_of(s, where), site_name(s, where), text_or_unknown(where.type), s.tags[where.tag].name, bytes_of(where.live),
-              objects_of(where.live), where.live.samples, has_age ? view_cell{ages[i]} : view_cell{}, bytes_of(where.allocated),
-              bytes_of(where.freed), bytes_of(where.freed_by_other_thread)},
+            {{site_key(s, where), site_name(s, where), text_or_unknown(where.type), s.tags[where.tag].name,
+              bytes_of(where.live), objects_of(where.live), where.live.samples, has_age ? view_cell{ages[i]} : view_cell{},
+              bytes_of(where.allocated), bytes_of(where.freed), bytes_of(where.freed_by_other_thread)},
              i});
     }
     return rows;

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include <memwatch/model/site_name.hpp>
+
 #include "serve/utf8.hpp"
 
 namespace memwatch {
@@ -285,49 +287,11 @@ void add_self(std::vector<MetricFamily>& out, const snapshot& s) {
     add(build, {{"version", label_value(s.info.version)}}, 1);
 }
 
-// FNV-1a, 64 bits (Fowler, Noll, Vo; offset basis and prime from their page). Collisions only merge two series.
-class hash64 {
-public:
-    void add(std::string_view bytes) {
-        for (const char c : bytes) { add_byte(static_cast<unsigned char>(c)); }
-        add_byte(0xFF);  // no UTF-8 text contains it: "ab","c" differs from "a","bc"
-    }
-    void add(std::uint64_t value) {
-        for (int i = 0; i < 8; ++i) { add_byte(static_cast<unsigned char>(value >> (8 * i))); }
-    }
-    [[nodiscard]] std::string hex() const {
-        constexpr char digits[] = "0123456789abcdef";
-        std::string out(16, '0');
-        for (std::size_t i = 0; i < 16; ++i) { out[i] = digits[(value_ >> (60 - 4 * i)) & 0xFU]; }
-        return out;
-    }
-
-private:
-    void add_byte(unsigned char byte) { value_ = (value_ ^ byte) * 0x100000001B3ULL; }
-
-    std::uint64_t value_{0xCBF29CE484222325ULL};
-};
-
-void add_frame(hash64& hash, const snapshot& s, const frame& f) {
-    if (f.module < s.modules.size()) {
-        const module& m = s.modules[f.module];
-        hash.add(m.build_id.empty() ? m.path : m.build_id);
-    }
-    hash.add(f.offset);
-}
-
 }  // namespace
 
 std::string site_label(const snapshot& s, const site& of) {
-    hash64 hash;
-    if (of.stack < s.stacks.size()) {
-        for (const std::uint32_t index : s.stacks[of.stack].frames) {
-            if (index < s.frames.size()) { add_frame(hash, s, s.frames[index]); }
-        }
-    }
-    hash.add(of.type);
-    hash.add(of.tag < s.tags.size() ? std::string_view(s.tags[of.tag].name) : std::string_view{});
-    return hash.hex();
+    const bool is_whole = of.stack < s.stacks.size() && of.tag < s.tags.size();
+    return is_whole ? site_key(s, of) : std::string(16, '0');
 }
 
 std::vector<prometheus::MetricFamily> collect_metrics(const snapshot& s, const metrics_options& options) {

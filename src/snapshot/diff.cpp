@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include <memwatch/model/site_name.hpp>
 #include <memwatch/snapshot/diff.hpp>
@@ -194,9 +193,7 @@ private:
         full.name = site_name(s, site);
         full.tag = s.tags[site.tag].name;
         full.type = site.type;
-        char key[17];
-        std::snprintf(key, sizeof key, "%016llx", static_cast<unsigned long long>(match_.keys[row]));
-        full.key = key;
+        full.key = site_key(s, site);
         for (const auto i : s.stacks[site.stack].frames) {
             full.stack.push_back(s.frames[i]);
             auto& module_index = full.stack.back().module;

@@ -168,3 +168,31 @@ TEST_CASE("site_name: of a site in a snapshot") {
     const auto s = small_snapshot();
     CHECK(site_name(s, s.sites[0]) == "orders+0x1a40");
 }
+
+TEST_CASE("site_key: the same wherever a build is loaded, another for another build, offset, type or tag") {
+    snapshot s;
+    s.modules = {{"/bin/a", "aabb", 0x1000, 0x2000, 0}};
+    s.frames = {{0, 0x10, {}}, {0, 0x20, {}}};
+    s.stacks = {{{0, 1}, false}, {{1, 0}, false}};
+    s.tags = {{"untagged", 0, 0, 0, 0}, {"cache", 0, 0, 0, 0}};
+    site here;
+    const std::string key = site_key(s, here);
+    CHECK(key.size() == 16);
+    CHECK(key.find_first_not_of("0123456789abcdef") == std::string::npos);
+    snapshot elsewhere = s;
+    elsewhere.modules[0].path = "/opt/a";
+    elsewhere.modules[0].start = 0x7000;
+    CHECK(site_key(elsewhere, here) == key);
+    snapshot rebuilt = s;
+    rebuilt.modules[0].build_id = "ccdd";
+    CHECK(site_key(rebuilt, here) != key);
+    site other = here;
+    other.type = "int";
+    CHECK(site_key(s, other) != key);
+    other = here;
+    other.tag = 1;
+    CHECK(site_key(s, other) != key);
+    other = here;
+    other.stack = 1;
+    CHECK(site_key(s, other) != key);
+}
