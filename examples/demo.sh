@@ -179,7 +179,7 @@ if ((fix)); then
 else
     printf '\nCulprit named %s s after the service started. ' "$named"
 fi
-printf 'Demo: %s s without packages and build. Files: %s\n' "$(seconds_since "$started")" "$out"
+printf 'Demo: %s s without packages and build.\nFiles: %s\n' "$(seconds_since "$started")" "$out"
 if ((keep)); then
     printf 'The service stays up: %s/debug/memtrace   more traffic: %s --port %s   stop it: kill %s\n' "$url" "$load" "$port" "$service_pid"
 fi

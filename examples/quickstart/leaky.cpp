@@ -43,10 +43,11 @@ int main(int argc, char** argv) {
     std::printf("http://%s/debug/memtrace\n", server.status().address.c_str());
     std::fflush(stdout);
 
+    auto next = std::chrono::steady_clock::now();
     for (unsigned request = 0; request < seconds * 64; ++request) {
         char traceparent[56];
         std::snprintf(traceparent, sizeof traceparent, "00-%032x-%016x-01", request + 1, request + 1);
         leaky::handle(traceparent, std::size_t{mib_per_s} * 1024 * 1024 / 64);
-        std::this_thread::sleep_for(std::chrono::milliseconds{1000} / 64);
+        std::this_thread::sleep_until(next += std::chrono::microseconds{1'000'000 / 64});
     }
 }
