@@ -44,11 +44,15 @@ std::uint16_t thread_index(const record_sink& sink) noexcept {
     return static_cast<std::uint16_t>(row.thread_index);
 }
 
-std::uint64_t end_of_this_stack() noexcept {
+platform::address_range bounds_of_this_stack() noexcept {
     thread_row* const row = this_thread.row;
-    if (row == nullptr) { return 0; }  // the DWARF unwinder knows its own way
-    if (row->stack_end == 0) { row->stack_end = platform::stack_end(); }
-    return row->stack_end;
+    if (row == nullptr) { return {}; }  // the DWARF unwinder knows its own way
+    if (row->stack_end == 0) {
+        const platform::address_range stack = platform::thread_stack();
+        row->stack_begin = stack.begin;
+        row->stack_end = stack.end;
+    }
+    return {row->stack_begin, row->stack_end};
 }
 
 void capture_stack(capture_state& state, platform::captured_stack& stack) noexcept {
@@ -57,7 +61,7 @@ void capture_stack(capture_state& state, platform::captured_stack& stack) noexce
     stack.depth = 0;
     stack.is_truncated = true;
     if (unwinder != unwinder_option::dwarf) {
-        platform::walk_frame_pointers(stack, platform::max_stack_depth, end_of_this_stack());
+        platform::walk_frame_pointers(stack, platform::max_stack_depth, bounds_of_this_stack());
     }
     const bool has_ended_early = stack.is_truncated && stack.depth < platform::max_stack_depth;
     if (unwinder == unwinder_option::dwarf || (unwinder == unwinder_option::automatic && has_ended_early)) {

@@ -35,9 +35,14 @@ inline constexpr std::size_t thread_name_size = 16;           // with the termin
 void thread_name(char (&name)[thread_name_size]) noexcept;    // [hook]
 [[nodiscard]] std::string name_of_thread(std::uint32_t tid);  // of another thread; empty = gone
 [[nodiscard]] bool is_thread_alive(std::uint32_t tid) noexcept;
-// One past the highest address of the calling thread's stack, from /proc/self/maps by raw reads (pthread_getattr_np allocates
-// and locks); 0 = unknown. [hook, but tens of microseconds: once per thread]
-[[nodiscard]] std::uint64_t stack_end() noexcept;
+struct address_range {
+    std::uint64_t begin{};
+    std::uint64_t end{};  // one past the last; 0 = unknown
+    [[nodiscard]] bool contains(std::uint64_t address) const noexcept { return address >= begin && address < end; }
+};
+// Where the calling thread's stack is, or for the main thread may grow to, from /proc/self/maps by raw reads
+// (pthread_getattr_np allocates and locks). [hook, but tens of microseconds: once per thread]
+[[nodiscard]] address_range thread_stack() noexcept;
 // Calls the handlers around fork(), for the life of the process. False: refused.
 bool on_fork(void (*prepare)(), void (*parent)(), void (*child)()) noexcept;
 // Calls `at_exit(argument)` when the calling thread ends, after its C++ thread_local destructors. [hook]
@@ -52,8 +57,9 @@ struct captured_stack {
     bool is_truncated;  // did not reach the thread's base frame
 };
 
-// Walks saved frame pointers from the caller on, never reading at or above `end_of_stack` (0: reads nothing). [hook]
-void walk_frame_pointers(captured_stack& stack, std::uint32_t max_depth, std::uint64_t end_of_stack) noexcept;
+// Walks saved frame pointers from the caller on. Reads nothing outside `bounds`, and nothing at all when the caller runs on
+// another stack: a fiber's, whose surroundings need not be mapped. [hook]
+void walk_frame_pointers(captured_stack& stack, std::uint32_t max_depth, const address_range& bounds) noexcept;
 // The DWARF unwinder behind Boost.Stacktrace's safe_dump_to. [hook once primed; 1-2 us]
 void unwind_dwarf(captured_stack& stack, std::uint32_t max_depth) noexcept;
 // Learns which return addresses are the outermost frames of threads, and primes the unwinder (its first use may allocate).

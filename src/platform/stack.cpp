@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stack capture. Loads other functions' frames from this thread's own stack: every read is bounded by the stack's end.
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/stacktrace/safe_dump_to.hpp>
 #include <cerrno>
@@ -65,14 +67,14 @@ class maps_scanner {
 public:
     explicit maps_scanner(std::uint64_t address) noexcept : address_(address) {}
 
-    // True once found; then end() is the mapping's end.
+    // True once found().
     bool feed(const char* text, std::size_t size) noexcept {
         for (std::size_t i = 0; i < size; ++i) {
             if (take(text[i])) { return true; }
         }
         return false;
     }
-    [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
+    [[nodiscard]] address_range found() const noexcept { return {start_, end_}; }
 
 private:
     bool take(char c) noexcept {
@@ -100,30 +102,36 @@ private:
 
 }  // namespace
 
-std::uint64_t stack_end() noexcept {
+address_range thread_stack() noexcept {
     const int saved_errno = errno;
     maps_scanner scanner(reinterpret_cast<std::uint64_t>(__builtin_frame_address(0)));
-    std::uint64_t end = 0;
+    address_range stack;
     const long file = syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
     if (file >= 0) {
         char piece[512];
-        for (long size = 0; end == 0 && (size = syscall(SYS_read, file, piece, sizeof piece)) > 0;) {
-            if (scanner.feed(piece, static_cast<std::size_t>(size))) { end = scanner.end(); }
+        for (long size = 0; stack.end == 0 && (size = syscall(SYS_read, file, piece, sizeof piece)) > 0;) {
+            if (scanner.feed(piece, static_cast<std::size_t>(size))) { stack = scanner.found(); }
         }
         syscall(SYS_close, file);
     }
+    // The main thread's mapping grows down on demand; the kernel keeps the room that the limit allows it.
+    rlimit limit{};
+    if (thread_id() == process_id() && getrlimit(RLIMIT_STACK, &limit) == 0 && stack.end != 0) {
+        constexpr rlim_t most = rlim_t{1} << 30U;
+        stack.begin = std::min<std::uint64_t>(stack.begin, stack.end - std::min(limit.rlim_cur, most));
+    }
     errno = saved_errno;
-    return end;
+    return stack;
 }
 
 __attribute__((no_sanitize("address", "thread"))) void walk_frame_pointers(captured_stack& stack, std::uint32_t max_depth,
-                                                                           std::uint64_t end_of_stack) noexcept {
+                                                                           const address_range& bounds) noexcept {
     // A frame record is {caller's frame pointer, return address} on x86-64 and aarch64 alike.
     constexpr std::uint64_t record_bytes = 16;
     stack.depth = 0;
     stack.is_truncated = true;
     auto frame = reinterpret_cast<std::uint64_t>(__builtin_frame_address(0));
-    while (stack.depth < max_depth && frame % 8 == 0 && frame + record_bytes <= end_of_stack) {
+    while (stack.depth < max_depth && frame % 8 == 0 && frame >= bounds.begin && frame + record_bytes <= bounds.end) {
         const auto* const record = reinterpret_cast<const std::uint64_t*>(frame);
         const std::uint64_t return_address = record[1];
         if (return_address < 4096) { break; }

@@ -43,8 +43,9 @@ struct tag_cell {
 struct thread_row {
     std::atomic<std::uint32_t> owner;  // thread id of the lessee; 0 = free
     std::uint32_t thread_index;        // in the live room's thread table; 0 = not registered. Owner thread only
-    std::uint64_t stack_end;           // one past the highest address of the stack; 0 = unknown. Owner thread only
-    std::uint64_t reserved[6];         // the cells start on a line of their own
+    std::uint64_t stack_begin;         // lowest address of the thread's stack. Owner thread only
+    std::uint64_t stack_end;           // one past the highest; 0 = unknown. Owner thread only
+    std::uint64_t reserved[5];         // the cells start on a line of their own
     tag_cell cells[max_tags];
 };
 

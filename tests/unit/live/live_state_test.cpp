@@ -179,7 +179,7 @@ TEST_CASE("live_state: with the site table full, blocks stay tracked under the o
 TEST_CASE("live_state: memory follows the budget", "[live]") {
     for (const std::uint64_t mib : {2, 16, 64, 256}) {
         const live_sizes sizes = live_sizes::for_budget(mib << 20U);
-        CAPTURE(mib, sizes.memory_bytes());
+        CAPTURE(mib, sizes.memory_bytes(), sizes.sites, sizeof(site_state), sizes.entries_per_shard * live_table::shard_count);
         CHECK(sizes.memory_bytes() <= (mib << 20U) + (mib << 20U) / 4);
     }
     // 100,000 live samples fit at the default budget without thinning (7/8 of 131,072).

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ucontext.h>
+
+#include <catch2/catch.hpp>
+#include <cstdint>
+#include <memory>
+#include <thread>
+
+#include "platform/platform.hpp"
+
+using namespace memwatch;
+
+namespace {
+
+[[gnu::noinline]] void walk_here(platform::captured_stack& stack, const platform::address_range& bounds) {
+    platform::walk_frame_pointers(stack, platform::max_stack_depth, bounds);
+    asm volatile("" ::: "memory");  // no tail call
+}
+
+[[gnu::noinline]] void walk_at_depth(int depth, platform::captured_stack& stack) {
+    if (depth == 0) {
+        walk_here(stack, platform::thread_stack());
+    } else {
+        walk_at_depth(depth - 1, stack);
+    }
+    asm volatile("" ::: "memory");
+}
+
+struct on_fiber {
+    platform::captured_stack walked{};
+    platform::captured_stack unwound{};
+    platform::address_range bounds;
+    ucontext_t back{};
+};
+on_fiber* current = nullptr;
+
+void fiber_body() {
+    walk_here(current->walked, current->bounds);
+    platform::unwind_dwarf(current->unwound, platform::max_stack_depth);
+}
+
+}  // namespace
+
+TEST_CASE("thread_stack: holds this thread's locals, on main and on others", "[platform]") {
+    const auto check = [] {
+        int local = 0;
+        const platform::address_range stack = platform::thread_stack();
+        CHECK(stack.contains(reinterpret_cast<std::uint64_t>(&local)));
+        CHECK(stack.end - stack.begin >= 64 << 10);
+    };
+    check();
+    std::thread(check).join();
+}
+
+TEST_CASE("walk_frame_pointers: reaches the base frame of main and of a thread", "[platform]") {
+    platform::prime_unwinder();
+    const auto check = [] {
+        platform::captured_stack stack;
+        walk_at_depth(5, stack);
+        CHECK(stack.depth >= 6);
+        platform::captured_stack unwound;
+        platform::unwind_dwarf(unwound, platform::max_stack_depth);
+        CHECK_FALSE(unwound.is_truncated);
+        CHECK(unwound.depth > 1);
+    };
+    std::thread(check).join();
+    check();
+    platform::captured_stack on_thread;
+    std::thread([&] { walk_at_depth(2, on_thread); }).join();
+    CHECK_FALSE(on_thread.is_truncated);  // this program keeps frame pointers all the way up to std::thread
+}
+
+TEST_CASE("walk_frame_pointers: a stack deeper than 64 is cut and says so", "[platform]") {
+    platform::captured_stack stack;
+    walk_at_depth(100, stack);
+    CHECK(stack.depth == platform::max_stack_depth);
+    CHECK(stack.is_truncated);
+    platform::captured_stack unwound;
+    platform::unwind_dwarf(unwound, 3);
+    CHECK(unwound.depth <= 3);
+    CHECK(unwound.is_truncated);
+}
+
+TEST_CASE("walk_frame_pointers: on a fiber's stack, or without bounds, it reads nothing", "[platform]") {
+    platform::captured_stack stack;
+    walk_here(stack, {});
+    CHECK(stack.depth == 0);
+
+    constexpr std::size_t stack_bytes = 64 << 10;
+    const auto memory = std::make_unique<char[]>(stack_bytes);
+    on_fiber fiber;
+    fiber.bounds = platform::thread_stack();
+    current = &fiber;
+    ucontext_t context{};
+    getcontext(&context);
+    context.uc_stack.ss_sp = memory.get();
+    context.uc_stack.ss_size = stack_bytes;
+    context.uc_link = &fiber.back;
+    makecontext(&context, &fiber_body, 0);
+    swapcontext(&fiber.back, &context);
+    CHECK(fiber.walked.depth == 0);
+    CHECK(fiber.walked.is_truncated);
+    CHECK(fiber.unwound.depth >= 1);
+}
