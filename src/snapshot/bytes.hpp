@@ -103,6 +103,8 @@ public:
     }
     std::string_view text() { return raw(varint()); }
 
+    void refuse() { failed_ = true; }
+
     [[nodiscard]] std::size_t left() const { return bytes_.size() - at_; }
     [[nodiscard]] bool failed() const { return failed_; }
 

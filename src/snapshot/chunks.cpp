@@ -38,6 +38,7 @@ chunk_writer::chunk_writer() {
 void chunk_writer::add(const char* type, std::uint16_t part, std::string_view payload, std::optional<packing> as) {
     is_too_large_ = is_too_large_ || payload.size() > max_chunk_bytes;
     if (is_too_large_) { return; }
+    raw_bytes_ += payload.size();
     std::string deflated;
     if (as && payload.size() >= worth_deflating) { deflated = deflate_zlib(payload, *as); }
     const bool pays = !deflated.empty() && deflated.size() < payload.size() - payload.size() / 16;

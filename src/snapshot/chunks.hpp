@@ -42,10 +42,12 @@ public:
     // Appends the directory. False when a payload was above max_chunk_bytes.
     [[nodiscard]] bool finish();
     [[nodiscard]] std::string take() { return std::move(out_); }
+    [[nodiscard]] std::uint64_t raw_bytes() const { return raw_bytes_; }  // of all payloads before deflating
 
 private:
     std::string out_;
     std::vector<std::uint64_t> offsets_;
+    std::uint64_t raw_bytes_{};
     bool is_too_large_{};
 };
 

@@ -67,10 +67,11 @@ public:
 private:
     const snapshot& at(std::size_t side) const { return *sides_[side]; }
 
+    // One file can be mapped twice, and a damaged dump can hold equal rows: AFTER's twins are one module.
     void match_modules() {
         out_.modules = at(after_side).modules;
         is_shared_.resize(out_.modules.size());
-        for (std::uint32_t i = 0; i < out_.modules.size(); ++i) { out_.module_of[after_side].push_back(i); }
+        for (const auto& each : at(after_side).modules) { out_.module_of[after_side].push_back(find_in_after(each)); }
         for (const auto& each : at(before_side).modules) {
             const auto found = find_in_after(each);
             out_.module_of[before_side].push_back(found);
@@ -83,16 +84,20 @@ private:
         }
     }
 
-    // AFTER's module that is `wanted`, best the one at the same path (one file can be loaded under two); else one past the end.
+    // AFTER's first module that is `wanted`, best in path and build id, then in path; else one past the end.
     [[nodiscard]] std::uint32_t find_in_after(const module& wanted) const {
-        const auto count = at(after_side).modules.size();
-        auto best = out_.modules.size();
-        for (std::size_t i = 0; i < count; ++i) {
-            if (!is_same_module(out_.modules[i], wanted)) { continue; }
-            if (out_.modules[i].path == wanted.path) { return static_cast<std::uint32_t>(i); }
-            best = std::min(best, i);
+        auto found = out_.modules.size();
+        int found_rank = 0;
+        for (std::size_t i = 0; i < at(after_side).modules.size(); ++i) {
+            const auto& each = out_.modules[i];
+            if (!is_same_module(each, wanted)) { continue; }
+            const int rank = 1 + (each.path == wanted.path ? 1 : 0) + (each.build_id == wanted.build_id ? 1 : 0);
+            if (rank > found_rank) {
+                found = i;
+                found_rank = rank;
+            }
         }
-        return static_cast<std::uint32_t>(best);
+        return static_cast<std::uint32_t>(found);
     }
 
     // A module in one snapshot only is a loss when its code has no names there.

@@ -48,7 +48,7 @@ private:
 // The visitor that reads them. A row that ends early keeps defaults: it was written before the field existed.
 class row_decoder {
 public:
-    explicit row_decoder(byte_reader& in) : in_(in) {}
+    row_decoder(byte_reader& in, chunk_reader& budget) : in_(in), budget_(budget) {}
 
     void operator()(const char*, auto& value) {
         if (depth_ == 0 && in_.left() == 0) { return; }
@@ -67,12 +67,14 @@ private:
     void get(double (&values)[Size]) {
         for (double& each : values) { get(each); }
     }
-    // Each element takes at least one byte, which bounds what a hostile count can make us allocate.
+    // A list element of one byte can take 72 in memory: they are charged like rows.
     template <class Row>
     void get(std::vector<Row>& rows) {
         const auto count = in_.varint();
-        for (std::uint64_t i = 0; i < count && !in_.failed(); ++i) { get(rows.emplace_back()); }
-        if (in_.failed()) { rows.clear(); }
+        for (std::uint64_t i = 0; i < count && !in_.failed(); ++i) {
+            if (!budget_.charge(sizeof(Row))) { return in_.refuse(); }
+            get(rows.emplace_back());
+        }
     }
     template <class Row>
     void get(Row& row) {
@@ -80,6 +82,7 @@ private:
     }
 
     byte_reader& in_;
+    chunk_reader& budget_;
     int depth_{};
 };
 
@@ -126,10 +129,17 @@ void add_live(chunk_writer& out, const std::vector<live_record>& live) {
     });
 }
 
-// What decoding will charge: the reader's arithmetic, so that nothing is written that cannot be read back.
-std::uint64_t unpacked_bytes(const snapshot& s) {
-    std::uint64_t bytes = s.live.size() * (sizeof(live_record) + 16);
-    const auto add = [&](table_name, const auto& rows) { bytes += rows.size() * sizeof(rows[0]); };
+// What decoding charges for a row: the reader's arithmetic, so that nothing is written that cannot be read back.
+std::uint64_t charged_bytes(const auto& row) { return sizeof(row); }
+std::uint64_t charged_bytes(const frame& row) { return sizeof(row) + row.lines.size() * sizeof(row.lines[0]); }
+std::uint64_t charged_bytes(const stack& row) { return sizeof(row) + row.frames.size() * sizeof(row.frames[0]); }
+std::uint64_t charged_bytes(const site& row) { return sizeof(row) + row.cohorts.size() * sizeof(row.cohorts[0]); }
+
+std::uint64_t charged_bytes_of_all(const snapshot& s) {
+    std::uint64_t bytes = s.live.size() * sizeof(live_record);
+    const auto add = [&](table_name, const auto& rows) {
+        for (const auto& row : rows) { bytes += charged_bytes(row); }
+    };
     tables(add, s);
     return bytes;
 }
@@ -168,7 +178,7 @@ private:
     bool take_info(const chunk& each) {
         byte_reader in{each.payload};
         byte_reader row{in.text()};
-        row_decoder decoder{row};
+        row_decoder decoder{row, in_};
         snapshot_info info;
         fields(decoder, info);
         if (in.failed() || row.failed()) { return note("chunk INFO does not decode"), false; }
@@ -203,7 +213,7 @@ private:
         for (std::uint64_t i = 0; i < count; ++i) {
             byte_reader row{in.text()};
             if (in.failed() || !in_.charge(sizeof(Row))) { break; }
-            row_decoder decoder{row};
+            row_decoder decoder{row, in_};
             Row value{};
             fields(decoder, value);
             if (row.failed()) { break; }
@@ -234,8 +244,9 @@ result<std::string> encode_memtrace(const snapshot& s) {
     tables(add, s);
     add_live(out, s.live);
     if (!out.finish()) { return fail(error_code::limit, "a table is larger than a chunk may be (1 GiB)", {}); }
+    const auto raw_bytes = out.raw_bytes();
     auto bytes = out.take();
-    if (unpacked_bytes(s) + bytes.size() > unpack_budget(bytes.size())) {
+    if (charged_bytes_of_all(s) + raw_bytes > unpack_budget(bytes.size())) {
         return fail(error_code::limit, "the snapshot packs so well that a reader would take it for a bomb", {});
     }
     return bytes;

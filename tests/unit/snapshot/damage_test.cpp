@@ -229,6 +229,30 @@ TEST_CASE("hostile: counts, lengths and bombs are refused without the memory the
     CHECK(decoded->value.sites.size() * sizeof(site) < (1U << 30));
 }
 
+TEST_CASE("hostile: lists inside rows have no memory of their own either") {
+    // 50 M source lines of three zero bytes each would take 3.6 GB.
+    codec::byte_writer row;
+    row.varint(0);
+    row.varint(0);
+    row.varint(50'000'000);
+    row.raw(std::string(150'000'000, '\0'));
+    codec::byte_writer frames;
+    frames.varint(1);
+    frames.text(row.bytes());
+    codec::chunk_writer out;
+    out.add("SELF", 0,
+            std::string{"\x01\x03\x01"
+                        "a\x01",
+                        5},
+            std::nullopt);
+    out.add("FRMS", 0, frames.bytes(), codec::packing::columns);
+    static_cast<void>(out.finish());
+    const auto decoded = decode(out.take());
+    REQUIRE(decoded);
+    CHECK(decoded->value.frames.empty());
+    CHECK(joined(decoded->damage).find("unpacks to more than a dump of this size may") != std::string::npos);
+}
+
 TEST_CASE("hostile: markers that lie do not make the reader quadratic") {
     auto bytes = native(example_snapshot());
     std::string lies;

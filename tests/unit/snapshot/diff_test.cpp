@@ -303,6 +303,17 @@ TEST_CASE("diff: sites match across load addresses and table order") {
     CHECK(diff_of(before, after).rows.size() == 2);
 }
 
+TEST_CASE("diff: modules that share a path or a build id are kept apart, equal ones are one") {
+    service one;
+    one.allocate(one.add_site("f"), 100, 0.5);
+    auto s = one.take(1);
+    s.modules = {{"", "", 0, 0, 0}, {"", "b1", 0, 0, 0}, {"x", "b1", 0, 0, 0}, {"x", "b1", 0, 0, 0}, {"x", "", 0, 0, 0}};
+    for (std::uint32_t i = 0; i < s.modules.size(); ++i) {
+        s.frames[0].module = i;
+        CHECK(diff_of(s, s).rows.empty());
+    }
+}
+
 TEST_CASE("diff: sites of a rebuilt program match by function names, whatever was inlined where") {
     service one;
     one.allocate(one.add_site("app::insert(int)"), 100, 0.5);
