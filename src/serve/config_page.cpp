@@ -26,7 +26,7 @@ void append_escaped(std::string& out, char c) {
     }
 }
 
-// One line of an environment file must stay one line.
+// A value must not look like the next line.
 std::string one_line(std::string_view text) {
     std::string out = to_utf8(text, max_value_bytes);
     for (char& c : out) {
@@ -59,10 +59,10 @@ std::string render_config_json(const std::vector<config_row>& rows, std::string_
 }
 
 std::string render_config_text(const std::vector<config_row>& rows, std::string_view session_state) {
-    std::string out = "# memwatch: " + one_line(session_state) + "\n";
+    std::string out = "session: " + one_line(session_state) + "\n";
     for (const config_row& row : rows) {
-        out += "# " + one_line(row.help) + " (" + row.origin + (row.unit.empty() ? "" : ", " + row.unit) + ")\n";
-        out += (row.environment.empty() ? "# " + row.name : row.environment) + "=" + one_line(row.value) + "\n";
+        out += "\n" + row.name + " = " + one_line(row.value) + (row.unit.empty() ? "" : " " + row.unit) + "   (" + row.origin +
+               (row.environment.empty() ? "" : "; " + row.environment) + ")\n    " + one_line(row.help) + "\n";
     }
     return out;
 }

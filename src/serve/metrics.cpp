@@ -163,9 +163,11 @@ void add_estimates_by_tag(std::vector<MetricFamily>& out, const snapshot& s, con
     for (std::size_t i = 0; i < sums.size(); ++i) {
         const label_list labels{{"tag", tags.names[i]}};
         add(frees, labels, sums[i].cross_thread_frees);
+        ClientMetric::Histogram histogram = to_histogram(sums[i].lifetimes);
+        if (histogram.sample_count == 0) { continue; }  // 14 lines of zeros a tag that nothing sampled was freed under
         ClientMetric& metric = lifetimes.metric.emplace_back();
         metric.label = labels;
-        metric.histogram = to_histogram(sums[i].lifetimes);
+        metric.histogram = std::move(histogram);
     }
     out.push_back(std::move(frees));
     out.push_back(std::move(lifetimes));

@@ -63,6 +63,13 @@ class Victim:
         return self.read()
 
     def ask(self, target: str, method: str = "GET", headers: Optional[Dict] = None, body: Optional[str] = None):
+        while True:
+            answer = self.ask_once(target, method, headers, body)
+            if answer[0] != 429:
+                return answer
+            time.sleep(float(answer[1]["Retry-After"]))
+
+    def ask_once(self, target: str, method: str = "GET", headers: Optional[Dict] = None, body: Optional[str] = None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         connection.request(method, target, body=body, headers=headers or {})
         response = connection.getresponse()
@@ -166,6 +173,10 @@ def routes(program: str) -> None:
         check(v.ask("/metrics", headers={"Origin": "http://evil.example"})[0] == 403, "a foreign page")
         status, headers, body = v.ask("/metrics", "HEAD")
         check(status == 200 and body == b"" and int(headers["Content-Length"]) > 1000, "HEAD")
+
+        statuses = {v.ask_once("/debug/memtrace")[0] for _ in range(40)}
+        check(429 in statuses, f"full snapshots are rate-limited: {statuses}")
+        check(v.ask_once("/metrics")[0] == 200, "metrics are not")
 
     with Victim(program, MEMWATCH_DEBUG_ROUTES="0", MEMWATCH_TOKEN="") as v:
         check(v.ask("/metrics")[0] == 200 and v.ask("/debug/memtrace")[0] == 404, "debug routes off")

@@ -19,11 +19,11 @@ TEST_CASE("config_page: JSON and text say the same, and hostile values stay valu
           "\"environment\":\"MEMWATCH_SERVICE\",\"origin\":\"environment\",\"help\":\"name\"},"
           "\n{\"name\":\"inner\",\"value\":\"\",\"unit\":null,\"environment\":null,\"origin\":\"default\",\"help\":\"no "
           "variable\"}]}\n");
-    CHECK(serve::render_config_text(rows, "degraded: x") ==
-          "# memwatch: degraded: x\n"
-          "# mean bytes between samples (code, bytes)\nMEMWATCH_INTERVAL=4096\n"
-          "# name (environment)\nMEMWATCH_SERVICE=a\"b\\c?MEMWATCH_TOKEN=x\xEF\xBF\xBD\n"
-          "# no variable (default)\n# inner=\n");
+    CHECK(serve::render_config_text(rows, "degraded: x\ny") ==
+          "session: degraded: x?y\n"
+          "\ninterval_bytes = 4096 bytes   (code; MEMWATCH_INTERVAL)\n    mean bytes between samples\n"
+          "\nservice = a\"b\\c?MEMWATCH_TOKEN=x\xEF\xBF\xBD   (environment; MEMWATCH_SERVICE)\n    name\n"
+          "\ninner =    (default)\n    no variable\n");
     CHECK(serve::render_config_json({}, "stopped") ==
           "{\"kind\":\"memwatch.config\",\"version\":1,\"session\":\"stopped\",\"options\":[]}\n");
 }
