@@ -157,28 +157,31 @@ struct router::route {
     std::string_view path;
     bool is_post;                 // else GET and HEAD
     bool is_debug;                // can be switched off; needs the token beyond loopback
+    bool is_change;               // needs the token everywhere
     std::string_view parameters;  // all it understands, '|' between
     http_response (router::*run)(const call&);
 };
 
 const router::route router::routes[] = {
-    {"/metrics", false, false, "", &router::metrics},
-    {"/healthz", false, false, "", &router::healthz},
-    {"/debug/memtrace", false, true, "top|format", &router::summary},
-    {"/debug/memtrace/", false, true, "top|format", &router::summary},
-    {"/debug/memtrace/snapshot", false, true, "format|label|seconds", &router::dump},
-    {"/debug/memtrace/snapshot", true, true, "label", &router::keep},
-    {"/debug/memtrace/diff", false, true, "base|threshold|focus|by|top|format", &router::diff},
-    {"/debug/memtrace/sites", false, true, "by|top|cursor|format", &router::table},
-    {"/debug/memtrace/types", false, true, "by|top|cursor|format", &router::table},
-    {"/debug/memtrace/tags", false, true, "by|top|cursor|format", &router::table},
-    {"/debug/memtrace/pools", false, true, "by|top|cursor|format", &router::table},
-    {"/debug/memtrace/threads", false, true, "by|top|cursor|format", &router::table},
-    {"/debug/memtrace/routes", false, true, "by|top|cursor|format", &router::table},
-    {"/debug/memtrace/traces", false, true, "by|top|cursor|format", &router::table},
-    {"/debug/memtrace/config", false, true, "format", &router::config},
-    {"/debug/pprof/heap", false, true, "debug|gc|seconds", &router::pprof},
-    {"/debug/pprof/allocs", false, true, "debug|gc|seconds", &router::pprof},
+    {"/metrics", false, false, false, "", &router::metrics},
+    {"/healthz", false, false, false, "", &router::healthz},
+    {"/debug/memtrace", false, true, false, "top|format", &router::summary},
+    {"/debug/memtrace/", false, true, false, "top|format", &router::summary},
+    {"/debug/memtrace/snapshot", false, true, false, "format|label|seconds", &router::dump},
+    {"/debug/memtrace/snapshot", true, true, true, "label", &router::keep},
+    {"/debug/memtrace/diff", false, true, false, "base|threshold|focus|by|top|format", &router::diff},
+    {"/debug/memtrace/sites", false, true, false, "by|top|cursor|format", &router::table},
+    {"/debug/memtrace/types", false, true, false, "by|top|cursor|format", &router::table},
+    {"/debug/memtrace/tags", false, true, false, "by|top|cursor|format", &router::table},
+    {"/debug/memtrace/pools", false, true, false, "by|top|cursor|format", &router::table},
+    {"/debug/memtrace/threads", false, true, false, "by|top|cursor|format", &router::table},
+    {"/debug/memtrace/routes", false, true, false, "by|top|cursor|format", &router::table},
+    {"/debug/memtrace/traces", false, true, false, "by|top|cursor|format", &router::table},
+    {"/debug/memtrace/config", false, true, false, "format", &router::config},
+    {"/debug/pprof/heap", false, true, false, "debug|gc|seconds", &router::pprof},
+    {"/debug/pprof/allocs", false, true, false, "debug|gc|seconds", &router::pprof},
+    {"/debug/pprof/symbol", false, true, false, "", &router::pprof_symbol},
+    {"/debug/pprof/symbol", true, true, false, "", &router::pprof_symbol},
 };
 
 router::router(service_view view, router_options options, std::shared_ptr<kept_snapshots> kept)
@@ -237,7 +240,7 @@ http_response router::dispatch(const http_request& request) {
         return out;
     }
     if (request.body.size() > options_.max_body_bytes) { return refuse(413, "the request body is too large"); }
-    if (found->is_post || (found->is_debug && options_.access.where == exposure::network)) {
+    if (found->is_change || (found->is_debug && options_.access.where == exposure::network)) {
         if (const auto refused = check_token(request, options_.access)) {
             http_response out = refuse(refused->status, refused->what);
             if (refused->status == 401) { out.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"memwatch\""); }
@@ -398,6 +401,10 @@ http_response router::pprof(const call& c) {
         return attachment(view_.encode(s, format->name), *format);
     });
 }
+
+// `go tool pprof` asks here (by POST) about locations without a name, and gives up on any status but 200. The profile carries
+// the names this process can give; the rest is resolved from the binaries.
+http_response router::pprof_symbol(const call&) { return answer(200, text_type, "num_symbols: 0\n"); }
 
 }  // namespace serve
 }  // namespace v1

@@ -101,6 +101,7 @@ private:
     [[nodiscard]] http_response table(const call& c);
     [[nodiscard]] http_response config(const call& c);
     [[nodiscard]] http_response pprof(const call& c);
+    [[nodiscard]] http_response pprof_symbol(const call& c);
 
     const service_view view_;
     const router_options options_;
