@@ -64,6 +64,8 @@ done
 if ((quick)); then stages=(release); suites=(unit contract); fi
 ((${#stages[@]})) || stages=("${stage_names[@]}")
 
+trap 'jobs -p | xargs -r kill 2>/dev/null' EXIT  # stopped half way: the compilers stop too
+
 tests/support/packages.sh tests $install_flag
 
 passed=0 failed=0 skipped=0
