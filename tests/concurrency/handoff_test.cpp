@@ -53,7 +53,7 @@ private:
 
 TEST_CASE("handoff: a million blocks freed by other threads leave nothing, and what is kept names who allocated it",
           "[concurrency]") {
-    constexpr int pairs = 4;  // 8 threads
+    constexpr int pairs = 4;                     // 8 threads
     constexpr int handoffs = 1'000'000 / pairs;  // under TSan too
     const tag owner{"handoff"};
     const test_support::session_with session(preset_option::on, 4096);  // R = 4 KiB: every twentieth block a sample

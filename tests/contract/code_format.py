@@ -59,7 +59,7 @@ def check_names(root: Path) -> List[str]:
                f"--header-filter={re.escape(str(root))}/(include|src)/", str(gathered), "--", "-std=c++20", "-w",
                f"-I{root / 'include'}", f"-I{root / 'src'}", f"-I{settings.build / 'include'}"]
     text = subprocess.run(command, text=True, capture_output=True).stdout
-    found = sorted(set(re.findall(r"^(\S+?):(\d+):\d+: (?:error|warning): (.*)$", text, re.MULTILINE)))
+    found = sorted(set(re.findall(r"^(\S+?):(\d+):\d+: (?:error|warning): (.* \[readability-identifier-naming.*)$", text, re.MULTILINE)))
     return [f"{Path(file).relative_to(root)}:{line}: {what}" for file, line, what in found if Path(file).is_relative_to(root)]
 
 

@@ -97,7 +97,8 @@ TEST_CASE("live_state: balanced churn leaves exactly nothing, and the totals add
     for (const std::uint64_t address : alive) { REQUIRE(t.remove(address, 3 * second)); }
     const snapshot quiet = t.freeze();
     CHECK(quiet.live.empty());
-    const site& s = the_site(t.freeze(live_state::detail::summary));
+    const snapshot summary = t.freeze(live_state::detail::summary);
+    const site& s = the_site(summary);
     CHECK(s.live == sampled_totals{});  // not nearly: exactly
     CHECK(s.allocated.bytes == Approx(s.freed.bytes));
     CHECK(s.allocated.samples == s.freed.samples);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbols/symbolizer.hpp"
 
-#include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -177,12 +177,17 @@ TEST_CASE("symbolizer: ten thousand frames take less than two seconds") {
         const std::size_t at = why.rfind("build id ");
         if (at != std::string::npos) { s.modules[0].build_id = why.substr(at + 9, why.size() - at - 10); }
     }
-    const auto start = std::chrono::steady_clock::now();
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    const double limit_seconds = 20;
+#else
+    const double limit_seconds = 2;
+#endif
+    const std::clock_t start = std::clock();  // the processor's time: other programs must not decide
     const symbolize_summary summary = symbolize(s, only("/nowhere"));
-    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-    INFO(summary.resolved << " resolved in " << taken.count() << " s");
+    const double taken_seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+    INFO(summary.resolved << " resolved in " << taken_seconds << " s");
     CHECK(summary.resolved > 9'000);
-    CHECK(taken.count() < 2.0);
+    CHECK(taken_seconds < limit_seconds);
 }
 
 TEST_CASE("symbolizer: damaged programs and debug information neither crash nor hang") {
