@@ -4,6 +4,7 @@
 #include <memwatch/snapshot/codec.hpp>
 
 #include "random_snapshot.hpp"
+#include "support/seed.hpp"
 
 using namespace memwatch_test;
 
@@ -11,7 +12,7 @@ namespace {
 
 constexpr dump_format readable_formats[] = {dump_format::memtrace, dump_format::json, dump_format::jsonl};
 
-std::uint64_t fresh_seed() { return std::random_device{}(); }
+std::uint64_t fresh_seed() { return test_support::seed(); }
 
 }  // namespace
 

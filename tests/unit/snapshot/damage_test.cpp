@@ -10,6 +10,7 @@
 #include "snapshot/chunks.hpp"
 #include "snapshot/deflate.hpp"
 #include "snapshot/live_columns.hpp"
+#include "support/seed.hpp"
 
 using namespace memwatch_test;
 
@@ -80,7 +81,7 @@ TEST_CASE("damage: no flipped bit crashes the reader, goes unnoticed in a dump, 
 }
 
 TEST_CASE("damage: random damage anywhere in larger dumps") {
-    const std::uint64_t seed = std::random_device{}();
+    const std::uint64_t seed = test_support::seed();
     INFO("seed " << seed);
     random_source random{seed};
     const auto whole = native(random_snapshot(random, {30, 3000}));

@@ -14,6 +14,7 @@
 
 #include "example_snapshot.hpp"
 #include "random_snapshot.hpp"
+#include "support/seed.hpp"
 
 using namespace memwatch_test;
 
@@ -160,7 +161,7 @@ TEST_CASE("pprof: the example holds what pprof and Parca ask for") {
 }
 
 TEST_CASE("pprof: samples add up to the sites and every reference resolves, for any snapshot") {
-    const std::uint64_t seed = std::random_device{}();
+    const std::uint64_t seed = test_support::seed();
     INFO("seed " << seed);
     random_source random{seed};
     auto s = random_snapshot(random, {50, 3000});
