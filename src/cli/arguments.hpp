@@ -8,7 +8,7 @@
 #include <variant>
 
 #include <memwatch/model/delta.hpp>
-#include <memwatch/snapshot/diff.hpp>
+#include <memwatch/diff/diff.hpp>
 
 #include "cli/source.hpp"
 #include "cli/terminal.hpp"

@@ -22,7 +22,7 @@
 #include <memwatch/serve/server.hpp>
 #include <memwatch/session.hpp>
 #include <memwatch/snapshot/codec.hpp>
-#include <memwatch/snapshot/diff.hpp>
+#include <memwatch/diff/diff.hpp>
 
 #include "report/json.hpp"
 #include "report/text.hpp"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "snapshot/memtrace.hpp"
 
+#include "model/trace_index.hpp"
 #include "snapshot/bytes.hpp"
 #include "snapshot/chunks.hpp"
 #include "snapshot/fields.hpp"
 #include "snapshot/live_columns.hpp"
-#include "snapshot/trace_index.hpp"
 
 namespace memwatch::inline v1::codec {
 namespace {

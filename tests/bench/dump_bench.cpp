@@ -17,7 +17,7 @@
 #include <string_view>
 
 #include <memwatch/snapshot/codec.hpp>
-#include <memwatch/snapshot/diff.hpp>
+#include <memwatch/diff/diff.hpp>
 
 using namespace memwatch;
 

@@ -18,6 +18,7 @@ ROOMS = {
     "alloc": VALUES | {"capture"},
     "interpose": {"base", "platform", "capture"},  # and the start function of runtime: an exception line when it comes
     "snapshot": VALUES,
+    "diff": VALUES,
     "verdict": VALUES,
     "scan": HOST,
     "footprint": HOST,
@@ -29,13 +30,13 @@ ROOMS = {
     "notify": VALUES,
     "serve": VALUES,  # renderers and the source of snapshots are handed in by runtime
     "adapters": VALUES | {"capture"},
-    "cli": HOST | {"snapshot", "verdict", "report", "symbols", "control", "footprint", "blackbox", "history", "notify"},
+    "cli": HOST | {"snapshot", "diff", "verdict", "report", "symbols", "control", "footprint", "blackbox", "history", "notify"},
     # The headers at the top of include/memwatch: the promise an application sees. runtime keeps it. (PLACED names the others.)
     "face": VALUES | {"snapshot"},
     # memwatch.hpp alone: gathers the public headers for applications. Nothing of ours includes it.
     "umbrella": VALUES | {"capture", "alloc", "snapshot", "face"},
     "runtime": HOST
-    | {"capture", "live", "alloc", "snapshot", "verdict", "scan", "footprint", "blackbox", "history", "control", "report", "serve", "face"},
+    | {"capture", "live", "alloc", "snapshot", "diff", "verdict", "scan", "footprint", "blackbox", "history", "control", "report", "serve", "face"},
 }
 
 # Headers at the top of include/memwatch that are plain values, wherever the reader of a public header expects to find them.

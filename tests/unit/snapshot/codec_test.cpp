@@ -3,7 +3,7 @@
 
 #include <memwatch/snapshot/codec.hpp>
 
-#include "random_snapshot.hpp"
+#include "support/random_snapshot.hpp"
 #include "support/seed.hpp"
 
 using namespace memwatch_test;

@@ -5,11 +5,11 @@
 #include <memwatch/snapshot/codec.hpp>
 
 #include "example_snapshot.hpp"
-#include "random_snapshot.hpp"
 #include "snapshot/bytes.hpp"
 #include "snapshot/chunks.hpp"
 #include "snapshot/deflate.hpp"
 #include "snapshot/live_columns.hpp"
+#include "support/random_snapshot.hpp"
 #include "support/seed.hpp"
 
 using namespace memwatch_test;

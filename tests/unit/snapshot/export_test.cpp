@@ -13,7 +13,7 @@
 #include <memwatch/snapshot/codec.hpp>
 
 #include "example_snapshot.hpp"
-#include "random_snapshot.hpp"
+#include "support/random_snapshot.hpp"
 #include "support/seed.hpp"
 
 using namespace memwatch_test;

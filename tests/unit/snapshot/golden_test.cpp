@@ -7,7 +7,7 @@
 #include <memwatch/snapshot/codec.hpp>
 
 #include "example_snapshot.hpp"
-#include "random_snapshot.hpp"
+#include "support/random_snapshot.hpp"
 
 using namespace memwatch_test;
 

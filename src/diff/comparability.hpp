@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "snapshot/match.hpp"
+#include "diff/match.hpp"
 
 namespace memwatch::inline v1 {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "snapshot/comparability.hpp"
+#include "diff/comparability.hpp"
 
 #include <algorithm>
 #include <cstdio>

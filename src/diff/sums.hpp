@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "snapshot/grouping.hpp"
+#include "diff/grouping.hpp"
 
 namespace memwatch::inline v1 {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "snapshot/sums.hpp"
+#include "diff/sums.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -10,7 +10,7 @@
 
 #include <memwatch/model/delta.hpp>
 
-#include "snapshot/match.hpp"
+#include "diff/match.hpp"
 
 namespace memwatch::inline v1 {
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "snapshot/grouping.hpp"
+#include "diff/grouping.hpp"
 
 #include <map>
 
-#include "snapshot/trace_index.hpp"
+#include "model/trace_index.hpp"
 
 namespace memwatch::inline v1 {
 namespace {

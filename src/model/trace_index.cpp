@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "snapshot/trace_index.hpp"
+#include "model/trace_index.hpp"
 
 #include <algorithm>
 

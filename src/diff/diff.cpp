@@ -2,15 +2,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include <memwatch/diff/diff.hpp>
 #include <memwatch/model/site_name.hpp>
-#include <memwatch/snapshot/diff.hpp>
 
-#include "snapshot/comparability.hpp"
-#include "snapshot/focus.hpp"
-#include "snapshot/grouping.hpp"
-#include "snapshot/match.hpp"
-#include "snapshot/shares.hpp"
-#include "snapshot/sums.hpp"
+#include "diff/comparability.hpp"
+#include "diff/focus.hpp"
+#include "diff/grouping.hpp"
+#include "diff/match.hpp"
+#include "diff/shares.hpp"
+#include "diff/sums.hpp"
 
 namespace memwatch {
 inline namespace v1 {

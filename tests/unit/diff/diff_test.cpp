@@ -3,9 +3,9 @@
 
 #include <cmath>
 
-#include <memwatch/snapshot/diff.hpp>
+#include <memwatch/diff/diff.hpp>
 
-#include "random_snapshot.hpp"
+#include "support/random_snapshot.hpp"
 #include "support/seed.hpp"
 
 using namespace memwatch_test;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "snapshot/match.hpp"
+#include "diff/match.hpp"
 
 #include <algorithm>
 #include <string_view>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "snapshot/shares.hpp"
+#include "diff/shares.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "snapshot/focus.hpp"
+#include "diff/focus.hpp"
 
 namespace memwatch::inline v1 {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "snapshot/sums.hpp"
+#include "diff/sums.hpp"
 
 namespace memwatch::inline v1 {
 
