@@ -95,10 +95,14 @@ void live_state::freeze_records(snapshot& into) {
 void live_state::freeze_sites(snapshot& into) {
     frame_resolver resolver(into);
     const std::uint32_t count = sites_.size();
-    into.sites.resize(count);
-    for (std::uint32_t id = 0; id < count; ++id) {
+    // The overflow site is left out until it was needed; no record can name it then.
+    const bool has_overflow = sites_.copy(site_table::overflow).allocated.samples > 0;
+    const std::uint32_t first = has_overflow ? site_table::overflow : site_table::overflow + 1;
+    into.sites.resize(count - first);
+    for (live_record& r : into.live) { r.site -= first; }
+    for (std::uint32_t id = first; id < count; ++id) {
         const site_state state = sites_.copy(id);
-        site& s = into.sites[id];
+        site& s = into.sites[id - first];
         s.stack = resolver.stack_for(state.key.stack, stacks_.at(state.key.stack));
         s.tag = state.key.tag;
         s.type = sites_.type_name(state.key.type);
