@@ -18,6 +18,8 @@ std::string demangle(const std::string& symbol) {
                                                       std::free);
     if (status != 0 || name == nullptr) { return symbol; }
     std::string text(name.get());
+    // "f() [clone .cold]": a part that the compiler split off f() is f() to its reader.
+    if (const std::size_t clone = text.find(" [clone "); clone != std::string::npos) { text.erase(clone); }
     return text.size() > longest_name ? symbol : text;
 }
 

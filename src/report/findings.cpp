@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report/findings.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -77,6 +78,11 @@ std::string share_words(const delta_row& row, dimension by, quote_function quote
     return fmt::format("{}", fmt::join(words, ", "));
 }
 
+bool is_ordered_by_bytes(const delta& d) {
+    return std::is_sorted(d.rows.begin(), d.rows.end(),
+                          [](const delta_row& a, const delta_row& b) { return a.bytes > b.bytes; });
+}
+
 std::string conclusion(const delta& d, quote_function quote) {
     if (d.rows.empty()) {
         if (d.hidden_rows == 0) { return "No difference."; }
@@ -85,7 +91,8 @@ std::string conclusion(const delta& d, quote_function quote) {
     }
     const delta_row& worst = d.rows.front();
     if (worst.bytes <= 0) { return "Nothing grew."; }
-    std::string words = fmt::format("Grew most: {}{} {} {}", format_bytes_signed(worst.bytes),
+    std::string words = fmt::format("{}: {}{} {} {}", is_ordered_by_bytes(d) ? "Grew most" : "Grew most steadily",
+                                    format_bytes_signed(worst.bytes),
                                     worst.bytes_standard_error > 0 ? " +- " + format_bytes(worst.bytes_standard_error) : "",
                                     kind_words(d.by), quote(row_title(d.by, worst)));
     if (const std::string place = place_of(d, worst); !place.empty()) { words += " (" + quote(place) + ")"; }

@@ -36,6 +36,9 @@ using quote_function = std::string (*)(std::string_view name);
 // there are none.
 [[nodiscard]] std::string share_words(const delta_row& row, dimension by, quote_function quote);
 
+// Whether the rows' order is that of plain growth, as a reader expects who is told nothing else.
+[[nodiscard]] bool is_ordered_by_bytes(const delta& d);
+
 // One sentence: what grew most, where, for whom, how fast, how sure; or that nothing did.
 [[nodiscard]] std::string conclusion(const delta& d, quote_function quote);
 

@@ -135,6 +135,9 @@ std::string render_text(const delta& d, const text_options& options) {
     }
     text += "\n" + side_line(d, false) + side_line(d, true) + change_line(d) + rows_words(d, options.colour);
     if (has_doubtful_row(d)) { text += "\n? = less than two standard errors of sampling: not proven\n"; }
+    if (!is_ordered_by_bytes(d)) {
+        text += "\nordered by steady growth: what grew through the whole time between counts in full, bursts and noise less\n";
+    }
     if (d.hidden_rows != 0 && !d.rows.empty()) {
         text += fmt::format("\n{} more row{} hidden (unchanged, below the threshold, out of focus or beyond the top)\n",
                             format_count(static_cast<double>(d.hidden_rows)), d.hidden_rows == 1 ? "" : "s");

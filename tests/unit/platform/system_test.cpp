@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "platform/demangle.hpp"
 #include "platform/platform.hpp"
 
 using namespace memwatch;
@@ -92,6 +93,15 @@ TEST_CASE("hooks keep errno", "[platform]") {
     static_cast<void>(platform::is_thread_alive(0x7FFF'FFF0));
     static_cast<void>(platform::reserve_memory(std::size_t{1} << 62U));  // refused
     CHECK(errno == 4711);
+}
+
+TEST_CASE("demangle: names functions for people, and leaves what is no C++ name alone", "[platform]") {
+    CHECK(demangle("_ZN6orders5cache6insertEi") == "orders::cache::insert(int)");
+    CHECK(demangle("_ZN6orders5cache6insertEi.cold") == "orders::cache::insert(int)");
+    CHECK(demangle("_ZN6orders5cache6insertEi.part.0.isra.0") == "orders::cache::insert(int)");
+    CHECK(demangle("main") == "main");
+    CHECK(demangle("i") == "i");
+    CHECK(demangle("_Z") == "_Z");
 }
 
 TEST_CASE("threads: ids, names and ends are seen", "[platform]") {
