@@ -7,8 +7,8 @@
 #include <string>
 #include <variant>
 
-#include <memwatch/model/delta.hpp>
 #include <memwatch/diff/diff.hpp>
+#include <memwatch/model/delta.hpp>
 
 #include "cli/source.hpp"
 #include "cli/terminal.hpp"

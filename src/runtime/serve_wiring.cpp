@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <memwatch/base/log.hpp>
+#include <memwatch/diff/diff.hpp>
 #include <memwatch/model/site_name.hpp>
 #include <memwatch/options.hpp>
 #include <memwatch/serve/collectable.hpp>
@@ -22,7 +23,6 @@
 #include <memwatch/serve/server.hpp>
 #include <memwatch/session.hpp>
 #include <memwatch/snapshot/codec.hpp>
-#include <memwatch/diff/diff.hpp>
 
 #include "report/json.hpp"
 #include "report/text.hpp"

@@ -87,6 +87,8 @@ def check_listed(root: Path) -> List[str]:
             text = build.read_text(encoding="utf-8") if build.is_file() else ""
             stem = spelling.rsplit(".", 1)[0]
             is_listed = f"'{spelling}'" in text or f"'{stem}'" in text or f"/{spelling}'" in text
+            # `name + '_fuzz.cpp'`: a list of stems and what they have in common.
+            is_listed = is_listed or any(spelling.endswith(end) for end in re.findall(r"\+ '([\w.]+\.cpp)'", text) if end != ".cpp")
             folder = folder.parent
         if not is_listed:
             complaints.append(f"{file.relative_to(root)}: no meson.build lists {name}")

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include <memwatch/snapshot/codec.hpp>
 #include <memwatch/diff/diff.hpp>
+#include <memwatch/snapshot/codec.hpp>
 
 namespace {
 
