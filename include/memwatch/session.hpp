@@ -61,9 +61,10 @@ public:
     [[nodiscard]] MEMWATCH_API options effective_options() const;
 
 private:
-    explicit session(bool joined) noexcept : is_open_(joined) {}
+    explicit session(bool has_joined) noexcept : is_open_(true), has_joined_(has_joined) {}
 
-    bool is_open_{};  // holds one reference on the process-wide session
+    bool is_open_{};     // holds one reference on the process-wide session
+    bool has_joined_{};  // it was running already
 };
 
 }  // namespace v1

@@ -71,7 +71,7 @@ struct pool_core::impl {
     // Makes storage for `count` more objects. Under growth_lock, or before the pool is shared. Throws std::bad_alloc.
     void add_chunk(std::size_t count);
     [[nodiscard]] bool grow() noexcept;
-    [[nodiscard]] bool pop(std::uint32_t& index) noexcept;
+    [[nodiscard]] bool pop(std::uint32_t& index, slot_state taken) noexcept;
 
     struct place {
         slot* found{};  // null: not an object of this pool
@@ -96,8 +96,10 @@ struct pool_core::impl {
     std::mutex growth_lock;
     boost::lockfree::stack<std::uint32_t> free_slots;
 
-    // Objects out, plus one for the pool itself: whoever brings it to zero deletes the core.
+    // Objects out, plus one for the pool itself: whoever brings it to zero deletes the core. An object counts until its slot is
+    // back in the list, which for `in_use` would be too long: another thread may have taken the slot by then.
     std::atomic<std::uint64_t> holders{1};
+    std::atomic<std::uint64_t> in_use{0};
     std::atomic<std::uint64_t> high_water{0};
     std::atomic<std::uint64_t> acquires{0};
     std::atomic<std::uint64_t> misses{0};  // acquires that had to grow the pool
@@ -131,16 +133,24 @@ bool pool_core::impl::grow() noexcept {
     } catch (...) { return false; }  // no memory: an exhausted pool, as if it were bounded
 }
 
-bool pool_core::impl::pop(std::uint32_t& index) noexcept {
-    if (free_slots.pop(index)) {
-        count_acquire(true);
-        return true;
-    }
-    while (can_grow && grow()) {
-        if (free_slots.pop(index)) {
-            count_acquire(false);
-            return true;
+// Takes a free slot and marks it `taken`. The list's links carry a 16-bit version on x86-64, so a thread that stands still for
+// 65,536 pops of others could be handed a slot that is out: the slot's own state has the last word, and such an index is let
+// go.
+bool pool_core::impl::pop(std::uint32_t& index, slot_state taken) noexcept {
+    bool is_hit = true;
+    for (;;) {
+        while (free_slots.pop(index)) {
+            slot* s = nullptr;
+            static_cast<void>(object_at(index, s));
+            slot_state expected = slot_state::free;
+            // acq_rel: pairs with the exchange in begin_release(): the last holder is done with the storage.
+            if (s->state.compare_exchange_strong(expected, taken, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+                count_acquire(is_hit);
+                return true;
+            }
         }
+        is_hit = false;
+        if (!can_grow || !grow()) { break; }
     }
     failures.fetch_add(1, std::memory_order_relaxed);  // relaxed: a statistic
     return false;
@@ -148,11 +158,13 @@ bool pool_core::impl::pop(std::uint32_t& index) noexcept {
 
 void pool_core::impl::count_acquire(bool is_hit) noexcept {
     // relaxed, all: statistics, except that `holders` also keeps the core alive; its last decrement synchronises.
-    const std::uint64_t in_use = holders.fetch_add(1, std::memory_order_relaxed);
+    holders.fetch_add(1, std::memory_order_relaxed);
+    const std::uint64_t now_in_use = in_use.fetch_add(1, std::memory_order_relaxed) + 1;
     acquires.fetch_add(1, std::memory_order_relaxed);
     if (!is_hit) { misses.fetch_add(1, std::memory_order_relaxed); }
     std::uint64_t most = high_water.load(std::memory_order_relaxed);
-    while (in_use > most && !high_water.compare_exchange_weak(most, in_use, std::memory_order_relaxed)) {}  // relaxed: as above
+    while (now_in_use > most && !high_water.compare_exchange_weak(most, now_in_use, std::memory_order_relaxed)) {
+    }  // relaxed: as above
 }
 
 void* pool_core::impl::object_at(std::uint32_t index, slot*& s) noexcept {
@@ -254,13 +266,12 @@ void* pool_core::acquire() noexcept {
     sample_ticket ticket{};
     if (__builtin_expect(countdown_borrows(pool.bytes), 0)) { ticket = take_sample(pool.bytes); }
     std::uint32_t index = 0;
-    if (!pool.pop(index)) { return nullptr; }
+    if (!pool.pop(index, ticket.is_taken ? slot_state::out_sampled : slot_state::out)) { return nullptr; }
     slot* s = nullptr;
     void* const object = pool.object_at(index, s);
     const void* const caller = __builtin_return_address(0);
-    // relaxed, both: whoever releases the object has it from this thread.
+    // relaxed: whoever releases the object has it from this thread.
     s->caller.store(caller, std::memory_order_relaxed);
-    s->state.store(ticket.is_taken ? slot_state::out_sampled : slot_state::out, std::memory_order_relaxed);
     count_allocation(pool.owner.id(), pool.bytes);
     if (ticket.is_taken) { record_allocation(object, pool.bytes, pool.owner.id(), pool.type_name, ticket, caller); }
     return object;
@@ -290,6 +301,7 @@ bool pool_core::begin_release(void* object) noexcept {
 
 void pool_core::finish_release(void* object) noexcept {
     impl& pool = *impl_;
+    pool.in_use.fetch_sub(1, std::memory_order_relaxed);  // relaxed: a statistic; before the slot can be taken again
     pool.free_slots.bounded_push(pool.find(object).index);
     give_up_hold();
 }
@@ -300,8 +312,8 @@ pool_totals pool_core::totals() const {
     totals.name = pool.name;
     totals.object_bytes = pool.bytes;
     totals.capacity = pool.capacity();
-    // relaxed, all: statistics. The pool itself is one of the holders.
-    totals.in_use = pool.holders.load(std::memory_order_relaxed) - 1;
+    // relaxed, all: statistics.
+    totals.in_use = pool.in_use.load(std::memory_order_relaxed);
     totals.high_water = pool.high_water.load(std::memory_order_relaxed);
     totals.acquires = pool.acquires.load(std::memory_order_relaxed);
     totals.hits = totals.acquires - pool.misses.load(std::memory_order_relaxed);

@@ -2,32 +2,45 @@
 #include "alloc/pool_list.hpp"
 
 #include <algorithm>
+#include <new>
 
 namespace memwatch {
 inline namespace v1 {
 
 void pool_list::add(std::shared_ptr<pool_source> source) {
+    auto fresh = std::make_shared<entry>();
+    fresh->source = std::move(source);
     const std::lock_guard guard(mutex_);
-    sources_.push_back(std::move(source));
+    entries_.push_back(std::move(fresh));
 }
 
 void pool_list::remove(const pool_source* source) noexcept {
-    std::shared_ptr<pool_source> last;  // destroyed after the lock: its destructor is the user's
-    const std::lock_guard guard(mutex_);
-    const auto at = std::find_if(sources_.begin(), sources_.end(), [&](const auto& s) { return s.get() == source; });
-    if (at == sources_.end()) { return; }
-    last = std::move(*at);
-    sources_.erase(at);
+    std::shared_ptr<entry> last;
+    {
+        const std::lock_guard guard(mutex_);
+        const auto at =
+            std::find_if(entries_.begin(), entries_.end(), [&](const auto& e) { return e->source.get() == source; });
+        if (at == entries_.end()) { return; }
+        last = std::move(*at);
+        entries_.erase(at);
+    }
+    const std::lock_guard waits_for_a_call(last->calling);
+    last->is_removed = true;
 }
 
 std::vector<pool_totals> pool_list::totals() const {
-    // Under the lock, so that remove() waits for a source in use.
-    const std::lock_guard guard(mutex_);
+    std::vector<std::shared_ptr<entry>> shown;
+    {
+        const std::lock_guard guard(mutex_);
+        shown = entries_;
+    }
     std::vector<pool_totals> all;
-    all.reserve(sources_.size());
-    for (const auto& source : sources_) {
+    all.reserve(shown.size());
+    for (const auto& e : shown) {
+        const std::lock_guard guard(e->calling);
+        if (e->is_removed) { continue; }
         try {
-            all.push_back(source->totals());
+            all.push_back(e->source->totals());
         } catch (...) {
             // A registered function that throws has nothing to say.
         }
@@ -37,12 +50,16 @@ std::vector<pool_totals> pool_list::totals() const {
 
 void pool_list::lock_for_fork() noexcept {
     mutex_.lock();
-    for (const auto& source : sources_) { source->lock_for_fork(); }
+    for (const auto& e : entries_) { e->source->lock_for_fork(); }
 }
 
 void pool_list::unlock_after_fork() noexcept {
-    for (const auto& source : sources_) { source->unlock_after_fork(); }
+    for (const auto& e : entries_) { e->source->unlock_after_fork(); }
     mutex_.unlock();
+}
+
+void pool_list::forget_calls() noexcept {
+    for (const auto& e : entries_) { new (&e->calling) std::mutex(); }  // the old one may be held by a thread that is gone
 }
 
 void pool_list::report(const pool_misuse_report& misuse) const noexcept {

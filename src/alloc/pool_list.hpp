@@ -37,10 +37,20 @@ public:
 
     void lock_for_fork() noexcept;
     void unlock_after_fork() noexcept;
+    // In a forked child, before unlock_after_fork(): calls that lost threads were making are over.
+    void forget_calls() noexcept;
 
 private:
+    // A source on show. Its function is the user's and may take the user's locks, so it is called under the entry's mutex
+    // alone: others may come, go and fork meanwhile. Only the removal of the same source waits.
+    struct entry {
+        std::shared_ptr<pool_source> source;
+        std::mutex calling;
+        bool is_removed{};  // guarded by calling
+    };
+
     mutable std::mutex mutex_;
-    std::vector<std::shared_ptr<pool_source>> sources_;  // guarded by mutex_
+    std::vector<std::shared_ptr<entry>> entries_;  // guarded by mutex_
     std::atomic<misuse_listener> listener_{nullptr};
 };
 

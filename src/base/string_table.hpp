@@ -22,19 +22,22 @@ public:
     string_table(void* memory, std::size_t capacity, std::size_t text_bytes) noexcept
         : entries_(static_cast<entry*>(memory)),
           capacity_(static_cast<std::uint32_t>(capacity)),
-          index_(entries_ + capacity + 1, capacity),
-          text_(reinterpret_cast<std::byte*>(entries_ + capacity + 1) + intern_index::memory_bytes(capacity), text_bytes) {}
+          index_(behind(memory, (capacity + 1) * sizeof(entry)), capacity),
+          text_(behind(memory, (capacity + 1) * sizeof(entry) + intern_index::memory_bytes(capacity)), text_bytes) {}
 
     // The id of `text`; 0 for the empty string, and `full` when the table or its text space is.
     [[nodiscard]] std::uint32_t intern(std::string_view text, std::uint32_t full) noexcept {
         if (text.empty()) { return 0; }
+        if (entries_ == nullptr) { return full; }  // the kernel refused us memory
         const std::uint64_t hash = hash_text(text);
         const std::uint32_t id = index_.intern(
             hash, [&](std::uint32_t candidate) { return at(candidate) == text; }, [&] { return append(text); });
         return id == intern_index::none ? full : id;
     }
 
-    [[nodiscard]] std::string_view at(std::uint32_t id) const noexcept { return {entries_[id].text, entries_[id].size}; }
+    [[nodiscard]] std::string_view at(std::uint32_t id) const noexcept {
+        return entries_ == nullptr ? std::string_view{} : std::string_view{entries_[id].text, entries_[id].size};
+    }
 
     // Ids in use are 0 .. size() - 1; those below it are complete.
     // acquire: pairs with the release in append().
@@ -47,6 +50,10 @@ private:
         const char* text;
         std::size_t size;
     };
+
+    [[nodiscard]] static void* behind(void* memory, std::size_t bytes) noexcept {
+        return memory == nullptr ? nullptr : static_cast<std::byte*>(memory) + bytes;
+    }
 
     std::uint32_t append(std::string_view text) noexcept {
         // relaxed: changes only under the index's lock, which is held here.

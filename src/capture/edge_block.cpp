@@ -6,13 +6,15 @@
 #include <new>
 
 #include "capture/capture_state.hpp"
+#include "model/thinning.hpp"
 
 namespace memwatch {
 inline namespace v1 {
 namespace detail {
 namespace {
 
-// One page less the word that glibc keeps before a block: such blocks tile without waste.
+// One page less the word that glibc keeps before a block: such blocks can lie side by side. What the heap leaves between them
+// is at most as much again, when nothing else is allocated that fits there; the limit on waste is half of the budget for that.
 constexpr std::size_t small_edge_bytes = 4088;
 
 struct edge_shape {
@@ -24,6 +26,21 @@ struct edge_shape {
 // What a request becomes at an edge; the same on free, because a standard deallocate gets the same size and type.
 edge_shape shape_of(std::size_t bytes, std::size_t alignment) noexcept {
     return {std::max(bytes, small_edge_bytes), std::max(alignment, edge_alignment)};
+}
+
+// Whether this sample may have a page, and what it stands for then. Near the limit fewer may, and each stands for more.
+bool is_affordable(capture_state& state, const edge_shape& shape, std::size_t bytes, sample_ticket& ticket) noexcept {
+    if (shape.bytes == bytes) { return true; }
+    const std::uint64_t floor = state.edges.interval_floor();
+    if (floor <= ticket.interval_bytes) { return true; }
+    if (floor == edge_map::declined) {
+        state.losses.count(drop_reason::edge_waste_full);
+        return false;
+    }
+    state.losses.count(degradation::edge_interval_raised);
+    if (!survives_thinning(bytes, ticket.interval_bytes, floor, this_thread.random_state)) { return false; }
+    ticket.interval_bytes = floor;
+    return true;
 }
 
 void* obtain(edge_map& edges, edge_shape shape) {
@@ -41,10 +58,11 @@ void give_back(edge_map& edges, void* block, edge_shape shape) noexcept {
 }  // namespace
 
 void* allocate_sampled(std::size_t bytes, std::size_t alignment, tag_id owner, std::string_view type) {
-    const sample_ticket ticket = take_sample(bytes);
+    sample_ticket ticket = take_sample(bytes);
     if (!ticket.is_taken) { return nullptr; }
-    edge_map& edges = process_capture().edges;
     const edge_shape shape = shape_of(bytes, alignment);
+    if (!is_affordable(process_capture(), shape, bytes, ticket)) { return nullptr; }
+    edge_map& edges = process_capture().edges;
     void* const block = obtain(edges, shape);
     if (!edges.set(block)) {
         give_back(edges, block, shape);

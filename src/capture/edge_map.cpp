@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/edge_map.hpp"
 
+#include <algorithm>
 #include <mutex>
 
 #include "platform/platform.hpp"
@@ -25,7 +26,7 @@ edge_map::word* edge_map::leaf(std::uint64_t page) const noexcept {
 edge_map::word* edge_map::leaf_or_reserve(std::uint64_t page) noexcept {
     if (word* const found = leaf(page); found != nullptr) { return found; }
     const std::uint64_t index = page / pages_per_leaf;
-    if (index >= leaf_count) { return nullptr; }  // an address above 2^47: five-level page tables, opted into by the program
+    if (index >= leaf_count) { return nullptr; }  // an address above 2^48: five-level page tables, opted into by the program
     auto* const fresh = static_cast<word*>(platform::reserve_memory(pages_per_leaf / 8));
     if (fresh == nullptr) { return nullptr; }
     word* expected = nullptr;
@@ -76,6 +77,24 @@ bool edge_map::keep_cached(void* page) noexcept {
 void edge_map::open_cache(bool is_open) noexcept {
     const std::lock_guard guard(cache_lock_);
     is_cache_open_ = is_open;
+}
+
+void edge_map::limit_waste(std::size_t most_bytes, std::uint64_t base_interval) noexcept {
+    // relaxed, both: settings.
+    most_waste_bytes_.store(most_bytes, std::memory_order_relaxed);
+    base_interval_.store(base_interval, std::memory_order_relaxed);
+}
+
+std::uint64_t edge_map::interval_floor() const noexcept {
+    // relaxed, both: settings.
+    const std::size_t most = most_waste_bytes_.load(std::memory_order_relaxed);
+    const std::uint64_t base = base_interval_.load(std::memory_order_relaxed);
+    const std::size_t waste = waste_bytes();
+    if (waste < most / 2) { return 0; }
+    if (waste >= most) { return declined; }
+    constexpr std::uint64_t least_interval = 4096;  // where doubling starts when every block is recorded (R = 0)
+    const std::size_t step = 1 + (waste - most / 2) / (most / 16);
+    return std::max(base, least_interval) << step;
 }
 
 std::size_t edge_map::self_bytes() noexcept {

@@ -3,7 +3,7 @@
 // Which page edges hold a block from allocate_sampled: one bit a page, two levels. Exact, so a free is never guessed: the bit
 // says how the block was obtained, even when its record has been thinned away.
 //
-//   address 0x7f31'c2a4'e000 -> page 0x7f31c2a4e -> leaf 0x7f31 (one of 2^15), bit 0xc2a4e (one of 2^20) of its 128 KiB
+//   address 0x7f31'c2a4'e000 -> page 0x7f31c2a4e -> leaf 0x7f31 (one of 2^16), bit 0xc2a4e (one of 2^20) of its 128 KiB
 //
 // Leaves cover 4 GiB of address space each and are reserved on first use: a heap has one or two. Nothing is ever unmapped.
 // Beside the map, freed one-page blocks wait in a bounded cache for the next sample.
@@ -34,17 +34,24 @@ public:
     // Stops or starts keeping pages; what is kept is handed out until it is used up.
     void open_cache(bool is_open) noexcept;
 
-    // What samples take beyond what was asked for, as blocks come and go. relaxed: a figure for reports.
+    // What samples take beyond what was asked for, as blocks come and go. relaxed, all: figures; nothing is published by them.
     void add_waste(std::size_t bytes) noexcept { waste_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
     void remove_waste(std::size_t bytes) noexcept { waste_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
     [[nodiscard]] std::size_t waste_bytes() const noexcept { return waste_bytes_.load(std::memory_order_relaxed); }
+
+    // No more waste than `most_bytes`; `base_interval` is R.
+    void limit_waste(std::size_t most_bytes, std::uint64_t base_interval) noexcept;
+    // The interval that a new edge block must survive: 0 up to half of the limit, then doubling with each sixteenth of it, so
+    // that a growing live set gets ever fewer pages and sums stay unbiased; `declined` at the limit. [hook]
+    static constexpr std::uint64_t declined = ~std::uint64_t{0};
+    [[nodiscard]] std::uint64_t interval_floor() const noexcept;
 
     // Leaves and cached pages.
     [[nodiscard]] std::size_t self_bytes() noexcept;
     [[nodiscard]] spin_lock& lock() noexcept { return cache_lock_; }
 
 private:
-    static constexpr std::size_t leaf_count = 1U << 15U;  // 2^47 bytes of user addresses / 4 GiB
+    static constexpr std::size_t leaf_count = 1U << 16U;  // 2^48 bytes of user addresses / 4 GiB
     static constexpr std::size_t pages_per_leaf = 1U << 20U;
     static constexpr std::size_t cache_capacity = 64;  // 256 KiB
 
@@ -53,9 +60,11 @@ private:
     [[nodiscard]] word* leaf_or_reserve(std::uint64_t page) noexcept;
 
     loss_counters& losses_;
-    std::atomic<word*> leaves_[leaf_count]{};  // 256 KiB of address space, touched where used
+    std::atomic<word*> leaves_[leaf_count]{};  // 512 KiB of address space, touched where used
     std::atomic<std::size_t> reserved_leaves_{0};
     std::atomic<std::size_t> waste_bytes_{0};
+    std::atomic<std::size_t> most_waste_bytes_{8U << 20U};
+    std::atomic<std::uint64_t> base_interval_{0};
     void* cache_[cache_capacity]{};  // guarded by cache_lock_
     std::size_t cached_{0};          // guarded by cache_lock_
     bool is_cache_open_{true};       // guarded by cache_lock_

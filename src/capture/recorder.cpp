@@ -34,7 +34,10 @@ void end_thread(void* leased) {
 
 // The index of the calling thread in the live room's table; 0 for a thread without a row.
 std::uint16_t thread_index(const record_sink& sink) noexcept {
-    if (this_thread.row == nullptr && !lease_row_for_this_thread()) { return 0; }
+    if (this_thread.row == nullptr && !lease_row_for_this_thread()) {
+        process_capture().losses.count(degradation::shared_thread_row);
+        return 0;
+    }
     thread_row& row = *this_thread.row;
     if (row.thread_index == 0) {
         char name[platform::thread_name_size];
@@ -97,10 +100,11 @@ private:
 bool lease_row_for_this_thread() noexcept {
     thread_block& self = this_thread;
     if (self.row != nullptr) { return true; }
-    thread_row* const row = process_capture().tags.lease_row(platform::thread_id());
+    tag_table& tags = process_capture().tags;
+    thread_row* const row = tags.has_free_row() ? tags.lease_row(platform::thread_id()) : nullptr;
     if (row == nullptr) { return false; }
     if (!platform::on_thread_exit(&end_thread, row)) {
-        process_capture().tags.release_row(*row);
+        tags.release_row(*row);
         return false;
     }
     self.row = row;

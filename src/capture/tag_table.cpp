@@ -11,7 +11,7 @@ namespace memwatch {
 inline namespace v1 {
 namespace {
 
-constexpr std::size_t name_text_bytes = max_tags * 64;  // names average well below the 120 that one may have
+constexpr std::size_t name_text_bytes = max_tags * tag_table::max_name_bytes;  // touched as names come
 
 std::size_t names_memory() { return string_table::memory_bytes(max_tags - 1, name_text_bytes); }
 
@@ -21,6 +21,8 @@ tag_table::tag_table(loss_counters& losses) noexcept
     : losses_(losses),
       names_(platform::reserve_memory(names_memory()), max_tags - 1, name_text_bytes),
       rows_(static_cast<thread_row*>(platform::reserve_memory(row_count * sizeof(thread_row)))) {
+    // relaxed: nobody else has the table yet.
+    free_rows_.store(rows_ == nullptr ? 0 : static_cast<int>(row_count) - 1, std::memory_order_relaxed);
     if (rows_ == nullptr) { losses_.count(drop_reason::no_memory); }
     static_cast<void>(names_.intern("other", 0));
 }
@@ -69,22 +71,26 @@ thread_row* tag_table::lease_row(std::uint32_t tid) noexcept {
         row.stack_end = 0;
         // relaxed: only the lease lock's holders compare it.
         row.owner.store(tid, std::memory_order_relaxed);
+        free_rows_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: a hint
         // relaxed: written under the lock only.
         const std::size_t used = std::max(used_rows_.load(std::memory_order_relaxed), i + 1);
         // release: pairs with the acquire in rows_in_use().
         used_rows_.store(used, std::memory_order_release);
         return &row;
     }
-    losses_.count(degradation::shared_thread_row);
     return nullptr;
 }
 
 void tag_table::release_row(thread_row& row) noexcept {
     // release: pairs with the acquire in lease_row().
     row.owner.store(0, std::memory_order_release);
+    free_rows_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a hint
 }
 
 void tag_table::keep_only(thread_row* survivor, std::uint32_t tid) noexcept {
+    // relaxed, all: the child has one thread.
+    free_rows_.store(rows_ == nullptr ? 0 : static_cast<int>(row_count) - 1 - (survivor != nullptr ? 1 : 0),
+                     std::memory_order_relaxed);
     for (std::size_t i = 1; i < rows_in_use(); ++i) {
         // relaxed: the child has one thread.
         rows_[i].owner.store(&rows_[i] == survivor ? tid : 0, std::memory_order_relaxed);

@@ -27,7 +27,7 @@ public:
     static constexpr tag_id untagged = 0;
     static constexpr tag_id other = 1;
     static constexpr std::size_t max_name_bytes = 120;
-    static constexpr std::size_t row_count = 128;  // threads that count without atomics at any one time
+    static constexpr std::size_t row_count = 129;  // row 0, which is shared, and 128 threads that count without atomics
 
     explicit tag_table(loss_counters& losses) noexcept;
 
@@ -40,6 +40,8 @@ public:
 
     // A row for the calling thread until release_row(); null when all are taken. [hook]
     [[nodiscard]] thread_row* lease_row(std::uint32_t tid) noexcept;
+    // False: lease_row() would find none, at the price of a load. relaxed: a hint.
+    [[nodiscard]] bool has_free_row() const noexcept { return free_rows_.load(std::memory_order_relaxed) > 0; }
     void release_row(thread_row& row) noexcept;
     // In a forked child: only `survivor` (may be null) still has an owner, who is now `tid`.
     void keep_only(thread_row* survivor, std::uint32_t tid) noexcept;
@@ -60,6 +62,7 @@ private:
     loss_counters& losses_;
     string_table names_;
     thread_row* rows_;                       // row_count of them; null = no memory, nothing is counted
+    std::atomic<int> free_rows_;             // rows without an owner
     std::atomic<std::size_t> used_rows_{1};  // rows ever leased, row 0 included
     spin_lock lease_lock_{lock_rank::rows};
 };

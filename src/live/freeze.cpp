@@ -86,7 +86,7 @@ void live_state::freeze_records(snapshot& into) {
     into.live.reserve(live_.size() + live_.size() / 8);
     live_.for_each(make_room, [&](const live_entry& e) {
         into.live.push_back(
-            {e.sequence, e.size_bytes, since_start(e.birth_ns), e.interval_bytes, e.trace, e.site, e.route, e.thread});
+            {e.sequence, e.size_bytes, since_origin(e.birth_ns), e.interval_bytes, e.trace, e.site, e.route, e.thread});
     });
     std::sort(into.live.begin(), into.live.end(),
               [](const live_record& a, const live_record& b) { return a.sequence < b.sequence; });

@@ -73,27 +73,21 @@ live_state::live_state(void* memory, const live_sizes& sizes, loss_counters& los
       sites_(divide(memory, sizes).sites, sizes.sites, losses),
       threads_(divide(memory, sizes).threads, losses) {}
 
-void live_state::configure(std::uint64_t started_ns, std::uint64_t epoch_ns, std::uint64_t base_interval,
-                           interval_listener listener) noexcept {
-    // relaxed, all: settings; sampling is switched on after them by a release store (runtime's start()).
-    const std::uint64_t births = newest_epoch_.load(std::memory_order_relaxed);
-    // A second session's epochs go on behind the first's, so that cohorts stay in order.
-    epoch_offset_.store(births == 0 ? 0 : births + 1, std::memory_order_relaxed);
-    started_ns_.store(started_ns, std::memory_order_relaxed);
+void live_state::set_timeline(std::uint64_t origin_ns, std::uint64_t epoch_ns) noexcept {
+    // relaxed: settings; sampling is switched on after them by a release store (runtime's start()).
+    origin_ns_.store(origin_ns, std::memory_order_relaxed);
     epoch_ns_.store(std::max<std::uint64_t>(epoch_ns, 1), std::memory_order_relaxed);
+}
+
+void live_state::configure(std::uint64_t base_interval, interval_listener listener) noexcept {
+    // relaxed: as in set_timeline().
     listener_.store(listener, std::memory_order_relaxed);
     live_.set_base_interval(base_interval);
 }
 
-std::uint64_t live_state::since_start(std::uint64_t time_ns) const noexcept {
-    // relaxed: a setting.
-    const std::uint64_t started = started_ns_.load(std::memory_order_relaxed);
-    return time_ns > started ? time_ns - started : 0;
-}
-
-std::uint64_t live_state::epoch_at(std::uint64_t time_ns) const noexcept {
-    // relaxed: settings.
-    return since_start(time_ns) / epoch_ns_.load(std::memory_order_relaxed) + epoch_offset_.load(std::memory_order_relaxed);
+std::uint64_t live_state::since_origin(std::uint64_t time_ns) const noexcept {
+    const std::uint64_t origin = origin_ns();
+    return time_ns > origin ? time_ns - origin : 0;
 }
 
 // Carries each change of the live table on to sites and threads, while the shard is locked.
@@ -104,10 +98,7 @@ public:
 
     void born(const live_entry& e) noexcept {
         state_.threads_.hold(e.thread);
-        const std::uint64_t epoch = state_.epoch_at(e.birth_ns);
-        // relaxed: only configure() reads it, when sampling is off.
-        state_.newest_epoch_.store(epoch, std::memory_order_relaxed);
-        state_.sites_.count_birth(e.site, e.size_bytes, e.interval_bytes, epoch);
+        state_.sites_.count_birth(e.site, e.size_bytes, e.interval_bytes, state_.epoch_at(e.birth_ns));
     }
     void died(const live_entry& e) noexcept {
         const bool is_other_thread = e.thread != thread_ && e.thread != 0 && thread_ != 0;
@@ -186,11 +177,7 @@ void live_state::unlock_after_fork() noexcept {
     threads_.lock().unlock();
 }
 
-void live_state::enter_child(std::uint16_t survivor, std::uint32_t tid) noexcept {
-    threads_.keep_only(survivor, tid);
-    // relaxed: the child has one thread.
-    epoch_offset_.fetch_add(1, std::memory_order_relaxed);
-}
+void live_state::enter_child(std::uint16_t survivor, std::uint32_t tid) noexcept { threads_.keep_only(survivor, tid); }
 
 }  // namespace v1
 }  // namespace memwatch

@@ -42,9 +42,11 @@ public:
     // `memory`: sizes.memory_bytes() zeroed bytes.
     live_state(void* memory, const live_sizes& sizes, loss_counters& losses) noexcept;
 
-    // Begins (or begins again): epochs are counted from `started_ns` in steps of `epoch_ns` (> 0). `base_interval` is R.
-    void configure(std::uint64_t started_ns, std::uint64_t epoch_ns, std::uint64_t base_interval,
-                   interval_listener listener) noexcept;
+    // Time 0 and the length of an epoch (> 0), once: births, cohorts and snapshots of the whole process share one timeline, or
+    // what was born in which epoch could not be told after a restart.
+    void set_timeline(std::uint64_t origin_ns, std::uint64_t epoch_ns) noexcept;
+    // R, and who is told when it changes.
+    void configure(std::uint64_t base_interval, interval_listener listener) noexcept;
 
     void insert(const record& r, std::uint64_t& random_state) noexcept;
     bool remove(block_key key, std::uint16_t thread, std::uint64_t time_ns) noexcept;
@@ -55,21 +57,22 @@ public:
     // Fills in modules, frames, stacks, sites, threads and (for `records`) live. Sites' tags index the process' tag table.
     void freeze(snapshot& into, detail how);
 
-    // relaxed: a setting.
-    [[nodiscard]] std::uint64_t first_epoch() const noexcept { return epoch_offset_.load(std::memory_order_relaxed); }
+    // relaxed: settings.
+    [[nodiscard]] std::uint64_t origin_ns() const noexcept { return origin_ns_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t epoch_ns() const noexcept { return epoch_ns_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t epoch_at(std::uint64_t time_ns) const noexcept { return since_origin(time_ns) / epoch_ns(); }
     [[nodiscard]] std::size_t live_samples() const noexcept { return live_.size(); }
     void add_self_bytes(std::vector<named_value>& into);
 
     void lock_for_fork() noexcept;
     void unlock_after_fork() noexcept;
-    // In a forked child: a new epoch begins, only `survivor` of the threads lives on.
+    // In a forked child: only `survivor` of the threads lives on.
     void enter_child(std::uint16_t survivor, std::uint32_t tid) noexcept;
 
 private:
     friend class live_observer;
 
-    [[nodiscard]] std::uint64_t epoch_at(std::uint64_t time_ns) const noexcept;
-    [[nodiscard]] std::uint64_t since_start(std::uint64_t time_ns) const noexcept;
+    [[nodiscard]] std::uint64_t since_origin(std::uint64_t time_ns) const noexcept;
     void freeze_records(snapshot& into);
     void freeze_sites(snapshot& into);
     void freeze_threads(snapshot& into);
@@ -80,10 +83,8 @@ private:
     site_table sites_;
     thread_table threads_;
     std::atomic<std::uint64_t> next_sequence_{1};
-    std::atomic<std::uint64_t> started_ns_{0};
+    std::atomic<std::uint64_t> origin_ns_{0};
     std::atomic<std::uint64_t> epoch_ns_{1};
-    std::atomic<std::uint64_t> epoch_offset_{0};  // number of the epoch that `started_ns_` is in
-    std::atomic<std::uint64_t> newest_epoch_{0};  // of any birth
     std::atomic<interval_listener> listener_{nullptr};
 };
 

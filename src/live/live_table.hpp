@@ -22,9 +22,9 @@
 #include <memwatch/model/trace_id.hpp>
 #include <memwatch/model/weight.hpp>
 #include "base/hash.hpp"
-#include "base/random.hpp"
 #include "base/spin_lock.hpp"
 #include "model/record.hpp"
+#include "model/thinning.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -111,12 +111,6 @@ private:
     std::atomic<std::uint64_t> base_interval_{0};
     shard shards_[shard_count];
 };
-
-// Stays with probability p(S, to) / p(S, from), for from <= to.
-[[nodiscard]] inline bool survives_thinning(std::uint64_t size_bytes, std::uint64_t from, std::uint64_t to,
-                                            std::uint64_t& random_state) noexcept {
-    return next_unit(random_state) * sampling_probability(size_bytes, from) <= sampling_probability(size_bytes, to);
-}
 
 template <class Observer>
 live_table::outcome live_table::insert(live_entry entry, std::uint64_t& random_state, Observer& observer) noexcept {

@@ -19,24 +19,26 @@ enum class drop_reason : std::uint8_t {
     tag_table_full,     // counted under the tag "other"
     route_table_full,   // labelled with the route "other"
     thread_table_full,  // attributed to the thread "other"
+    edge_waste_full,    // a sample that would have taken a page too many; reached only after R was raised 256-fold
     no_memory,          // the kernel refused a table
     count_
 };
 
 enum class degradation : std::uint8_t {
-    interval_raised,    // a shard was thinned: R doubled, weights followed
-    interval_lowered,   // and came back
-    shared_thread_row,  // a thread counts with atomic operations because all rows are leased
-    stack_truncated,    // a stack that does not reach its thread's base frame
-    unwinder_fallback,  // a stack the DWARF unwinder had to take
+    interval_raised,       // a shard was thinned: R doubled, weights followed
+    interval_lowered,      // and came back
+    shared_thread_row,     // a sample on a thread that has no row of its own: all are leased
+    stack_truncated,       // a stack that does not reach its thread's base frame
+    edge_interval_raised,  // a sample was judged at a higher R, because page edges near their limit
+    unwinder_fallback,     // a stack the DWARF unwinder had to take
     count_
 };
 
-inline constexpr const char* drop_reason_names[] = {"live_table_full",  "duplicate_block",   "site_table_full",
-                                                    "stack_table_full", "type_table_full",   "tag_table_full",
-                                                    "route_table_full", "thread_table_full", "no_memory"};
-inline constexpr const char* degradation_names[] = {"interval_raised", "interval_lowered", "shared_thread_row",
-                                                    "stack_truncated", "unwinder_fallback"};
+inline constexpr const char* drop_reason_names[] = {
+    "live_table_full", "duplicate_block",  "site_table_full",   "stack_table_full", "type_table_full",
+    "tag_table_full",  "route_table_full", "thread_table_full", "edge_waste_full",  "no_memory"};
+inline constexpr const char* degradation_names[] = {"interval_raised", "interval_lowered",     "shared_thread_row",
+                                                    "stack_truncated", "edge_interval_raised", "unwinder_fallback"};
 static_assert(sizeof drop_reason_names / sizeof drop_reason_names[0] == static_cast<std::size_t>(drop_reason::count_));
 static_assert(sizeof degradation_names / sizeof degradation_names[0] == static_cast<std::size_t>(degradation::count_));
 

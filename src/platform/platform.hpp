@@ -4,7 +4,8 @@
 // with #ifdef. Linux, glibc, x86-64 and aarch64.
 //
 // Functions marked [hook] may run on an application's thread inside an allocation: they take no lock, allocate nothing, keep
-// errno and use less than 1 KiB of stack. The others belong to the control lane. Nothing throws except std::bad_alloc.
+// errno and use less than 1 KiB of stack, but for the DWARF unwinder, which takes some 2 KiB more. The others belong to the
+// control lane. Nothing throws except std::bad_alloc.
 
 #include <cstddef>
 #include <cstdint>
@@ -40,8 +41,9 @@ struct address_range {
     std::uint64_t end{};  // one past the last; 0 = unknown
     [[nodiscard]] bool contains(std::uint64_t address) const noexcept { return address >= begin && address < end; }
 };
-// Where the calling thread's stack is, or for the main thread may grow to, from /proc/self/maps by raw reads
-// (pthread_getattr_np allocates and locks). [hook, but tens of microseconds: once per thread]
+// Where the calling thread's own stack is, or for the main thread may grow to, whatever stack it runs on now: the mapping that
+// holds the thread's control block (glibc puts it at the stack's top), for the main thread what the kernel set up. From
+// /proc/self/maps by raw reads (pthread_getattr_np allocates and locks). [hook, but tens of microseconds: once per thread]
 [[nodiscard]] address_range thread_stack() noexcept;
 // Calls the handlers around fork(), for the life of the process. False: refused.
 bool on_fork(void (*prepare)(), void (*parent)(), void (*child)()) noexcept;

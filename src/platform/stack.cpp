@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stack capture. Loads other functions' frames from this thread's own stack: every read is bounded by the stack's end.
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,6 +13,8 @@
 #include <thread>
 
 #include "platform/platform.hpp"
+
+extern "C" void* __libc_stack_end;  // ld.so's: the top of the main thread's stack
 
 namespace memwatch {
 inline namespace v1 {
@@ -104,7 +107,11 @@ private:
 
 address_range thread_stack() noexcept {
     const int saved_errno = errno;
-    maps_scanner scanner(reinterpret_cast<std::uint64_t>(__builtin_frame_address(0)));
+    const bool is_main = thread_id() == process_id();
+    // Not the current frame: that may lie on a fiber's stack, which somebody unmaps while we remember it.
+    const auto anchor =
+        is_main ? reinterpret_cast<std::uint64_t>(__libc_stack_end) : reinterpret_cast<std::uint64_t>(pthread_self());
+    maps_scanner scanner(anchor);
     address_range stack;
     const long file = syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
     if (file >= 0) {
@@ -114,11 +121,15 @@ address_range thread_stack() noexcept {
         }
         syscall(SYS_close, file);
     }
-    // The main thread's mapping grows down on demand; the kernel keeps the room that the limit allows it.
-    rlimit limit{};
-    if (thread_id() == process_id() && getrlimit(RLIMIT_STACK, &limit) == 0 && stack.end != 0) {
+    if (is_main && stack.end != 0) {
+        // The mapping grows down on demand; the kernel keeps the room that the limit allows it.
+        rlimit limit{};
         constexpr rlim_t most = rlim_t{1} << 30U;
-        stack.begin = std::min<std::uint64_t>(stack.begin, stack.end - std::min(limit.rlim_cur, most));
+        if (getrlimit(RLIMIT_STACK, &limit) == 0) {
+            stack.begin = std::min<std::uint64_t>(stack.begin, stack.end - std::min(limit.rlim_cur, most));
+        }
+    } else {
+        stack.end = std::min(stack.end, anchor);  // a neighbour's mapping may have merged with ours above the control block
     }
     errno = saved_errno;
     return stack;

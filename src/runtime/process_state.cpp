@@ -37,7 +37,8 @@ void release_locks(process_state& state) {
 
 void after_fork_in_parent() { release_locks(process()); }
 
-// The child goes on with the blocks it inherited, as a session of its own: new id, new epoch, one thread.
+// The child goes on with the blocks it inherited, as a session of its own: new id, one thread, on its
+// parent's timeline: epochs that began anew would part the births of inherited blocks from the blocks.
 void after_fork_in_child() {
     process_state& state = process();
     write_session_id(state.session.id);
@@ -47,8 +48,10 @@ void after_fork_in_child() {
     // acquire: pairs with the release in session start.
     if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) {
         live->enter_child(row == nullptr ? std::uint16_t{0} : static_cast<std::uint16_t>(row->thread_index), tid);
+        state.session.first_epoch = live->epoch_at(state.capture.now_ns());
     }
     state.capture.tags.keep_only(row, tid);
+    state.pools.forget_calls();
     detail::this_thread.random_state = 0;  // parent and child must not draw the same samples
     detail::this_thread.countdown = 0;
     release_locks(state);
@@ -61,6 +64,14 @@ process_state& make_process_state() {
     platform::on_fork(&before_fork, &after_fork_in_parent, &after_fork_in_child);
     return *state;
 }
+
+}  // namespace
+
+namespace {
+
+// fork() calls prepare handlers last to first and the others first to last. Registered before the host's, ours hold the locks
+// while no handler of the host runs: those may allocate.
+[[gnu::constructor(101)]] void register_early() { static_cast<void>(process()); }
 
 }  // namespace
 

@@ -22,12 +22,13 @@ namespace memwatch {
 inline namespace v1 {
 
 struct session_record {
-    options effective;           // after defaults, code and environment
-    std::string id;              // 32 hex digits
-    std::string detail;          // why degraded; empty = fine
-    std::uint64_t started_ns{};  // by the session's clock
-    std::uint64_t started_unix_ns{};
-    unsigned handles{};  // open session objects
+    options effective;          // after defaults, code and environment
+    std::string id;             // 32 hex digits
+    std::string detail;         // why degraded; empty = fine
+    std::uint64_t origin_ns{};  // time 0 of the process' snapshots, by the session's clock; kept by later sessions
+    std::uint64_t origin_unix_ns{};
+    std::uint64_t first_epoch{};  // the epoch this session began in
+    unsigned handles{};           // open session objects
     bool was_started{};
 };
 

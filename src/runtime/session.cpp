@@ -76,6 +76,21 @@ live_state* build_live(process_state& state, const options& chosen) {
     return live;
 }
 
+// Time 0 and the epochs are the process': a second session goes on counting, unless it brings another clock.
+void set_timeline(process_state& state, live_state& live, options& chosen) {
+    session_record& session = state.session;
+    const bool is_new = !session.was_started || session.effective.clock != chosen.clock;
+    if (is_new) {
+        session.origin_ns = state.capture.now_ns();
+        session.origin_unix_ns = platform::unix_ns();
+        live.set_timeline(session.origin_ns, chosen.epoch_ns);
+    } else if (chosen.epoch_ns != live.epoch_ns()) {
+        session.detail = "the epoch's length stays what the first session made it";
+        chosen.epoch_ns = live.epoch_ns();
+    }
+    session.first_epoch = live.epoch_at(state.capture.now_ns());
+}
+
 void begin(process_state& state, options chosen) {
     // acquire: pairs with the release in build_live().
     live_state* live = state.live.load(std::memory_order_acquire);
@@ -91,19 +106,19 @@ void begin(process_state& state, options chosen) {
     const std::uint64_t interval = chosen.preset == preset_option::full ? 0 : chosen.interval_bytes;
     capture.interval_bytes.store(interval, std::memory_order_relaxed);  // relaxed: as above
     capture.edges.open_cache(true);
+    capture.edges.limit_waste(chosen.budget_bytes / 2, interval);
 
     session_record& session = state.session;
-    session.started_ns = capture.now_ns();
-    session.started_unix_ns = platform::unix_ns();
-    session.was_started = true;
-    write_session_id(session.id);
     if (live == nullptr) {
         session.detail = "no memory for the live table: exact tags and pools only";
     } else {
-        live->configure(session.started_ns, chosen.epoch_ns, interval, &raise_interval);
+        set_timeline(state, *live, chosen);
+        live->configure(interval, &raise_interval);
         // release: pairs with the acquire in take_sample().
         capture.is_sampling.store(chosen.preset != preset_option::off, std::memory_order_release);
     }
+    write_session_id(session.id);
+    session.was_started = true;
     session.effective = std::move(chosen);
     detail::this_thread.countdown = 0;  // this thread need not wait out a countdown from before the start
     detail::this_thread.random_state = 0;
@@ -124,10 +139,11 @@ void describe_process(const process_state& state, const session_record& session,
     info.version = version;
     info.session = session.id;
     info.pid = platform::process_id();
-    info.started_unix_ns = session.started_unix_ns;
+    info.started_unix_ns = session.origin_unix_ns;
     info.epoch_ns = session.effective.epoch_ns;
     const std::uint64_t now = state.capture.now_ns();
-    info.taken_ns = now > session.started_ns ? now - session.started_ns : 0;
+    info.taken_ns = now > session.origin_ns ? now - session.origin_ns : 0;
+    info.first_epoch = session.first_epoch;
     // relaxed: a setting.
     info.interval_bytes = state.capture.interval_bytes.load(std::memory_order_relaxed);
     info.resident_bytes = platform::resident_bytes();
@@ -169,7 +185,6 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
         if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) {
             live->freeze(frozen, how);
             live->add_self_bytes(frozen.self_bytes);
-            frozen.info.first_epoch = live->first_epoch();
         }
         freeze_tags_and_routes(state.capture, frozen);  // after the sites: their tags and routes are among these
         frozen.pools = state.pools.totals();
@@ -195,22 +210,20 @@ session session::start(options wanted) noexcept {
             state.session.detail.clear();
             if (!warnings.empty()) { state.session.detail = warnings.front(); }
             begin(state, std::move(merged));
-        } else {
-            state.session.detail = "joined the running session; its options stay in force";
         }
-        ++state.session.handles;
-        return session(true);
+        return session(state.session.handles++ != 0);
     } catch (...) {
         return {};  // no memory to start with; status() says stopped
     }
 }
 
-session::session(session&& other) noexcept : is_open_(std::exchange(other.is_open_, false)) {}
+session::session(session&& other) noexcept : is_open_(std::exchange(other.is_open_, false)), has_joined_(other.has_joined_) {}
 
 session& session::operator=(session&& other) noexcept {
     if (this != &other) {
         stop();
         is_open_ = std::exchange(other.is_open_, false);
+        has_joined_ = other.has_joined_;
     }
     return *this;
 }
@@ -231,14 +244,17 @@ session_status session::status() const {
     process_state& state = process();
     const std::lock_guard guard(state.session_mutex);
     if (!is_open_) { return {session_state::stopped, "this session was stopped"}; }
-    return {state.session.detail.empty() ? session_state::running : session_state::degraded, state.session.detail};
+    if (!state.session.detail.empty()) { return {session_state::degraded, state.session.detail}; }
+    if (has_joined_) { return {session_state::running, "joined the running session; its options are in force"}; }
+    return {session_state::running, {}};
 }
 
 session_status detail::process_status() {
     process_state& state = process();
     const std::lock_guard guard(state.session_mutex);
     if (state.session.handles == 0) { return {session_state::stopped, "no session is running"}; }
-    return {state.session.detail.empty() ? session_state::running : session_state::degraded, state.session.detail};
+    if (!state.session.detail.empty()) { return {session_state::degraded, state.session.detail}; }
+    return {session_state::running, {}};
 }
 
 result<snapshot> session::snapshot(std::string_view label) const { return freeze(label, live_state::detail::records); }

@@ -41,7 +41,9 @@ struct registered_pool_options {
 class pool_source {
 public:
     virtual ~pool_source() = default;
-    // Called by freezing threads, one at a time. Must not throw and must not create, destroy or register pools.
+    // Called by freezing threads, one at a time, under no lock of memwatch's but this source's own: it may take the user's
+    // locks, as long as nobody destroys this registration while holding one of them. A throw leaves the pool out of that
+    // snapshot.
     [[nodiscard]] virtual pool_totals totals() const = 0;
     // Around fork(): take and give back what locks a child could inherit.
     virtual void lock_for_fork() noexcept {}

@@ -16,8 +16,8 @@
 // Laws (tests/unit/live, tests/unit/snapshot): the weights of `live` records of a site sum to `sites[i].live`; every index is
 // in range (`validate`); exact tag totals never show more freed than allocated.
 //
-// Times are nanoseconds since the session started (`info.started_unix_ns` anchors them to the wall clock), so that records,
-// cohorts and two snapshots of one process compare without conversion.
+// Times are nanoseconds since the process' first session started (`info.started_unix_ns` anchors them to the wall clock), so
+// that records, cohorts and two snapshots of one process compare without conversion.
 
 #include <cstdint>
 #include <string>
@@ -46,10 +46,10 @@ struct snapshot_info {
     std::string version;     // memwatch version that froze it
     std::string session;     // 32 hex digits, new for each session and each forked child
     std::uint64_t pid{};
-    std::uint64_t started_unix_ns{};  // wall clock at session start
-    std::uint64_t taken_ns{};         // since session start; 0 is the start itself
+    std::uint64_t started_unix_ns{};  // wall clock at time 0: the start of the process' first session
+    std::uint64_t taken_ns{};         // since time 0
     std::uint64_t epoch_ns{};         // length of an epoch
-    std::uint64_t first_epoch{};      // number of the epoch at time 0; above 0 after a restart or in a forked child
+    std::uint64_t first_epoch{};      // the epoch this session began in; above 0 after a restart or in a forked child
     std::uint64_t interval_bytes{};   // R in force at the freeze; records carry their own. 0 = every block is recorded
     std::uint64_t resident_bytes{};   // VmRSS at the freeze; 0 = unknown
 };

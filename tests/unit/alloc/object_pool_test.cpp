@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <memwatch/alloc/object_pool.hpp>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -197,6 +199,15 @@ TEST_CASE("object_pool: many threads share one pool and nothing is lost or given
     CHECK(totals.misuses == 0);
     CHECK(tag{"busy"}.totals().live_objects() == 0);
     CHECK(totals.high_water <= totals.capacity);
+    object_pool<int> single("single", bounded(1));
+    std::vector<std::thread> rivals;
+    for (int t = 0; t < 4; ++t) {
+        rivals.emplace_back([&] {
+            for (int i = 0; i < 20'000; ++i) { static_cast<void>(single.acquire(i)); }
+        });
+    }
+    for (std::thread& t : rivals) { t.join(); }
+    CHECK(single.totals().high_water == 1);  // never more out than there are
 }
 
 TEST_CASE("register_pool: a pool of the user's own shows up with its upstream, as long as it is registered", "[alloc]") {
@@ -229,6 +240,22 @@ TEST_CASE("register_pool: a pool of the user's own shows up with its upstream, a
         const pool_registration throws = register_pool("throws", []() -> pool_stats { throw std::runtime_error("no"); });
         CHECK(find("throws").name.empty());
         CHECK(find("conn").free() == 59);
+        // The function may take a lock that another thread holds while it makes and destroys pools of its own.
+        std::mutex users;
+        const pool_registration locked = register_pool("locked", [&] {
+            const std::lock_guard guard(users);
+            return pool_stats{};
+        });
+        std::atomic<bool> is_over{false};
+        std::thread other([&] {
+            while (!is_over) {
+                const std::lock_guard guard(users);
+                object_pool<int> brief("brief", bounded(1));
+            }
+        });
+        for (int i = 0; i < 200; ++i) { CHECK(find("locked").name == "locked"); }
+        is_over = true;
+        other.join();
     }
     CHECK(find("conn").name.empty());
 }

@@ -2,6 +2,7 @@
 #include <memwatch/alloc/tracked_allocator.hpp>
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <cstdint>
 #include <deque>
 #include <forward_list>
@@ -176,6 +177,25 @@ TEST_CASE("tracked_allocator: what samples waste at page edges is self, and gone
         CHECK(waste() - before == 4000);
     }
     CHECK(waste() == before);
+}
+
+TEST_CASE("tracked_allocator: pages for samples stay within half of the budget, and estimates unbiased", "[alloc]") {
+    const tag owner{"many pages"};
+    const test_support::session_with session(preset_option::full);
+    tracked<char> allocator{owner};
+    std::vector<char*> blocks;
+    for (int i = 0; i < 100'000; ++i) { blocks.push_back(allocator.allocate(32)); }
+    const auto frozen = session.get().snapshot();
+    std::uint64_t waste = 0;
+    for (const named_value& part : frozen->self_bytes) { waste += part.name == "edge_waste" ? part.value : 0; }
+    CHECK(waste <= 8U << 20U);
+    CHECK(waste > 4U << 20U);
+    sampled_totals estimate;
+    for (const live_record& r : frozen->live) { estimate.add(r.size_bytes, r.interval_bytes); }
+    CHECK(std::abs(estimate.bytes - 32.0 * 100'000) <= 4 * estimate.bytes_standard_error());
+    for (char* const block : blocks) { allocator.deallocate(block, 32); }
+    CHECK(session.live_records(owner) == 0);
+    CHECK(owner.totals().live_bytes() == 0);
 }
 
 TEST_CASE("tracked_allocator: blocks of one session are forgotten when freed after it, or in another", "[alloc]") {

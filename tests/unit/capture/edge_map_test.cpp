@@ -19,7 +19,7 @@ TEST_CASE("edge_map: agrees with a set of pages under random use", "[capture]") 
     std::mt19937_64 random(4711);
     for (int i = 0; i < 200'000; ++i) {
         // Three neighbourhoods: a heap, an mmap area, the end of the address space.
-        const std::uint64_t bases[] = {0x5555'5555'0ULL, 0x7fff'0000'0ULL, (1ULL << 35U) - 4096};
+        const std::uint64_t bases[] = {0x5555'5555'0ULL, 0x7fff'0000'0ULL, (1ULL << 36U) - 4096};
         const std::uint64_t number = bases[random() % 3] + random() % 4096;
         if (random() % 2 == 0) {
             REQUIRE(map->set(page(number)));
@@ -37,8 +37,8 @@ TEST_CASE("edge_map: an address inside a page, null and addresses out of range a
     REQUIRE(map->set(page(77)));
     CHECK_FALSE(map->take(reinterpret_cast<void*>((77ULL << 12U) + 16)));
     CHECK_FALSE(map->take(nullptr));
-    CHECK_FALSE(map->take(page(1ULL << 36U)));
-    CHECK_FALSE(map->set(page(1ULL << 36U)));
+    CHECK_FALSE(map->take(page(1ULL << 37U)));
+    CHECK_FALSE(map->set(page(1ULL << 37U)));
     CHECK(losses.of(drop_reason::no_memory) == 1);
     CHECK(map->take(page(77)));
 }

@@ -16,7 +16,8 @@ namespace {
 struct live_under_test {
     explicit live_under_test(std::uint64_t budget = 4U << 20U)
         : sizes(live_sizes::for_budget(budget)), memory(sizes.memory_bytes()), live(memory.get(), sizes, losses) {
-        live.configure(0, 10 * second, 1024, nullptr);
+        live.set_timeline(0, 10 * second);
+        live.configure(1024, nullptr);
     }
     loss_counters losses;
     live_sizes sizes;

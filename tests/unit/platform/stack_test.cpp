@@ -30,12 +30,14 @@ struct on_fiber {
     platform::captured_stack walked{};
     platform::captured_stack unwound{};
     platform::address_range bounds;
+    platform::address_range asked_on_fiber;
     ucontext_t back{};
 };
 on_fiber* current = nullptr;
 
 void fiber_body() {
     walk_here(current->walked, current->bounds);
+    current->asked_on_fiber = platform::thread_stack();
     platform::unwind_dwarf(current->unwound, platform::max_stack_depth);
 }
 
@@ -98,6 +100,8 @@ TEST_CASE("walk_frame_pointers: on a fiber's stack, or without bounds, it reads 
     context.uc_link = &fiber.back;
     makecontext(&context, &fiber_body, 0);
     swapcontext(&fiber.back, &context);
+    CHECK(fiber.asked_on_fiber.end == fiber.bounds.end);  // the thread's, whatever it runs on
+    CHECK_FALSE(fiber.asked_on_fiber.contains(reinterpret_cast<std::uint64_t>(memory.get())));
     CHECK(fiber.walked.depth == 0);
     CHECK(fiber.walked.is_truncated);
     CHECK(fiber.unwound.depth >= 1);

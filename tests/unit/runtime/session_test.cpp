@@ -53,7 +53,9 @@ TEST_CASE("session: start, join, stop, start again", "[runtime]") {
     wanted.service = "second";
     session joined = session::start(wanted);
     CHECK(joined.effective_options().service == "first");
+    CHECK(joined.status().state == session_state::running);
     CHECK(joined.status().detail.find("joined") != std::string::npos);
+    CHECK(first.status().detail.empty());
     CHECK(joined.snapshot()->info.session == id);
     session moved = std::move(first);
     CHECK(first.status().state == session_state::stopped);
@@ -71,6 +73,7 @@ TEST_CASE("session: start, join, stop, start again", "[runtime]") {
 TEST_CASE("session: a snapshot says what, where, since when and for which request", "[runtime]") {
     const session running = session::start(full_with_fake_clock());
     const tag owner{"orders"};
+    const std::uint64_t began = running.snapshot()->info.taken_ns;
     fake_clock::advance(25 * second);
     tracked_vector<int> kept{tracked_allocator<int>{owner}};
     {
@@ -82,7 +85,7 @@ TEST_CASE("session: a snapshot says what, where, since when and for which reques
     REQUIRE(validate(s).has_value());
     CHECK(s.info.label == "mine");
     CHECK(s.info.service == "fake");
-    CHECK(s.info.taken_ns == 30 * second);
+    CHECK(s.info.taken_ns - began == 30 * second);
     CHECK(s.info.interval_bytes == 0);
     CHECK(s.info.pid > 0);
     CHECK(s.info.resident_bytes > 0);
@@ -91,11 +94,12 @@ TEST_CASE("session: a snapshot says what, where, since when and for which reques
     CHECK(only.live.bytes == 400);
     CHECK(only.live.bytes_variance == 0);
     REQUIRE(only.cohorts.size() == 1);
-    CHECK(only.cohorts[0].epoch == s.info.first_epoch + 2);
+    CHECK(only.cohorts[0].epoch == (began + 25 * second) / s.info.epoch_ns);
     const auto record =
         std::find_if(s.live.begin(), s.live.end(), [&](const live_record& r) { return &s.sites[r.site] == &only; });
     REQUIRE(record != s.live.end());
-    CHECK(record->birth_ns == 25 * second);
+    CHECK(record->birth_ns - began == 25 * second);
+    CHECK(record->birth_ns / s.info.epoch_ns == only.cohorts[0].epoch);
     CHECK(to_string(record->trace) == "4bf92f3577b34da6a3ce929d0e0e4736");
     CHECK(s.routes[record->route] == "/api/v2/orders");
     CHECK(s.threads[record->thread].tid != 0);
@@ -105,6 +109,26 @@ TEST_CASE("session: a snapshot says what, where, since when and for which reques
     const bool is_named =
         std::any_of(frames.begin(), frames.end(), [&](std::uint32_t f) { return !s.frames[f].lines.empty(); });
     CHECK(is_named);
+}
+
+TEST_CASE("session: after a restart epochs go on, so that births and blocks stay together", "[runtime]") {
+    tracked_vector<char> kept{tracked_allocator<char>{tag{"kept over"}}};
+    {
+        const session first = session::start(full_with_fake_clock());
+        fake_clock::advance(30 * second);
+        kept.assign(100, 'x');
+    }
+    fake_clock::advance(30 * second);
+    const session second_session = session::start(full_with_fake_clock());
+    const snapshot s = *second_session.snapshot();
+    const site& only = site_of(s, "kept over");
+    REQUIRE(only.cohorts.size() == 1);
+    const auto record =
+        std::find_if(s.live.begin(), s.live.end(), [&](const live_record& r) { return &s.sites[r.site] == &only; });
+    REQUIRE(record != s.live.end());
+    CHECK(record->birth_ns / s.info.epoch_ns == only.cohorts[0].epoch);
+    CHECK(s.info.first_epoch == only.cohorts[0].epoch + 3);
+    CHECK(s.info.taken_ns - record->birth_ns == 30 * second);
 }
 
 TEST_CASE("session: a summary carries the sites' totals and no records", "[runtime]") {
