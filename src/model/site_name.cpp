@@ -105,12 +105,13 @@ private:
 
     // "operator()", "operator<<", "operator new[]", "operator bool": everything up to the parameters is the name.
     bool take_operator() {
+        const auto from = at_;
         if (text_.substr(at_, 2) == "()") {
             name_ += "()";
             at_ += 2;
         }
         while (at_ < text_.size() && text_[at_] != '(') { name_ += text_[at_++]; }
-        return at_ < text_.size();
+        return at_ > from && at_ < text_.size();  // "operator(" of a name that is none: it ends here
     }
 
     // Parameters end the name, unless more of it follows: "f(int)::{lambda()#1}::operator()".
