@@ -39,8 +39,9 @@ declare -A stage_options=(
 )
 declare -A stage_slowdown=([release]=1 [asan]=4 [tsan]=8 [clang]=4)  # of the tests' time limits
 
-# What the instrumented programs do when they find something: stop, loudly.
-export ASAN_OPTIONS=${ASAN_OPTIONS:-halt_on_error=1:abort_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1}
+# What the instrumented programs do when they find something: stop, loudly. (Not detect_stack_use_after_return: it moves locals off
+# the stack that memwatch walks.)
+export ASAN_OPTIONS=${ASAN_OPTIONS:-halt_on_error=1:abort_on_error=1:strict_string_checks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1:suppressions=$root/tests/concurrency/tsan.supp}
 
