@@ -42,9 +42,9 @@ constexpr std::size_t max_capacity = std::size_t{1} << 30U;
 
 }  // namespace
 
-struct pool_core::impl {
-    impl(std::string_view pool_name, std::size_t object_bytes, std::size_t object_alignment, std::string_view type,
-         const pool_options& options)
+struct pool_state {
+    pool_state(std::string_view pool_name, std::size_t object_bytes, std::size_t object_alignment, std::string_view type,
+               const pool_options& options)
         : name(pool_name),
           type_name(type),
           bytes(object_bytes),
@@ -54,7 +54,7 @@ struct pool_core::impl {
           owner(options.tag != memwatch::tag{} ? options.tag : memwatch::tag{pool_name}),
           free_slots(0) {}
 
-    ~impl() {
+    ~pool_state() {
         for (std::size_t i = 0; i < chunk_count(); ++i) {
             // relaxed: nobody else is left.
             ::operator delete (chunks[i].storage.load(std::memory_order_relaxed), std::align_val_t{alignment});
@@ -108,7 +108,7 @@ struct pool_core::impl {
     pool_registration registration;
 };
 
-void pool_core::impl::add_chunk(std::size_t count) {
+void pool_state::add_chunk(std::size_t count) {
     chunk& fresh = chunks[chunk_count()];
     fresh.first = capacity();
     fresh.count = count;
@@ -123,7 +123,7 @@ void pool_core::impl::add_chunk(std::size_t count) {
     for (std::size_t i = count; i > 0; --i) { free_slots.bounded_push(static_cast<std::uint32_t>(fresh.first + i - 1)); }
 }
 
-bool pool_core::impl::grow() noexcept {
+bool pool_state::grow() noexcept {
     const std::lock_guard guard(growth_lock);
     if (!free_slots.empty()) { return true; }  // another thread grew it, or an object came back
     if (chunk_count() == max_chunks || capacity() > max_capacity / 2) { return false; }
@@ -136,7 +136,7 @@ bool pool_core::impl::grow() noexcept {
 // Takes a free slot and marks it `taken`. The list's links carry a 16-bit version on x86-64, so a thread that stands still for
 // 65,536 pops of others could be handed a slot that is out: the slot's own state has the last word, and such an index is let
 // go.
-bool pool_core::impl::pop(std::uint32_t& index, slot_state taken) noexcept {
+bool pool_state::pop(std::uint32_t& index, slot_state taken) noexcept {
     bool is_hit = true;
     for (;;) {
         while (free_slots.pop(index)) {
@@ -156,7 +156,7 @@ bool pool_core::impl::pop(std::uint32_t& index, slot_state taken) noexcept {
     return false;
 }
 
-void pool_core::impl::count_acquire(bool is_hit) noexcept {
+void pool_state::count_acquire(bool is_hit) noexcept {
     // relaxed, all: statistics, except that `holders` also keeps the core alive; its last decrement synchronises.
     holders.fetch_add(1, std::memory_order_relaxed);
     const std::uint64_t now_in_use = in_use.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -167,7 +167,7 @@ void pool_core::impl::count_acquire(bool is_hit) noexcept {
     }  // relaxed: as above
 }
 
-void* pool_core::impl::object_at(std::uint32_t index, slot*& s) noexcept {
+void* pool_state::object_at(std::uint32_t index, slot*& s) noexcept {
     std::size_t i = 0;
     while (index >= chunks[i].first + chunks[i].count) { ++i; }
     s = &chunks[i].slots[index - chunks[i].first];
@@ -175,7 +175,7 @@ void* pool_core::impl::object_at(std::uint32_t index, slot*& s) noexcept {
     return chunks[i].storage.load(std::memory_order_relaxed) + (index - chunks[i].first) * stride;
 }
 
-pool_core::impl::place pool_core::impl::find(const void* object) noexcept {
+pool_state::place pool_state::find(const void* object) noexcept {
     const auto address = reinterpret_cast<std::uintptr_t>(object);
     for (std::size_t i = 0; i < chunk_count(); ++i) {
         // relaxed: ordered by the acquire in chunk_count().
@@ -190,7 +190,7 @@ pool_core::impl::place pool_core::impl::find(const void* object) noexcept {
 }
 
 // Who acquired the first object that is out; it stands for the others in a report.
-const void* pool_core::impl::any_holder() const noexcept {
+const void* pool_state::any_holder() const noexcept {
     for (std::size_t i = 0; i < chunk_count(); ++i) {
         for (std::size_t j = 0; j < chunks[i].count; ++j) {
             const slot& s = chunks[i].slots[j];
@@ -203,7 +203,7 @@ const void* pool_core::impl::any_holder() const noexcept {
     return nullptr;
 }
 
-void pool_core::impl::misuse(pool_misuse kind, const void* caller, const void* last, std::size_t objects) noexcept {
+void pool_state::misuse(pool_misuse kind, const void* caller, const void* last, std::size_t objects) noexcept {
     misuses.fetch_add(1, std::memory_order_relaxed);  // relaxed: a statistic
     process_pools().report({kind, name.c_str(), caller, last, objects});
 }
@@ -229,10 +229,10 @@ private:
 pool_core* pool_core::create(std::string_view name, std::size_t object_bytes, std::size_t alignment, std::string_view type,
                              const pool_options& options) {
     if (options.capacity == 0 || options.capacity > max_capacity) { throw std::bad_array_new_length(); }
-    auto implementation = std::make_unique<impl>(name, object_bytes, alignment, type, options);
+    auto implementation = std::make_unique<pool_state>(name, object_bytes, alignment, type, options);
     implementation->add_chunk(options.capacity);
     auto* const core = new pool_core(implementation.get());
-    impl* const pool = implementation.release();
+    pool_state* const pool = implementation.release();
     try {
         pool->registration = pool_registration(std::make_shared<shown_pool>(*core, pool->growth_lock));
     } catch (...) {
@@ -244,7 +244,7 @@ pool_core* pool_core::create(std::string_view name, std::size_t object_bytes, st
 }
 
 void pool_core::abandon() noexcept {
-    impl& pool = *impl_;
+    pool_state& pool = *state_;
     pool.registration = {};
     // Before our hold is given up: the last release may delete the core at once.
     // relaxed: a report; holders may come back at this very moment.
@@ -256,13 +256,13 @@ void pool_core::abandon() noexcept {
 // One of the holders less: the pool itself, or an object that is back.
 void pool_core::give_up_hold() noexcept {
     // acq_rel: pairs with itself: whoever deletes sees all that the other holders did.
-    if (impl_->holders.fetch_sub(1, std::memory_order_acq_rel) != 1) { return; }
-    delete impl_;
+    if (state_->holders.fetch_sub(1, std::memory_order_acq_rel) != 1) { return; }
+    delete state_;
     delete this;
 }
 
 void* pool_core::acquire() noexcept {
-    impl& pool = *impl_;
+    pool_state& pool = *state_;
     sample_ticket ticket{};
     if (__builtin_expect(countdown_borrows(pool.bytes), 0)) { ticket = take_sample(pool.bytes); }
     std::uint32_t index = 0;
@@ -278,9 +278,9 @@ void* pool_core::acquire() noexcept {
 }
 
 bool pool_core::begin_release(void* object) noexcept {
-    impl& pool = *impl_;
+    pool_state& pool = *state_;
     const void* const caller = __builtin_return_address(0);
-    const impl::place at = pool.find(object);
+    const pool_state::place at = pool.find(object);
     if (at.found == nullptr) {
         pool.misuse(pool_misuse::foreign_pointer, caller, nullptr);
         return false;
@@ -300,14 +300,14 @@ bool pool_core::begin_release(void* object) noexcept {
 }
 
 void pool_core::finish_release(void* object) noexcept {
-    impl& pool = *impl_;
+    pool_state& pool = *state_;
     pool.in_use.fetch_sub(1, std::memory_order_relaxed);  // relaxed: a statistic; before the slot can be taken again
     pool.free_slots.bounded_push(pool.find(object).index);
     give_up_hold();
 }
 
 pool_totals pool_core::totals() const {
-    const impl& pool = *impl_;
+    const pool_state& pool = *state_;
     pool_totals totals;
     totals.name = pool.name;
     totals.object_bytes = pool.bytes;

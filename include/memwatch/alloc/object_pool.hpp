@@ -36,6 +36,8 @@ struct pool_options {
 
 namespace detail {
 
+struct pool_state;
+
 // The pool without its type: storage, free list, counters, checks. Compiled once (src/alloc/pool_core.cpp).
 class MEMWATCH_API pool_core {
 public:
@@ -58,11 +60,10 @@ public:
     pool_core& operator=(const pool_core&) = delete;
 
 private:
-    struct impl;
-    explicit pool_core(impl* implementation) noexcept : impl_(implementation) {}
+    explicit pool_core(pool_state* state) noexcept : state_(state) {}
     ~pool_core() = default;
     void give_up_hold() noexcept;
-    impl* impl_;
+    pool_state* state_;
 };
 
 }  // namespace detail
