@@ -11,7 +11,7 @@ namespace memwatch {
 inline namespace v1 {
 namespace {
 
-std::uint64_t hash_site(const site_key& key) noexcept { return combine_hash(combine_hash(key.stack, key.type), key.tag); }
+std::uint64_t hash_site(const site_identity& key) noexcept { return combine_hash(combine_hash(key.stack, key.type), key.tag); }
 
 std::size_t lifetime_bucket(std::uint64_t lifetime_ns) noexcept {
     const auto* const bound = std::lower_bound(std::begin(lifetime_bounds_ns), std::end(lifetime_bounds_ns), lifetime_ns);
@@ -76,7 +76,7 @@ std::uint32_t site_table::intern(std::uint32_t stack, std::string_view type, std
         losses_.count(drop_reason::type_table_full);
         type_id = 0;
     }
-    const site_key key{stack, type_id, tag};
+    const site_identity key{stack, type_id, tag};
     const auto make = [&]() -> std::uint32_t {
         // relaxed: changes only under the index's lock, which is held here.
         const std::uint32_t id = last_id_.load(std::memory_order_relaxed) + 1;

@@ -24,11 +24,11 @@
 namespace memwatch {
 inline namespace v1 {
 
-struct site_key {
+struct site_identity {
     std::uint32_t stack;
     std::uint32_t type;
     std::uint16_t tag;
-    friend bool operator==(const site_key& a, const site_key& b) noexcept {
+    friend bool operator==(const site_identity& a, const site_identity& b) noexcept {
         return a.stack == b.stack && a.type == b.type && a.tag == b.tag;
     }
 };
@@ -36,7 +36,7 @@ struct site_key {
 struct site_state {
     static constexpr std::size_t cohort_count = 16;
 
-    site_key key;
+    site_identity key;
     std::uint32_t cohorts_used;  // cohorts 0 .. used - 1, oldest first
     bool is_oldest_merged;       // cohort 0 stands for its epoch and all before
     sampled_totals live;
