@@ -45,7 +45,8 @@ void learn_base_frames(const captured_stack& stack, const std::vector<loaded_mod
         for (const loaded_module& m : modules) {
             const bool is_runtime =
                 m.path.find("/libc.so") != std::string::npos || m.path.find("/libc-") != std::string::npos ||
-                m.path.find("/libstdc++") != std::string::npos || m.path.find("/libc++") != std::string::npos;
+                m.path.find("/libstdc++") != std::string::npos || m.path.find("/libc++") != std::string::npos ||
+                m.path.find("/libtsan") != std::string::npos || m.path.find("/libasan") != std::string::npos;
             if (is_runtime && is_in(m, address)) { return true; }
         }
         return false;
