@@ -10,6 +10,7 @@
 #include <atomic>
 #include <boost/stacktrace/safe_dump_to.hpp>
 #include <cerrno>
+#include <iterator>
 #include <thread>
 
 #include "platform/platform.hpp"
@@ -38,32 +39,40 @@ bool is_base_frame(std::uint64_t address) noexcept {
     return false;
 }
 
-// Takes the frames of `stack` from the outermost inwards, while they lie in a library, as base frames.
-void learn_base_frames(const captured_stack& stack, const std::vector<loaded_module>& modules) noexcept {
-    const auto is_in = [](const loaded_module& m, std::uint64_t address) { return address >= m.start && address < m.limit; };
-    const auto is_library = [&](std::uint64_t address) {
-        for (const loaded_module& m : modules) {
-            const bool is_runtime =
-                m.path.find("/libc.so") != std::string::npos || m.path.find("/libc-") != std::string::npos ||
-                m.path.find("/libstdc++") != std::string::npos || m.path.find("/libc++") != std::string::npos ||
-                m.path.find("/libtsan") != std::string::npos || m.path.find("/libasan") != std::string::npos;
-            if (is_runtime && is_in(m, address)) { return true; }
-        }
-        return false;
-    };
+bool is_in_runtime_library(std::uint64_t address, const std::vector<loaded_module>& modules) {
+    constexpr const char* names[] = {"/libc.so", "/libc-", "/libstdc++", "/libc++", "/libtsan", "/libasan"};
+    for (const loaded_module& m : modules) {
+        if (address < m.start || address >= m.limit) { continue; }
+        return std::any_of(std::begin(names), std::end(names),
+                           [&](const char* n) { return m.path.find(n) != std::string::npos; });
+    }
+    return false;
+}
+
+void add_base_frame(std::uint64_t address) noexcept {
+    // relaxed: one thread learns at a time (prime_unwinder), readers are held by the release below.
+    const std::size_t count = base_frame_count.load(std::memory_order_relaxed);
+    if (count == max_base_frames || is_base_frame(address)) { return; }
+    // relaxed: published by the release below.
+    base_frames[count].store(address, std::memory_order_relaxed);
+    // release: pairs with the acquire in is_base_frame().
+    base_frame_count.store(count + 1, std::memory_order_release);
+}
+
+// On the thread that primes: nobody knows what called us, so only the outermost run of library frames counts.
+void learn_from_caller(const captured_stack& stack, const std::vector<loaded_module>& modules) {
     if (stack.is_truncated) { return; }  // its outermost frame is not the thread's
     std::uint32_t i = stack.depth;
     // _start, the outermost frame of main's thread, belongs to the executable.
-    if (i > 0 && !is_library(stack.frames[i - 1])) { --i; }
-    // relaxed: one thread learns at a time (prime_unwinder), readers are held by the release below.
-    std::size_t count = base_frame_count.load(std::memory_order_relaxed);
-    for (; i > 0 && is_library(stack.frames[i - 1]) && count < max_base_frames; --i) {
-        if (is_base_frame(stack.frames[i - 1])) { continue; }
-        // relaxed: published by the release below.
-        base_frames[count++].store(stack.frames[i - 1], std::memory_order_relaxed);
+    if (i > 0 && !is_in_runtime_library(stack.frames[i - 1], modules)) { --i; }
+    for (; i > 0 && is_in_runtime_library(stack.frames[i - 1], modules); --i) { add_base_frame(stack.frames[i - 1]); }
+}
+
+// On a thread that does nothing else: whatever lies in a library is part of how threads begin.
+void learn_from_own_thread(const captured_stack& stack, const std::vector<loaded_module>& modules) {
+    for (std::uint32_t i = 0; i < stack.depth; ++i) {
+        if (is_in_runtime_library(stack.frames[i], modules)) { add_base_frame(stack.frames[i]); }
     }
-    // release: pairs with the acquire in is_base_frame().
-    base_frame_count.store(count, std::memory_order_release);
 }
 
 // Finds the mapping that holds `address` while /proc/self/maps streams by in small pieces; "55d0c000-55d0f000 rw-p ...".
@@ -174,10 +183,10 @@ void prime_unwinder() noexcept {
         const std::vector<loaded_module> modules = loaded_modules();
         captured_stack stack;
         unwind_dwarf(stack, max_stack_depth);
-        learn_base_frames(stack, modules);
+        learn_from_caller(stack, modules);
         std::thread([&] {
             unwind_dwarf(stack, max_stack_depth);
-            learn_base_frames(stack, modules);
+            learn_from_own_thread(stack, modules);
         }).join();
     } catch (...) {
         // No thread to be had: walks on other threads then end in the DWARF unwinder. Slower, not wrong.
