@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The one test command. Installs what is missing (Debian 12), builds, and runs every suite in four builds:
+# The one test command. Installs what is missing (Debian 12), builds, and runs every suite in five builds:
 #
 #   release   build/        g++, -O3, no assertions: what ships      contract headers unit fuzz concurrency e2e install
 #   asan      build-asan/   g++, ASan + UBSan, assertions on         unit fuzz e2e
 #   tsan      build-tsan/   g++, TSan, assertions on                 unit concurrency
-#   clang     build-clang/  clang++, ASan + UBSan, libFuzzer         unit fuzz
+#   clang     build-clang/  clang++, assertions on                   unit fuzz
+#   fuzz      build-fuzz/   clang++, ASan + UBSan, libFuzzer         fuzz
 #
 #   tests/run.sh [--quick] [--no-install] [--stage STAGE]... [SUITE]...
 #
@@ -15,29 +16,31 @@
 #   SUITE          only these suites, in the builds that have them
 #
 # The last line is the sum over all builds: `N passed, N failed, N skipped`. A build that does not compile counts as one failure.
-# Tests in suite `release_only` stay out of the other three builds. Exit status: 0 only if nothing failed.
+# Tests in suite `release_only` stay out of the other builds. Exit status: 0 only if nothing failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 
-stage_names=(release asan tsan clang)
-declare -A stage_folder=([release]=build [asan]=build-asan [tsan]=build-tsan [clang]=build-clang)
+stage_names=(release asan tsan clang fuzz)
+declare -A stage_folder=([release]=build [asan]=build-asan [tsan]=build-tsan [clang]=build-clang [fuzz]=build-fuzz)
 declare -A stage_suites=(
     [release]="contract headers unit fuzz concurrency e2e install"
     [asan]="unit fuzz e2e"
     [tsan]="unit concurrency"
     [clang]="unit fuzz"
+    [fuzz]="fuzz"
 )
-declare -A stage_compiler=([release]=g++ [asan]=g++ [tsan]=g++ [clang]=clang++)
+declare -A stage_compiler=([release]=g++ [asan]=g++ [tsan]=g++ [clang]=clang++ [fuzz]=clang++)
 declare -A stage_options=(
     [release]="--buildtype=release"
     # -O1 -g1: instrumented code compiles three times as fast as with -O2 -g, and its reports still name lines.
     [asan]="-Ddebug=true -Doptimization=1 -Dcpp_args=-g1 -Db_sanitize=address,undefined"
     [tsan]="-Ddebug=true -Doptimization=1 -Dcpp_args=-g1 -Db_sanitize=thread -Dexamples=false"
+    [clang]="-Ddebug=true -Doptimization=1 -Dcpp_args=-g1 -Dexamples=false"
     # clang's sanitizer runtime is in no shared library, hence b_lundef.
-    [clang]="-Ddebug=true -Doptimization=1 -Dcpp_args=-g1 -Dexamples=false -Dfuzzers=true -Db_sanitize=address,undefined -Db_lundef=false"
+    [fuzz]="-Ddebug=true -Doptimization=1 -Dcpp_args=-g1 -Dtests=false -Dexamples=false -Dcli=disabled -Dfuzzers=true -Db_sanitize=address,undefined -Db_lundef=false"
 )
-declare -A stage_slowdown=([release]=1 [asan]=4 [tsan]=8 [clang]=4)  # of the tests' time limits
+declare -A stage_slowdown=([release]=1 [asan]=4 [tsan]=8 [clang]=1 [fuzz]=4)  # of the tests' time limits
 
 # What the instrumented programs do when they find something: stop, loudly. (Not detect_stack_use_after_return: it moves locals off
 # the stack that memwatch walks.)
