@@ -48,7 +48,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-halt_on_error=1:abort_on_error=1:strict_stri
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1:suppressions=$root/tests/concurrency/tsan.supp}
 
-usage() { sed -n '3,18s/^# \{0,1\}//p' "$root/tests/run.sh"; exit 2; }
+usage() { sed -n '3,19s/^# \{0,1\}//p' "$root/tests/run.sh"; exit 2; }
 
 quick=0
 install_flag=
