@@ -46,7 +46,7 @@ public:
     [[nodiscard]] MEMWATCH_API session_status status() const;
 
     // Freezes the live state without stopping the threads that allocate. Works on a stopped session as long as anything was
-    // ever started. Errors: unavailable. Cost: about 0.1 us a live sample (tests/bench/freeze).
+    // ever started. Errors: unavailable. Cost: about 0.1 us a live sample (tests/bench/sample_bench.cpp).
     [[nodiscard]] MEMWATCH_API result<memwatch::snapshot> snapshot(std::string_view label = {}) const;
 
     // As snapshot(), without the live records and so in time proportional to the sites: what a scrape or a top list needs.

@@ -12,7 +12,7 @@
 // probability p(S, R') / p(S, R) and is weighted with R' from then on. The sums stay unbiased (Horvitz-Thompson over the
 // product of both draws), no free is ever lost, and the work is one shard's: some 2,000 entries, well under a millisecond. New
 // blocks drawn with a smaller R pass through the same test. When a shard empties, R' comes down again by halves. Checked by
-// tests/unit/live/live_table_test.cc, "thinning keeps the estimate unbiased", 4 sigma.
+// tests/unit/live/live_table_test.cpp, "thinning keeps the estimate unbiased", 4 sigma.
 
 #include <atomic>
 #include <cstddef>

@@ -8,7 +8,7 @@
 // Memory comes from operator new. Equal iff the tags are equal; all propagate traits are true, so a container's memory is
 // always counted and uncounted under the same tag. Throws what operator new throws, and std::bad_array_new_length for n >
 // max_size(). Threads: as std::allocator. Cost over std::allocator: 5 instructions, plus the exact counters
-// (tests/bench/hot_path).
+// (tests/bench/hot_path_bench.cpp).
 
 #include <cstddef>
 #include <limits>

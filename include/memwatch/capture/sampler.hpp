@@ -4,7 +4,7 @@
 // distribution with mean R, each allocation subtracts its size, and the one that would take it below zero is the sample.
 // So P(a block of S bytes is sampled) = 1 - exp(-S/R), independent of everything before (the process has no memory), and one
 // allocation is at most one sample. Draws are floored to whole bytes, which keeps that probability exact for whole sizes:
-// P(floor(X) < S) = P(X < S). Weights: model/weight.hpp. Checked by tests/unit/capture/sampler_test.cc, 4 sigma.
+// P(floor(X) < S) = P(X < S). Weights: model/weight.hpp. Checked by tests/unit/capture/sampler_test.cpp, 4 sigma.
 //
 // Fast: countdown_borrows(), inline, one subtraction and one branch. Slow: take_sample(), once in R bytes.
 

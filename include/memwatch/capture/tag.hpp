@@ -4,7 +4,7 @@
 // not anything is sampled; the tag is written down when memory is allocated and is never inferred when it is freed.
 //
 // A tag is an interned handle with process lifetime: equal names are the same tag, copying is free, and making one costs a
-// hash look-up. Counting is two additions in the thread's own row, 2 ns or less (tests/bench/hot_path).
+// hash look-up. Counting is two additions in the thread's own row, 2 ns or less (tests/bench/hot_path_bench.cpp).
 // Exactness: when no thread is allocating, to the byte. While threads run: each counter is a value it really had, and freed is
 // never ahead of allocated.
 

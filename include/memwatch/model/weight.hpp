@@ -9,7 +9,7 @@
 //     sum over samples of (S/p)^2 (1 - p).
 // For a leak of L bytes made of blocks much smaller than R this is about R * L, so its relative standard error is sqrt(R / L):
 // R = 1 MiB and L = 25 MiB give 20 %. Derivation: jemalloc's doc_internal/PROFILING_INTERNALS.md.
-// Checked by tests/unit/capture/sampler_test.cc's "estimator is unbiased" cases, also after forced thinning.
+// Checked by tests/unit/capture/sampler_test.cpp's "estimator is unbiased" cases, also after forced thinning.
 
 #include <cmath>
 #include <cstdint>
