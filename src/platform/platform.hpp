@@ -62,6 +62,27 @@ struct captured_stack {
 // Walks saved frame pointers from the caller on. Reads nothing outside `bounds`, and nothing at all when the caller runs on
 // another stack: a fiber's, whose surroundings need not be mapped. [hook]
 void walk_frame_pointers(captured_stack& stack, std::uint32_t max_depth, const address_range& bounds) noexcept;
+// Walks by the unwind rules of the code (.eh_frame), so that functions without a frame pointer are no gaps. `entry` is the
+// stack pointer as it was when the asking function was entered: *entry is the return address into its caller, frames[0].
+// `frame_pointer` is the frame pointer register at that moment. slots[i], unless null, is how many bytes above `entry`
+// frames[i] was read (slots[0] == 0), or no_slot when that has no such number: beyond a signal handler on a stack of its own.
+// Complete (not truncated): the rules said that a thread begins here. [hook]
+inline constexpr std::uint32_t no_slot = 0xFFFFFFFFU;
+void walk_by_rules(captured_stack& stack, std::uint32_t* slots, std::uint32_t max_depth, const void* entry,
+                   std::uint64_t frame_pointer) noexcept;
+
+// The two arguments above for a walk that begins in the caller of the function that asks, which must have a frame pointer:
+// __builtin_frame_address(0) makes the compiler keep one.
+struct walk_start {
+    const void* entry;
+    std::uint64_t frame_pointer;
+};
+[[nodiscard, gnu::always_inline]] inline walk_start start_at_caller() noexcept {
+    // {caller's frame pointer, return address} on x86-64 and aarch64 alike.
+    const auto* const record = static_cast<const std::uint64_t*>(__builtin_frame_address(0));
+    return {record + 1, record[0]};
+}
+
 // The DWARF unwinder behind Boost.Stacktrace's safe_dump_to. [hook once primed; 1-2 us]
 void unwind_dwarf(captured_stack& stack, std::uint32_t max_depth) noexcept;
 // Learns which return addresses are the outermost frames of threads, and primes the unwinder (its first use may allocate).

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <unwind.h>
 
 #include <algorithm>
 #include <atomic>
@@ -175,6 +176,42 @@ void unwind_dwarf(captured_stack& stack, std::uint32_t max_depth) noexcept {
     stack.depth = 0;
     while (stack.depth < count && stack.depth < max_depth && stack.frames[stack.depth] != 0) { ++stack.depth; }
     stack.is_truncated = stack.depth + 1 >= max_depth;
+    errno = saved_errno;
+}
+
+namespace {
+
+struct rules_walk {
+    captured_stack* stack;
+    std::uint32_t* slots;
+    std::uint32_t max_depth;
+    std::uint64_t entry;
+    bool has_begun;
+};
+
+_Unwind_Reason_Code take_frame(_Unwind_Context* context, void* argument) {
+    rules_walk& walk = *static_cast<rules_walk*>(argument);
+    const std::uint64_t slot = _Unwind_GetCFA(context) - 8;
+    walk.has_begun = walk.has_begun || slot == walk.entry;
+    if (!walk.has_begun) { return _URC_NO_REASON; }
+    captured_stack& stack = *walk.stack;
+    if (stack.depth == walk.max_depth) { return _URC_END_OF_STACK; }
+    if (_Unwind_GetIP(context) == 0) { return _URC_NO_REASON; }
+    const std::uint64_t offset = slot - walk.entry;
+    if (walk.slots != nullptr) { walk.slots[stack.depth] = offset < no_slot ? static_cast<std::uint32_t>(offset) : no_slot; }
+    stack.frames[stack.depth++] = _Unwind_GetIP(context);
+    return _URC_NO_REASON;
+}
+
+}  // namespace
+
+void walk_by_rules(captured_stack& stack, std::uint32_t* slots, std::uint32_t max_depth, const void* entry,
+                   std::uint64_t /*frame_pointer*/) noexcept {
+    const int saved_errno = errno;
+    stack.depth = 0;
+    rules_walk walk{&stack, slots, max_depth, reinterpret_cast<std::uint64_t>(entry), false};
+    const bool is_complete = _Unwind_Backtrace(&take_frame, &walk) == _URC_END_OF_STACK && stack.depth < max_depth;
+    stack.is_truncated = !is_complete || stack.depth == 0;
     errno = saved_errno;
 }
 

@@ -41,7 +41,29 @@ void fiber_body() {
     platform::unwind_dwarf(current->unwound, platform::max_stack_depth);
 }
 
+struct by_rules {
+    platform::captured_stack stack{};
+    std::uint32_t slots[platform::max_stack_depth]{};
+    std::uint64_t entry{};
+};
+
+[[gnu::noinline]] void walk_rules_here(by_rules& walked) {
+    const platform::walk_start start = platform::start_at_caller();
+    walked.entry = reinterpret_cast<std::uint64_t>(start.entry);
+    platform::walk_by_rules(walked.stack, walked.slots, platform::max_stack_depth, start.entry, start.frame_pointer);
+    asm volatile("" ::: "memory");
+}
+
 }  // namespace
+
+TEST_CASE("walk_by_rules: begins at the caller and says where each frame was read", "[platform]") {
+    by_rules walked;
+    walk_rules_here(walked);
+    CHECK_FALSE(walked.stack.is_truncated);
+    REQUIRE(walked.stack.depth > 3);
+    CHECK(walked.slots[0] == 0);
+    for (std::uint32_t i = 0; i + 1 < walked.stack.depth; ++i) { CHECK(walked.slots[i] < walked.slots[i + 1]); }
+}
 
 TEST_CASE("thread_stack: holds this thread's locals, on main and on others", "[platform]") {
     const auto check = [] {
