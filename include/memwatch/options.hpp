@@ -17,6 +17,7 @@ using count_option = std::uint32_t;
 
 enum class preset_option { off, on, full };
 enum class unwinder_option { automatic, frame_pointer, dwarf };
+enum class control_option { off, on };
 
 struct options {
 #define MEMWATCH_OPTION(type, name, default_value, environment, help) type name = default_value;

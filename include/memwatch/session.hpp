@@ -45,6 +45,15 @@ public:
 
     [[nodiscard]] MEMWATCH_API session_status status() const;
 
+    // Changes what runs, for the whole process and all handles; estimates stay unbiased throughout. A thread that samples
+    // finishes the draw it is in (one interval in the mean), one that was off notices within 1 MiB of its own allocations.
+    // pause() keeps what is tracked and adds nothing; resume() and set_preset() end it. Errors: unavailable (no session is
+    // open), invalid_argument (an interval beyond 1 byte .. 1 TiB).
+    MEMWATCH_API result<void> set_preset(preset_option wanted);
+    MEMWATCH_API result<void> set_interval(std::uint64_t interval_bytes);
+    MEMWATCH_API result<void> pause();
+    MEMWATCH_API result<void> resume();
+
     // Freezes the live state without stopping the threads that allocate. Works on a stopped session as long as anything was
     // ever started. Errors: unavailable. Cost: about 0.1 us a live sample (tests/bench/sample_bench.cpp).
     [[nodiscard]] MEMWATCH_API result<memwatch::snapshot> snapshot(std::string_view label = {}) const;

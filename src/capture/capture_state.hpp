@@ -11,6 +11,7 @@
 #include <memwatch/options.hpp>
 #include "base/string_table.hpp"
 #include "capture/edge_map.hpp"
+#include "capture/heap_door.hpp"
 #include "capture/record_sink.hpp"
 #include "capture/tag_table.hpp"
 #include "model/drop_reason.hpp"
@@ -51,6 +52,9 @@ struct capture_state {
     std::atomic<std::uint64_t> interval_bytes{0};  // R for the next draws; 0 = every block
     std::atomic<std::uint32_t> stack_depth{64};
     std::atomic<unwinder_option> unwinder{unwinder_option::automatic};
+
+    std::atomic<preset_option> preset{preset_option::off};  // what is_sampling and the doors were last told
+    std::atomic<const heap_door*> doors[max_heap_doors]{};  // filled from the front, for good
 
     [[nodiscard]] std::uint64_t now_ns() const noexcept;
 };

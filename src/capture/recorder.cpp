@@ -2,6 +2,7 @@
 #include <memwatch/capture/recorder.hpp>
 
 #include "capture/capture_state.hpp"
+#include "capture/own_work.hpp"
 #include "platform/platform.hpp"
 
 namespace memwatch {
@@ -83,18 +84,6 @@ std::uint32_t own_frames(const platform::captured_stack& stack, std::uint64_t ca
     return 0;
 }
 
-// While one of these lives, nothing this thread allocates is a sample.
-class recording_scope {
-public:
-    recording_scope() noexcept : saved_(this_thread.countdown) { this_thread.countdown = 1ULL << 62U; }
-    ~recording_scope() { this_thread.countdown = saved_; }
-    recording_scope(const recording_scope&) = delete;
-    recording_scope& operator=(const recording_scope&) = delete;
-
-private:
-    std::uint64_t saved_;
-};
-
 }  // namespace
 
 bool lease_row_for_this_thread() noexcept {
@@ -116,7 +105,7 @@ void record_allocation(const void* address, std::size_t bytes, tag_id owner, std
     capture_state& state = process_capture();
     const record_sink* const sink = sink_of(state);
     if (sink == nullptr) { return; }
-    const recording_scope guard;
+    const own_work guard;
     record r;
     r.thread = thread_index(*sink);
     platform::captured_stack stack;
@@ -143,7 +132,7 @@ bool record_free(const void* address, tag_id owner) noexcept {
     const capture_state& state = process_capture();
     const record_sink* const sink = sink_of(state);
     if (sink == nullptr) { return false; }
-    const recording_scope guard;
+    const own_work guard;
     return sink->remove(sink->context, make_block_key(address, owner), thread_index(*sink), state.now_ns());
 }
 

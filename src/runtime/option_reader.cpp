@@ -59,6 +59,7 @@ constexpr choice<preset_option> presets[] = {
     {"off", preset_option::off}, {"on", preset_option::on}, {"full", preset_option::full}};
 constexpr choice<unwinder_option> unwinders[] = {
     {"auto", unwinder_option::automatic}, {"fp", unwinder_option::frame_pointer}, {"dwarf", unwinder_option::dwarf}};
+constexpr choice<control_option> controls[] = {{"off", control_option::off}, {"on", control_option::on}};
 
 // Dispatch by the type's name in options.def: bytes_option and duration_option are both std::uint64_t.
 template <class Value>
@@ -70,6 +71,7 @@ result<void> read_as(std::string_view type, std::string_view text, Value& into) 
     if constexpr (std::is_same_v<Value, std::uint32_t>) { return read_count(text, into); }
     if constexpr (std::is_same_v<Value, preset_option>) { return read_choice(text, into, presets); }
     if constexpr (std::is_same_v<Value, unwinder_option>) { return read_choice(text, into, unwinders); }
+    if constexpr (std::is_same_v<Value, control_option>) { return read_choice(text, into, controls); }
 }
 
 // Read by other parts of memwatch (serve/), and so not unknown.

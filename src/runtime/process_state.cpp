@@ -14,7 +14,9 @@ namespace {
 // fork(): all locks are taken in rank order, so that the child finds tables that are whole and locks that are free.
 void before_fork() {
     process_state& state = process();
+    state.steering.lock();
     state.session_mutex.lock();
+    state.worker.lock_for_fork();
     state.pools.lock_for_fork();
     state.capture.tags.lease_lock().lock();
     // acquire: pairs with the release in session start.
@@ -32,7 +34,9 @@ void release_locks(process_state& state) {
     if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) { live->unlock_after_fork(); }
     state.capture.tags.lease_lock().unlock();
     state.pools.unlock_after_fork();
+    state.worker.unlock_after_fork();
     state.session_mutex.unlock();
+    state.steering.unlock();
 }
 
 void after_fork_in_parent() { release_locks(process()); }
@@ -54,6 +58,7 @@ void after_fork_in_child() {
     state.pools.forget_calls();
     detail::this_thread.random_state = 0;  // parent and child must not draw the same samples
     detail::this_thread.countdown = 0;
+    state.worker.enter_child();
     release_locks(state);
 }
 
@@ -72,6 +77,7 @@ namespace {
 // fork() calls prepare handlers last to first and the others first to last. Registered before the host's, ours hold the locks
 // while no handler of the host runs: those may allocate.
 [[gnu::constructor(101)]] void register_early() { static_cast<void>(process()); }
+[[gnu::destructor]] void stop_at_exit() { process().worker.stop_at_exit(); }
 
 }  // namespace
 

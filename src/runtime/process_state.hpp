@@ -17,6 +17,7 @@
 #include "capture/capture_state.hpp"
 #include "live/live_state.hpp"
 #include "platform/elf_symbols.hpp"
+#include "runtime/worker.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -30,6 +31,7 @@ struct session_record {
     std::uint64_t first_epoch{};  // the epoch this session began in
     unsigned handles{};           // open session objects
     bool was_started{};
+    bool is_paused{};  // steering.hpp
 };
 
 struct process_state {
@@ -38,8 +40,11 @@ struct process_state {
     elf_symbols symbols;
     std::atomic<live_state*> live{nullptr};  // built by the first start, never taken down
 
+    std::mutex steering;  // outermost: orders presets (steering.hpp)
     std::mutex session_mutex;
     session_record session;  // guarded by session_mutex
+
+    memwatch::worker worker;
 };
 
 [[nodiscard]] process_state& process() noexcept;

@@ -91,6 +91,8 @@ std::string to_text(unwinder_option value) {
     return "dwarf";
 }
 
+std::string to_text(control_option value) { return value == control_option::on ? "on" : "off"; }
+
 const char* unit_of(std::string_view type) {
     if (type == "bytes_option") { return "bytes"; }
     return type == "duration_option" ? "ns" : "";

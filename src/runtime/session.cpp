@@ -13,6 +13,7 @@
 #include "runtime/process_state.hpp"
 #include "runtime/process_status.hpp"
 #include "runtime/session_id.hpp"
+#include "runtime/steering.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -32,11 +33,6 @@ std::uint16_t register_thread(void* live, std::uint32_t tid, const char* name) n
     return static_cast<live_state*>(live)->threads().add(tid, name);
 }
 void retire_thread(void* live, std::uint16_t thread) noexcept { static_cast<live_state*>(live)->threads().retire(thread); }
-
-void raise_interval(std::uint64_t interval_bytes) noexcept {
-    // relaxed: a setting; each draw remembers the interval it used.
-    process().capture.interval_bytes.store(interval_bytes, std::memory_order_relaxed);
-}
 
 // --- start
 
@@ -99,26 +95,19 @@ void begin(process_state& state, options chosen) {
         live = build_live(state, chosen);
     }
     capture_state& capture = state.capture;
-    // relaxed, all: settings; the release store below publishes them.
+    // relaxed, all: settings; the release store in set_switches() publishes them.
     capture.clock.store(chosen.clock, std::memory_order_relaxed);
     capture.stack_depth.store(chosen.stack_depth, std::memory_order_relaxed);
     capture.unwinder.store(chosen.unwinder, std::memory_order_relaxed);
-    const std::uint64_t interval = chosen.preset == preset_option::full ? 0 : chosen.interval_bytes;
-    capture.interval_bytes.store(interval, std::memory_order_relaxed);  // relaxed: as above
-    capture.edges.open_cache(true);
-    capture.edges.limit_waste(chosen.budget_bytes / 2, interval);
-
     session_record& session = state.session;
     if (live == nullptr) {
         session.detail = "no memory for the live table: exact tags and pools only";
     } else {
         set_timeline(state, *live, chosen);
-        live->configure(interval, &raise_interval);
-        // release: pairs with the acquire in take_sample().
-        capture.is_sampling.store(chosen.preset != preset_option::off, std::memory_order_release);
     }
     write_session_id(session.id);
     session.was_started = true;
+    session.is_paused = false;
     session.effective = std::move(chosen);
     detail::this_thread.countdown = 0;  // this thread need not wait out a countdown from before the start
     detail::this_thread.random_state = 0;
@@ -197,6 +186,41 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
     } catch (const std::bad_alloc&) { return fail(error_code::unavailable, "not enough memory for a snapshot"); }
 }
 
+bool join_or_begin(process_state& state, options merged, const std::vector<std::string>& warnings) {
+    const std::lock_guard steering(state.steering);
+    {
+        const std::lock_guard guard(state.session_mutex);
+        if (state.session.handles != 0) { return ++state.session.handles != 0; }
+        state.session.detail.clear();
+        if (!warnings.empty()) { state.session.detail = warnings.front(); }
+        begin(state, std::move(merged));
+        state.session.handles = 1;
+    }
+    apply_switches_locked(state);
+    return false;
+}
+
+void run_worker(process_state& state) {
+    if (state.worker.ensure_running()) { return; }
+    const std::lock_guard guard(state.session_mutex);
+    if (state.session.detail.empty()) { state.session.detail = "no thread for memwatch: no control socket, no telemetry"; }
+}
+
+bool end_handle(process_state& state) noexcept {
+    const std::lock_guard steering(state.steering);
+    {
+        const std::lock_guard guard(state.session_mutex);
+        if (--state.session.handles != 0) { return false; }
+    }
+    apply_switches_locked(state);  // what was sampled stays tracked
+    return true;
+}
+
+bool is_session_open(process_state& state) noexcept {
+    const std::lock_guard guard(state.session_mutex);
+    return state.session.handles != 0;
+}
+
 }  // namespace
 
 session session::start(options wanted) noexcept {
@@ -205,13 +229,9 @@ session session::start(options wanted) noexcept {
         std::vector<std::string> warnings;
         options merged = merge_options(std::move(wanted), warnings);
         warn(warnings);
-        const std::lock_guard guard(state.session_mutex);
-        if (state.session.handles == 0) {
-            state.session.detail.clear();
-            if (!warnings.empty()) { state.session.detail = warnings.front(); }
-            begin(state, std::move(merged));
-        }
-        return session(state.session.handles++ != 0);
+        const bool has_joined = join_or_begin(state, std::move(merged), warnings);
+        run_worker(state);
+        return session(has_joined);
     } catch (...) {
         return {};  // no memory to start with; status() says stopped
     }
@@ -233,11 +253,9 @@ session::~session() { stop(); }
 void session::stop() noexcept {
     if (!std::exchange(is_open_, false)) { return; }
     process_state& state = process();
-    const std::lock_guard guard(state.session_mutex);
-    if (--state.session.handles != 0) { return; }
-    // relaxed: threads notice when their countdowns end; what was sampled stays tracked.
-    state.capture.is_sampling.store(false, std::memory_order_relaxed);
-    state.capture.edges.open_cache(false);
+    if (!end_handle(state)) { return; }
+    state.worker.stop();                                            // holding no lock: the worker may wait for the session's
+    if (is_session_open(state)) { state.worker.ensure_running(); }  // somebody started anew meanwhile
 }
 
 session_status session::status() const {
@@ -260,6 +278,14 @@ session_status detail::process_status() {
 result<snapshot> session::snapshot(std::string_view label) const { return freeze(label, live_state::detail::records); }
 
 result<snapshot> session::summary() const { return freeze({}, live_state::detail::summary); }
+
+result<void> session::set_preset(preset_option wanted) { return steer_preset(process(), wanted); }
+
+result<void> session::set_interval(std::uint64_t interval_bytes) { return steer_interval(process(), interval_bytes); }
+
+result<void> session::pause() { return steer_pause(process(), true); }
+
+result<void> session::resume() { return steer_pause(process(), false); }
 
 options session::effective_options() const {
     process_state& state = process();

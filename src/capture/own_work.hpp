@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// While one lives, what the calling thread allocates is memwatch's own and never a sample, in any mode. The countdown is the
+// guard (thread_block.hpp): a value no draw reaches (36.8 R, R <= 1 TiB: below 2^46) and no amount of allocating wears out.
+// Nests. Threads: any. [hook]
+
+#include <cstdint>
+
+#include <memwatch/capture/thread_block.hpp>
+
+namespace memwatch {
+inline namespace v1 {
+namespace detail {
+
+class own_work {
+public:
+    own_work() noexcept : saved_(this_thread.countdown) { this_thread.countdown = parked; }
+    ~own_work() { this_thread.countdown = saved_; }
+    own_work(const own_work&) = delete;
+    own_work& operator=(const own_work&) = delete;
+
+    // Whether the calling thread is inside such a scope: for doors that record without asking the countdown.
+    [[nodiscard]] static bool is_running() noexcept { return this_thread.countdown >= parked / 2; }
+
+private:
+    static constexpr std::uint64_t parked = std::uint64_t{1} << 62U;
+
+    std::uint64_t saved_;
+};
+
+}  // namespace detail
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/steering.hpp"
+
+#include "capture/heap_door.hpp"
+#include "capture/own_work.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+constexpr std::uint64_t most_interval = std::uint64_t{1} << 40U;
+
+void raise_interval(std::uint64_t interval_bytes) noexcept {
+    // relaxed: a setting; each draw remembers the interval it used.
+    process().capture.interval_bytes.store(interval_bytes, std::memory_order_relaxed);
+}
+
+preset_option preset_now(const session_record& session) noexcept {
+    return session.handles == 0 || session.is_paused ? preset_option::off : session.effective.preset;
+}
+
+void set_switches(process_state& state, preset_option now, std::uint64_t interval) noexcept {
+    capture_state& capture = state.capture;
+    // acquire: pairs with the release in build_live().
+    live_state* const live = state.live.load(std::memory_order_acquire);
+    if (now != preset_option::off) {
+        // relaxed: a setting; the release store below publishes it to who was off, others may see it at any time.
+        capture.interval_bytes.store(interval, std::memory_order_relaxed);
+        capture.edges.limit_waste(state.session.effective.budget_bytes / 2, interval);
+        if (live != nullptr) { live->configure(interval, &raise_interval); }
+    }
+    capture.edges.open_cache(now != preset_option::off);
+    // release: pairs with the acquire in take_sample().
+    capture.is_sampling.store(now != preset_option::off && live != nullptr, std::memory_order_release);
+    capture.preset.store(now, std::memory_order_relaxed);  // relaxed: read under `steering`, or as a figure
+}
+
+template <class Change>
+result<void> steer(process_state& state, Change change) {
+    const detail::own_work ours;
+    const std::lock_guard steering(state.steering);
+    {
+        const std::lock_guard guard(state.session_mutex);
+        if (state.session.handles == 0) { return fail(error_code::unavailable, "no session is running"); }
+        change(state.session);
+    }
+    apply_switches_locked(state);
+    return {};
+}
+
+}  // namespace
+
+void apply_switches_locked(process_state& state) noexcept {
+    preset_option now{};
+    {
+        const std::lock_guard guard(state.session_mutex);
+        now = preset_now(state.session);
+        set_switches(state, now,
+                     state.session.effective.preset == preset_option::full ? 0 : state.session.effective.interval_bytes);
+    }
+    for (const auto& slot : state.capture.doors) {
+        // acquire: pairs with the release in register_heap_door().
+        if (const heap_door* const door = slot.load(std::memory_order_acquire); door != nullptr) { door->on_preset(now); }
+    }
+}
+
+result<void> steer_preset(process_state& state, preset_option wanted) {
+    return steer(state, [&](session_record& session) {
+        session.effective.preset = wanted;
+        session.is_paused = false;
+    });
+}
+
+result<void> steer_interval(process_state& state, std::uint64_t interval_bytes) {
+    if (interval_bytes == 0 || interval_bytes > most_interval) {
+        return fail(error_code::invalid_argument, "an interval is 1 byte to 1 TiB");
+    }
+    return steer(state, [&](session_record& session) { session.effective.interval_bytes = interval_bytes; });
+}
+
+result<void> steer_pause(process_state& state, bool is_paused) {
+    return steer(state, [&](session_record& session) { session.is_paused = is_paused; });
+}
+
+bool register_heap_door(const heap_door& door) noexcept {
+    process_state& state = process();
+    const detail::own_work ours;
+    const std::lock_guard steering(state.steering);
+    for (auto& slot : state.capture.doors) {
+        const heap_door* none = nullptr;
+        // release: pairs with the acquire in apply_switches_locked() and freeze: what the door holds. relaxed: on failure
+        // nothing is read.
+        if (!slot.compare_exchange_strong(none, &door, std::memory_order_release, std::memory_order_relaxed)) { continue; }
+        door.on_preset(state.capture.preset.load(std::memory_order_relaxed));  // relaxed: written under `steering`
+        return true;
+    }
+    return false;
+}
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/worker.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include "capture/own_work.hpp"
+#include "platform/platform.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+constexpr std::size_t stack_bytes = 256U << 10U;
+constexpr std::uint64_t longest_stop_ns = 2'000'000'000;
+// A host that closed our descriptors took the means to wake us: then a wake is this late.
+constexpr std::uint64_t longest_sleep_ns = 10'000'000'000;
+
+}  // namespace
+
+void worker::bind(worker_task which, task_function function, void* context) noexcept {
+    task& t = tasks_[static_cast<std::size_t>(which)];
+    t.context.store(context, std::memory_order_relaxed);  // relaxed: published by the store below
+    // release: pairs with the acquire in run_tasks().
+    t.run.store(function, std::memory_order_release);
+    wake(which);
+}
+
+void worker::wake(worker_task which) noexcept {
+    task& t = tasks_[static_cast<std::size_t>(which)];
+    // acq_rel: pairs with the exchange in run_tasks(): what was done before waking is seen by the turn that follows.
+    if (!t.is_asked.exchange(true, std::memory_order_acq_rel)) { wake_.send(); }
+}
+
+bool worker::is_running() const noexcept {
+    // acquire: pairs with the release in ensure_running(). Another pid: a copy of memory made behind fork handlers' backs.
+    return owner_pid_.load(std::memory_order_acquire) == platform::process_id();
+}
+
+bool worker::is_this_thread() const noexcept {
+    // relaxed: only ever equal on the thread that wrote it.
+    return is_running() && thread_id_.load(std::memory_order_relaxed) == platform::thread_id();
+}
+
+bool worker::ensure_running() noexcept {
+    const std::lock_guard lifecycle(lifecycle_);
+    if (is_running()) { return true; }
+    if (is_abandoned_) { return false; }
+    const detail::own_work ours;  // pthread_create allocates
+    const std::lock_guard guard(mutex_);
+    if (!wake_.open()) { return false; }
+    must_stop_.store(false, std::memory_order_relaxed);  // relaxed: the thread does not exist yet
+    if (!thread_.start("memwatch", stack_bytes, &worker::enter, this)) {
+        wake_.close();
+        return false;
+    }
+    // release: pairs with the acquire in is_running().
+    owner_pid_.store(platform::process_id(), std::memory_order_release);
+    return true;
+}
+
+void worker::stop() noexcept {
+    const std::lock_guard lifecycle(lifecycle_);
+    stop_locked(longest_stop_ns);
+}
+
+void worker::stop_at_exit() noexcept {
+    if (!is_running() || is_this_thread() || !lifecycle_.try_lock()) { return; }
+    stop_locked(longest_stop_ns / 4);
+    lifecycle_.unlock();
+}
+
+bool worker::stop_locked(std::uint64_t timeout_ns) noexcept {
+    if (!is_running() || is_this_thread()) { return false; }
+    // release: pairs with the acquire in loop().
+    must_stop_.store(true, std::memory_order_release);
+    wake_.send();
+    // release: pairs with the acquire in is_running().
+    owner_pid_.store(0, std::memory_order_release);
+    const bool has_ended = thread_.join(timeout_ns);
+    is_abandoned_ = !has_ended;
+    const std::lock_guard guard(mutex_);
+    if (has_ended) { wake_.close(); }  // else the thread still waits on it
+    return has_ended;
+}
+
+void worker::enter_child() noexcept {
+    wake_.close();
+    thread_.forget();
+    is_abandoned_ = false;
+    owner_pid_.store(0, std::memory_order_relaxed);   // relaxed: the child has one thread
+    call_.store(nullptr, std::memory_order_relaxed);  // relaxed: as above
+    for (task& t : tasks_) {
+        t.is_asked.store(false, std::memory_order_relaxed);  // relaxed: as above
+        t.due_ns = never;
+    }
+    new (&lifecycle_) std::mutex();  // a lost thread may have held it
+}
+
+bool worker::call(void (*function)(void*), void* argument, std::uint64_t timeout_ns) noexcept {
+    if (!is_running() || is_this_thread() || !wake_.is_ours()) { return false; }
+    // relaxed: compared with itself only.
+    const std::uint32_t before = calls_done_.load(std::memory_order_relaxed);
+    call_argument_ = argument;
+    // release: pairs with the acq_rel in run_call(): the argument.
+    call_.store(function, std::memory_order_release);
+    wake_.send();
+    const std::uint64_t until = platform::monotonic_ns() + timeout_ns;
+    // acquire: pairs with the release in run_call(): what the function wrote.
+    while (calls_done_.load(std::memory_order_acquire) == before) {
+        if (platform::monotonic_ns() >= until) { return false; }
+        platform::sleep_ns(200'000);
+    }
+    return true;
+}
+
+void worker::run_call() noexcept {
+    // acq_rel: pairs with the release in call(); taken once.
+    auto* const function = call_.exchange(nullptr, std::memory_order_acq_rel);
+    if (function == nullptr) { return; }
+    function(call_argument_);
+    // release: pairs with the acquire in call().
+    calls_done_.fetch_add(1, std::memory_order_release);
+}
+
+void worker::enter(void* self) {
+    const detail::own_work ours;
+    static_cast<worker*>(self)->loop();
+}
+
+void worker::loop() noexcept {
+    thread_id_.store(platform::thread_id(), std::memory_order_relaxed);            // relaxed: see is_this_thread()
+    for (task& t : tasks_) { t.is_asked.store(true, std::memory_order_relaxed); }  // relaxed: a turn each to begin with
+    // acquire: pairs with the release in stop_locked().
+    while (!must_stop_.load(std::memory_order_acquire)) {
+        run_call();
+        wait_until(run_tasks());
+    }
+}
+
+std::uint64_t worker::run_tasks() noexcept {
+    std::uint64_t next = never;
+    for (task& t : tasks_) {
+        // acquire: pairs with the release in bind().
+        const task_function function = t.run.load(std::memory_order_acquire);
+        if (function == nullptr) { continue; }
+        const std::uint64_t now = platform::monotonic_ns();
+        // acq_rel: pairs with the exchange in wake().
+        if (t.is_asked.exchange(false, std::memory_order_acq_rel) || t.due_ns <= now) {
+            const std::uint64_t wanted = function(t.context.load(std::memory_order_relaxed), now);  // relaxed: as run
+            t.due_ns = wanted == never ? never : platform::monotonic_ns() + wanted;
+        }
+        if (t.due_ns < next) { next = t.due_ns; }
+    }
+    return next;
+}
+
+void worker::wait_until(std::uint64_t due_ns) noexcept {
+    {
+        const std::lock_guard guard(mutex_);
+        wake_.open();  // a host may have closed it
+    }
+    const std::uint64_t now = platform::monotonic_ns();
+    const std::uint64_t timeout = std::min(due_ns > now ? due_ns - now : 0, longest_sleep_ns);
+    platform::awaited_descriptor waited[1];
+    waited[0].number = wake_.reader();
+    platform::wait_for(waited, 1, timeout);
+    if (waited[0].is_ready && wake_.is_ours()) { wake_.drain(); }
+}
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The one thread of memwatch in a process: periodic tasks and the control socket. Takes no signals, is named "memwatch", sleeps
+// in one poll() until the nearest task is due, somebody wakes it or a client calls; with nothing to do it looks up every 10 s.
+// What it allocates is never a sample.
+//
+//   any thread --wake(task)--> [telemetry | interval_control | epoch_end]  each says when it wants its next turn
+//   client -----socket-------> control server (src/control), one connection at a time, never waited for
+//   exit ------call()--------> a function to run on this thread
+//
+// Tasks run one after the other, on this thread only. A slow client delays none of them; a snapshot being frozen and encoded
+// for one does, by about 1 ms per 10,000 live samples.
+//
+// Fork: the child has no worker. What it inherited is forgotten in after_fork_in_child(); ensure_running() makes a new one.
+// Locks: `lifecycle_` (start, stop) outside of everything; `mutex_` (descriptors, fork) after the session's mutex, held for a
+// few system calls. Neither is held while a task runs.
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+
+#include "platform/own_thread.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+
+enum class worker_task : std::uint8_t {
+    telemetry,         // drains the rings: 50 ms while there is anything
+    interval_control,  // adaptive R: 1 s while sampling
+    epoch_end,         // closes epochs
+    count_
+};
+
+class worker {
+public:
+    static constexpr std::uint64_t never = ~std::uint64_t{0};
+
+    // A turn: returns in how many ns the next one is wanted; `never`: when woken. `now_ns` is CLOCK_MONOTONIC.
+    using task_function = std::uint64_t (*)(void* context, std::uint64_t now_ns);
+
+    // What a task does, from now on; its first turn comes at once. `context` must live as long as the process. Any thread.
+    void bind(worker_task task, task_function function, void* context) noexcept;
+
+    // Asks for a turn as soon as possible. One system call, and none while a turn is asked for already. Any thread. [hook]
+    void wake(worker_task task) noexcept;
+
+    // Starts the thread unless it runs. False: the system refused. Any thread but a hook's.
+    bool ensure_running() noexcept;
+
+    // Ends the thread; waits for it, two seconds at most. Idempotent; does nothing in a process that has no worker.
+    void stop() noexcept;
+
+    // At exit: as stop(), but rather leaves the thread alone than waits for a lock.
+    void stop_at_exit() noexcept;
+
+    // Runs `function(argument)` on the worker and waits for its end. False: no worker, called on it, or it did not come to it
+    // within `timeout_ns` - then it may still come, so `argument` must live on. One call at a time.
+    bool call(void (*function)(void*), void* argument, std::uint64_t timeout_ns) noexcept;
+
+    [[nodiscard]] bool is_running() const noexcept;
+    [[nodiscard]] bool is_this_thread() const noexcept;
+
+    // Around fork(). The child's handler closes inherited descriptors that are still ours.
+    void lock_for_fork() { mutex_.lock(); }
+    void unlock_after_fork() { mutex_.unlock(); }
+    void enter_child() noexcept;
+
+private:
+    struct task {
+        std::atomic<task_function> run{nullptr};
+        std::atomic<void*> context{nullptr};
+        std::atomic<bool> is_asked{false};
+        std::uint64_t due_ns{never};  // worker thread only
+    };
+
+    static void enter(void* self);
+    void loop() noexcept;
+    [[nodiscard]] std::uint64_t run_tasks() noexcept;  // when the next is due, by CLOCK_MONOTONIC
+    void run_call() noexcept;
+    void wait_until(std::uint64_t due_ns) noexcept;
+    bool stop_locked(std::uint64_t timeout_ns) noexcept;
+
+    task tasks_[static_cast<std::size_t>(worker_task::count_)];
+
+    std::mutex lifecycle_;
+    std::mutex mutex_;
+    platform::wake_signal wake_;   // opened and closed under mutex_
+    platform::own_thread thread_;  // guarded by lifecycle_
+    bool is_abandoned_{};          // guarded by lifecycle_: it did not end in time and may still run; there is no second one
+    std::atomic<bool> must_stop_{false};
+    std::atomic<std::uint64_t> owner_pid_{0};  // the process the thread runs in; 0 = none runs
+    std::atomic<std::uint32_t> thread_id_{0};
+
+    std::atomic<void (*)(void*)> call_{nullptr};  // to be run; taken by exchange
+    void* call_argument_{};                       // written before call_
+    std::atomic<std::uint32_t> calls_done_{0};
+};
+
+}  // namespace v1
+}  // namespace memwatch
