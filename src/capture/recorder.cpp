@@ -50,7 +50,7 @@ std::uint16_t thread_index(const record_sink& sink) noexcept {
 
 platform::address_range bounds_of_this_stack() noexcept {
     thread_row* const row = this_thread.row;
-    if (row == nullptr) { return {}; }  // the DWARF unwinder knows its own way
+    if (row == nullptr) { return {}; }  // nothing is read then, and the stack counts as truncated
     if (row->stack_end == 0) {
         const platform::address_range stack = platform::thread_stack();
         row->stack_begin = stack.begin;
@@ -59,18 +59,27 @@ platform::address_range bounds_of_this_stack() noexcept {
     return {row->stack_begin, row->stack_end};
 }
 
-void capture_stack(capture_state& state, platform::captured_stack& stack) noexcept {
+// By rules, which see functions without a frame pointer too; where those end - code without unwind tables, or with tables that
+// say what a rule can't - the DWARF unwinder takes the whole stack.
+void walk_automatically(capture_state& state, platform::captured_stack& stack, const platform::walk_start& start) noexcept {
+    platform::walk_by_rules(stack, nullptr, platform::max_stack_depth, start.entry, start.frame_pointer);
+    if (!stack.is_truncated || stack.depth == platform::max_stack_depth) { return; }
+    state.losses.count(degradation::unwinder_fallback);
+    platform::unwind_dwarf(stack, platform::max_stack_depth);
+}
+
+void capture_stack(capture_state& state, platform::captured_stack& stack, const platform::walk_start& start) noexcept {
     // relaxed: an option; start() sets it before it lets sampling begin.
-    const unwinder_option unwinder = state.unwinder.load(std::memory_order_relaxed);
-    stack.depth = 0;
-    stack.is_truncated = true;
-    if (unwinder != unwinder_option::dwarf) {
-        platform::walk_frame_pointers(stack, platform::max_stack_depth, bounds_of_this_stack());
-    }
-    const bool has_ended_early = stack.is_truncated && stack.depth < platform::max_stack_depth;
-    if (unwinder == unwinder_option::dwarf || (unwinder == unwinder_option::automatic && has_ended_early)) {
-        if (has_ended_early && unwinder == unwinder_option::automatic) { state.losses.count(degradation::unwinder_fallback); }
-        platform::unwind_dwarf(stack, platform::max_stack_depth);
+    switch (state.unwinder.load(std::memory_order_relaxed)) {
+        case unwinder_option::automatic:
+            walk_automatically(state, stack, start);
+            break;
+        case unwinder_option::frame_pointer:
+            platform::walk_frame_pointers(stack, platform::max_stack_depth, bounds_of_this_stack());
+            break;
+        case unwinder_option::dwarf:
+            platform::unwind_dwarf(stack, platform::max_stack_depth);
+            break;
     }
     if (stack.is_truncated) { state.losses.count(degradation::stack_truncated); }
 }
@@ -109,7 +118,7 @@ void record_allocation(const void* address, std::size_t bytes, tag_id owner, std
     record r;
     r.thread = thread_index(*sink);
     platform::captured_stack stack;
-    capture_stack(state, stack);
+    capture_stack(state, stack, platform::start_at_caller());
     const std::uint32_t skipped = own_frames(stack, reinterpret_cast<std::uint64_t>(caller));
     // relaxed: an option; start() sets it before it lets sampling begin.
     const std::uint32_t kept = state.stack_depth.load(std::memory_order_relaxed);

@@ -5,14 +5,12 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include <unwind.h>
 
 #include <algorithm>
 #include <atomic>
 #include <boost/stacktrace/safe_dump_to.hpp>
 #include <cerrno>
 #include <iterator>
-#include <thread>
 
 #include "platform/platform.hpp"
 
@@ -24,56 +22,88 @@ namespace platform {
 namespace {
 
 // Return addresses that only a thread's outermost frames have: __libc_start_call_main behind main, start_thread and
-// std::thread's entry behind a thread function. libc and libstdc++ are built without frame pointers, so a walk that ends at
-// one of these has seen all there is; one that ends elsewhere was cut off. Learned once, by unwinding from known places.
-constexpr std::size_t max_base_frames = 8;
-std::atomic<std::uint64_t> base_frames[max_base_frames];
-std::atomic<std::size_t> base_frame_count{0};
-
-bool is_base_frame(std::uint64_t address) noexcept {
-    // acquire: pairs with the release in learn_base_frames().
-    const std::size_t count = base_frame_count.load(std::memory_order_acquire);
-    for (std::size_t i = 0; i < count; ++i) {
-        // relaxed: entries below the count do not change.
-        if (base_frames[i].load(std::memory_order_relaxed) == address) { return true; }
+// std::thread's entry behind a thread function. libc and libstdc++ are built without frame pointers, so a chain of them that
+// ends at one of these has seen all there is; one that ends elsewhere was cut off. Learned from walks by rules, which see them
+// all.
+class base_frame_set {
+public:
+    // Most addresses of a program are not near libc's: one comparison says so.
+    struct span {
+        std::uint64_t lowest;
+        std::uint64_t size;
+        [[nodiscard]] bool may_hold(std::uint64_t address) const noexcept { return address - lowest < size; }
+    };
+    [[nodiscard]] span around() const noexcept {
+        // relaxed, both: an older span only makes a walk end as before.
+        const std::uint64_t lowest = lowest_.load(std::memory_order_relaxed);
+        const std::uint64_t end = end_.load(std::memory_order_relaxed);  // relaxed: as above
+        return {lowest, end > lowest ? end - lowest : 0};
     }
-    return false;
-}
+    [[nodiscard]] bool contains(std::uint64_t address) const noexcept {
+        return std::any_of(std::begin(frames_), std::end(frames_), [&](const std::atomic<std::uint64_t>& f) {
+            return f.load(std::memory_order_relaxed) == address;  // relaxed: entries go from 0 to an address, once
+        });
+    }
+    void add(std::uint64_t address) noexcept {
+        for (std::atomic<std::uint64_t>& frame : frames_) {
+            std::uint64_t before = 0;
+            // relaxed: an address stands for itself.
+            if (frame.compare_exchange_strong(before, address, std::memory_order_relaxed)) {
+                widen(address);
+                return;
+            }
+            if (before == address) { return; }
+        }
+    }
 
-bool is_in_runtime_library(std::uint64_t address, const std::vector<loaded_module>& modules) {
+private:
+    void widen(std::uint64_t address) noexcept {
+        // relaxed, all: as in around().
+        std::uint64_t lowest = lowest_.load(std::memory_order_relaxed);
+        while (address < lowest && !lowest_.compare_exchange_weak(lowest, address, std::memory_order_relaxed)) {}  // relaxed
+        std::uint64_t end = end_.load(std::memory_order_relaxed);  // relaxed: as above
+        while (address >= end && !end_.compare_exchange_weak(end, address + 1, std::memory_order_relaxed)) {}  // relaxed
+    }
+
+    std::atomic<std::uint64_t> frames_[8]{};
+    std::atomic<std::uint64_t> lowest_{~std::uint64_t{0}};
+    std::atomic<std::uint64_t> end_{0};
+};
+base_frame_set base_frames;
+
+// Where libc and the C++ runtimes are loaded. Written once, before base frames are learned.
+constexpr std::size_t max_runtime_libraries = 8;
+address_range runtime_libraries[max_runtime_libraries];
+std::atomic<std::size_t> runtime_library_count{0};
+
+void note_runtime_libraries(const std::vector<loaded_module>& modules) noexcept {
     constexpr const char* names[] = {"/libc.so", "/libc-", "/libstdc++", "/libc++", "/libtsan", "/libasan"};
+    // acquire: pairs with the release below. Libraries do not move: the first call's answer stays.
+    if (runtime_library_count.load(std::memory_order_acquire) != 0) { return; }
+    std::size_t count = 0;
     for (const loaded_module& m : modules) {
-        if (address < m.start || address >= m.limit) { continue; }
-        return std::any_of(std::begin(names), std::end(names),
-                           [&](const char* n) { return m.path.find(n) != std::string::npos; });
+        const bool is_one =
+            std::any_of(std::begin(names), std::end(names), [&](const char* n) { return m.path.find(n) != std::string::npos; });
+        if (is_one && count < max_runtime_libraries) { runtime_libraries[count++] = {m.start, m.limit}; }
     }
-    return false;
+    // release: pairs with the acquire in is_in_runtime_library().
+    runtime_library_count.store(count, std::memory_order_release);
 }
 
-void add_base_frame(std::uint64_t address) noexcept {
-    // relaxed: one thread learns at a time (prime_unwinder), readers are held by the release below.
-    const std::size_t count = base_frame_count.load(std::memory_order_relaxed);
-    if (count == max_base_frames || is_base_frame(address)) { return; }
-    // relaxed: published by the release below.
-    base_frames[count].store(address, std::memory_order_relaxed);
-    // release: pairs with the acquire in is_base_frame().
-    base_frame_count.store(count + 1, std::memory_order_release);
+bool is_in_runtime_library(std::uint64_t address) noexcept {
+    // acquire: pairs with the release in note_runtime_libraries().
+    const std::size_t count = runtime_library_count.load(std::memory_order_acquire);
+    return std::any_of(runtime_libraries, runtime_libraries + count,
+                       [&](const address_range& library) { return library.contains(address); });
 }
 
-// On the thread that primes: nobody knows what called us, so only the outermost run of library frames counts.
-void learn_from_caller(const captured_stack& stack, const std::vector<loaded_module>& modules) {
+// From a complete stack: the outermost run of library frames is how its thread began.
+void learn_base_frames(const captured_stack& stack) noexcept {
     if (stack.is_truncated) { return; }  // its outermost frame is not the thread's
     std::uint32_t i = stack.depth;
     // _start, the outermost frame of main's thread, belongs to the executable.
-    if (i > 0 && !is_in_runtime_library(stack.frames[i - 1], modules)) { --i; }
-    for (; i > 0 && is_in_runtime_library(stack.frames[i - 1], modules); --i) { add_base_frame(stack.frames[i - 1]); }
-}
-
-// On a thread that does nothing else: whatever lies in a library is part of how threads begin.
-void learn_from_own_thread(const captured_stack& stack, const std::vector<loaded_module>& modules) {
-    for (std::uint32_t i = 0; i < stack.depth; ++i) {
-        if (is_in_runtime_library(stack.frames[i], modules)) { add_base_frame(stack.frames[i]); }
-    }
+    if (i > 0 && !is_in_runtime_library(stack.frames[i - 1])) { --i; }
+    for (; i > 0 && is_in_runtime_library(stack.frames[i - 1]); --i) { base_frames.add(stack.frames[i - 1]); }
 }
 
 // Finds the mapping that holds `address` while /proc/self/maps streams by in small pieces; "55d0c000-55d0f000 rw-p ...".
@@ -146,25 +176,42 @@ address_range thread_stack() noexcept {
     return stack;
 }
 
-__attribute__((no_sanitize("address", "thread"))) void walk_frame_pointers(captured_stack& stack, std::uint32_t max_depth,
-                                                                           const address_range& bounds) noexcept {
+namespace {
+
+__attribute__((no_sanitize("address", "thread"))) void follow_chain(captured_stack& stack, std::uint32_t max_depth,
+                                                                    const address_range& bounds, std::uint64_t frame) noexcept {
     // A frame record is {caller's frame pointer, return address} on x86-64 and aarch64 alike.
     constexpr std::uint64_t record_bytes = 16;
-    stack.depth = 0;
+    const base_frame_set::span near_base = base_frames.around();
+    std::uint32_t depth = 0;
     stack.is_truncated = true;
-    auto frame = reinterpret_cast<std::uint64_t>(__builtin_frame_address(0));
-    while (stack.depth < max_depth && frame % 8 == 0 && frame >= bounds.begin && frame + record_bytes <= bounds.end) {
+    while (depth < max_depth && frame % 8 == 0 && frame >= bounds.begin && frame + record_bytes <= bounds.end) {
         const auto* const record = reinterpret_cast<const std::uint64_t*>(frame);
         const std::uint64_t return_address = record[1];
         if (return_address < 4096) { break; }
-        stack.frames[stack.depth++] = return_address;
-        if (is_base_frame(return_address)) {
+        stack.frames[depth++] = return_address;
+        if (near_base.may_hold(return_address) && base_frames.contains(return_address)) {
             stack.is_truncated = false;
             break;
         }
         if (record[0] <= frame) { break; }  // stacks grow down: a caller's frame is always higher
         frame = record[0];
     }
+    stack.depth = depth;
+}
+
+}  // namespace
+
+void walk_frame_pointers(captured_stack& stack, std::uint32_t max_depth, const address_range& bounds) noexcept {
+    const auto frame = reinterpret_cast<std::uint64_t>(__builtin_frame_address(0));
+    follow_chain(stack, max_depth, bounds, frame);
+    const bool has_ended_early = stack.is_truncated && stack.depth < max_depth;
+    if (!has_ended_early || !bounds.contains(frame)) { return; }
+    // Perhaps a kind of thread that we have not seen begin yet: the rules tell.
+    const walk_start start = start_at_caller();
+    walk_by_rules(stack, nullptr, max_stack_depth, start.entry, start.frame_pointer);
+    learn_base_frames(stack);
+    follow_chain(stack, max_depth, bounds, frame);
 }
 
 void unwind_dwarf(captured_stack& stack, std::uint32_t max_depth) noexcept {
@@ -179,55 +226,17 @@ void unwind_dwarf(captured_stack& stack, std::uint32_t max_depth) noexcept {
     errno = saved_errno;
 }
 
-namespace {
-
-struct rules_walk {
-    captured_stack* stack;
-    std::uint32_t* slots;
-    std::uint32_t max_depth;
-    std::uint64_t entry;
-    bool has_begun;
-};
-
-_Unwind_Reason_Code take_frame(_Unwind_Context* context, void* argument) {
-    rules_walk& walk = *static_cast<rules_walk*>(argument);
-    const std::uint64_t slot = _Unwind_GetCFA(context) - 8;
-    walk.has_begun = walk.has_begun || slot == walk.entry;
-    if (!walk.has_begun) { return _URC_NO_REASON; }
-    captured_stack& stack = *walk.stack;
-    if (stack.depth == walk.max_depth) { return _URC_END_OF_STACK; }
-    if (_Unwind_GetIP(context) == 0) { return _URC_NO_REASON; }
-    const std::uint64_t offset = slot - walk.entry;
-    if (walk.slots != nullptr) { walk.slots[stack.depth] = offset < no_slot ? static_cast<std::uint32_t>(offset) : no_slot; }
-    stack.frames[stack.depth++] = _Unwind_GetIP(context);
-    return _URC_NO_REASON;
-}
-
-}  // namespace
-
-void walk_by_rules(captured_stack& stack, std::uint32_t* slots, std::uint32_t max_depth, const void* entry,
-                   std::uint64_t /*frame_pointer*/) noexcept {
-    const int saved_errno = errno;
-    stack.depth = 0;
-    rules_walk walk{&stack, slots, max_depth, reinterpret_cast<std::uint64_t>(entry), false};
-    const bool is_complete = _Unwind_Backtrace(&take_frame, &walk) == _URC_END_OF_STACK && stack.depth < max_depth;
-    stack.is_truncated = !is_complete || stack.depth == 0;
-    errno = saved_errno;
-}
-
 void prime_unwinder() noexcept {
     try {
-        const std::vector<loaded_module> modules = loaded_modules();
-        captured_stack stack;
-        unwind_dwarf(stack, max_stack_depth);
-        learn_from_caller(stack, modules);
-        std::thread([&] {
-            unwind_dwarf(stack, max_stack_depth);
-            learn_from_own_thread(stack, modules);
-        }).join();
+        note_runtime_libraries(loaded_modules());
     } catch (...) {
-        // No thread to be had: walks on other threads then end in the DWARF unwinder. Slower, not wrong.
+        // No memory: chains of frame pointers then count as cut off at their end.
     }
+    captured_stack stack;
+    unwind_dwarf(stack, max_stack_depth);
+    const walk_start start = start_at_caller();
+    walk_by_rules(stack, nullptr, max_stack_depth, start.entry, start.frame_pointer);
+    learn_base_frames(stack);
 }
 
 }  // namespace platform
