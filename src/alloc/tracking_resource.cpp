@@ -7,6 +7,15 @@
 namespace memwatch {
 inline namespace v1 {
 
+namespace {
+
+void* fetch(std::pmr::memory_resource& upstream, std::size_t bytes, std::size_t alignment) {
+    const detail::covered_scope covered;
+    return upstream.allocate(bytes, alignment);
+}
+
+}  // namespace
+
 tracking_resource::tracking_resource(memwatch::tag owner, std::pmr::memory_resource* upstream) noexcept
     : tag_(owner), upstream_(upstream != nullptr ? upstream : std::pmr::get_default_resource()) {}
 
@@ -19,7 +28,7 @@ std::atomic<std::uint32_t>& tracking_resource::filter_of(const void* block) noex
 void* tracking_resource::do_allocate(std::size_t bytes, std::size_t alignment) {
     detail::sample_ticket ticket{};
     if (__builtin_expect(detail::countdown_borrows(bytes), 0)) { ticket = detail::take_sample(bytes); }
-    void* const block = upstream_->allocate(bytes, alignment);  // a throw leaves a draw unused: no bias, nothing counted
+    void* const block = fetch(*upstream_, bytes, alignment);  // a throw leaves a draw unused: no bias, nothing counted
     detail::count_allocation(tag_.id(), bytes);
     if (__builtin_expect(ticket.is_taken, 0)) {
         // relaxed: the thread that frees the block has its address, and with it this count, from this thread.

@@ -10,6 +10,7 @@
 #include <memwatch/base/clock.hpp>
 #include <memwatch/options.hpp>
 #include "base/string_table.hpp"
+#include "capture/edge_budget.hpp"
 #include "capture/edge_map.hpp"
 #include "capture/heap_door.hpp"
 #include "capture/record_sink.hpp"
@@ -36,12 +37,14 @@ private:
 };
 
 struct capture_state {
-    capture_state() noexcept : tags(losses), routes(losses), edges(losses) {}
+    capture_state() noexcept : tags(losses), routes(losses), edge_waste(losses), edges(losses), heap_edges(losses) {}
 
     loss_counters losses;
     tag_table tags;
     route_table routes;
-    edge_map edges;
+    edge_budget edge_waste;
+    edge_map edges;       // tracked_allocator's blocks
+    edge_map heap_edges;  // malloc's, where it is interposed
 
     // Set by runtime/ before is_sampling turns true, and never taken back: blocks recorded by one session are forgotten
     // through the same sink after it stopped.
@@ -63,6 +66,12 @@ struct capture_state {
 [[nodiscard]] capture_state& process_capture() noexcept;
 
 namespace detail {
+
+// Forgets the block in two steps, around a realloc that may fail: hold takes the record out before the address can go to
+// another thread (false: none there), then settle counts it as freed, or restore puts it back as it was. [hook]
+[[gnu::cold]] bool hold_record(const void* address, tag_id owner, held_block& held) noexcept;
+[[gnu::cold]] void settle_record(const held_block& held) noexcept;
+[[gnu::cold]] void restore_record(const held_block& held) noexcept;
 
 // Tries to give the calling thread a row of its own. False: it has to share. [hook]
 bool lease_row_for_this_thread() noexcept;

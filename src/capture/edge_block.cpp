@@ -6,7 +6,6 @@
 #include <new>
 
 #include "capture/capture_state.hpp"
-#include "model/thinning.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -28,25 +27,11 @@ edge_shape shape_of(std::size_t bytes, std::size_t alignment) noexcept {
     return {std::max(bytes, small_edge_bytes), std::max(alignment, edge_alignment)};
 }
 
-// Whether this sample may have a page, and what it stands for then. Near the limit fewer may, and each stands for more.
-bool is_affordable(capture_state& state, const edge_shape& shape, std::size_t bytes, sample_ticket& ticket) noexcept {
-    if (shape.bytes == bytes) { return true; }
-    const std::uint64_t floor = state.edges.interval_floor();
-    if (floor <= ticket.interval_bytes) { return true; }
-    if (floor == edge_map::declined) {
-        state.losses.count(drop_reason::edge_waste_full);
-        return false;
-    }
-    state.losses.count(degradation::edge_interval_raised);
-    if (!survives_thinning(bytes, ticket.interval_bytes, floor, this_thread.random_state)) { return false; }
-    ticket.interval_bytes = floor;
-    return true;
-}
-
 void* obtain(edge_map& edges, edge_shape shape) {
     if (shape.is_one_page()) {
         if (void* const page = edges.take_cached(); page != nullptr) { return page; }
     }
+    const covered_scope covered;
     return ::operator new (shape.bytes, std::align_val_t{shape.alignment});
 }
 
@@ -60,26 +45,26 @@ void give_back(edge_map& edges, void* block, edge_shape shape) noexcept {
 void* allocate_sampled(std::size_t bytes, std::size_t alignment, tag_id owner, std::string_view type) {
     sample_ticket ticket = take_sample(bytes);
     if (!ticket.is_taken) { return nullptr; }
+    capture_state& state = process_capture();
     const edge_shape shape = shape_of(bytes, alignment);
-    if (!is_affordable(process_capture(), shape, bytes, ticket)) { return nullptr; }
-    edge_map& edges = process_capture().edges;
-    void* const block = obtain(edges, shape);
-    if (!edges.set(block)) {
-        give_back(edges, block, shape);
+    if (shape.bytes != bytes && !state.edge_waste.admits(bytes, ticket, this_thread.random_state)) { return nullptr; }
+    void* const block = obtain(state.edges, shape);
+    if (!state.edges.set(block)) {
+        give_back(state.edges, block, shape);
         return nullptr;
     }
-    edges.add_waste(shape.bytes - bytes);
+    state.edge_waste.add_waste(shape.bytes - bytes);
     record_allocation(block, bytes, owner, type, ticket, __builtin_return_address(0));
     return block;
 }
 
 bool release_sampled(void* address, std::size_t bytes, std::size_t alignment, tag_id owner) noexcept {
-    edge_map& edges = process_capture().edges;
-    if (!edges.take(address)) { return false; }
+    capture_state& state = process_capture();
+    if (!state.edges.take(address)) { return false; }
     record_free(address, owner);  // may be false: thinned away, the page is ours all the same
     const edge_shape shape = shape_of(bytes, alignment);
-    edges.remove_waste(shape.bytes - bytes);
-    give_back(edges, address, shape);
+    state.edge_waste.remove_waste(shape.bytes - bytes);
+    give_back(state.edges, address, shape);
     return true;
 }
 

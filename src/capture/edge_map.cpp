@@ -52,7 +52,6 @@ bool edge_map::set(const void* address) noexcept {
 }
 
 bool edge_map::take(const void* address) noexcept {
-    if (reinterpret_cast<std::uint64_t>(address) % 4096 != 0) { return false; }
     const std::uint64_t page = page_of(address);
     word* const words = leaf(page);
     if (words == nullptr) { return false; }
@@ -60,6 +59,13 @@ bool edge_map::take(const void* address) noexcept {
     // relaxed: as in set(); neighbouring bits belong to other blocks, hence the read-modify-write.
     if ((bits.load(std::memory_order_relaxed) & bit_of(page)) == 0) { return false; }
     return (bits.fetch_and(~bit_of(page), std::memory_order_relaxed) & bit_of(page)) != 0;  // relaxed: as above
+}
+
+bool edge_map::contains(const void* address) const noexcept {
+    const std::uint64_t page = page_of(address);
+    const word* const words = leaf(page);
+    // relaxed: as in set().
+    return words != nullptr && (words[page % pages_per_leaf / bits_per_word].load(std::memory_order_relaxed) & bit_of(page)) != 0;
 }
 
 void* edge_map::take_cached() noexcept {
@@ -77,24 +83,6 @@ bool edge_map::keep_cached(void* page) noexcept {
 void edge_map::open_cache(bool is_open) noexcept {
     const std::lock_guard guard(cache_lock_);
     is_cache_open_ = is_open;
-}
-
-void edge_map::limit_waste(std::size_t most_bytes, std::uint64_t base_interval) noexcept {
-    // relaxed, both: settings.
-    most_waste_bytes_.store(most_bytes, std::memory_order_relaxed);
-    base_interval_.store(base_interval, std::memory_order_relaxed);
-}
-
-std::uint64_t edge_map::interval_floor() const noexcept {
-    // relaxed, both: settings.
-    const std::size_t most = most_waste_bytes_.load(std::memory_order_relaxed);
-    const std::uint64_t base = base_interval_.load(std::memory_order_relaxed);
-    const std::size_t waste = waste_bytes();
-    if (waste < most / 2) { return 0; }
-    if (waste >= most) { return declined; }
-    constexpr std::uint64_t least_interval = 4096;  // where doubling starts when every block is recorded (R = 0)
-    const std::size_t step = 1 + (waste - most / 2) / (most / 16);
-    return std::max(base, least_interval) << step;
 }
 
 std::size_t edge_map::self_bytes() noexcept {

@@ -7,6 +7,9 @@
 //
 // Leaves cover 4 GiB of address space each and are reserved on first use: a heap has one or two. Nothing is ever unmapped.
 // Beside the map, freed one-page blocks wait in a bounded cache for the next sample.
+//
+// There are two: one for blocks that tracked_allocator takes from operator new, one for blocks that malloc hands out when it is
+// interposed. A tracked block passes through malloc, so the two must not share a bit; what their pages waste shares a budget.
 
 #include <atomic>
 #include <cstddef>
@@ -24,8 +27,10 @@ public:
 
     // False: no memory for the leaf; the block must not be used as an edge block. [hook]
     [[nodiscard]] bool set(const void* address) noexcept;
-    // Clears the bit and says whether it was set. [hook]
+    // Clears the bit and says whether it was set. `address` is at an edge (is_edge): offset 0 or, behind glibc's header of a
+    // large block, 16. A page with its bit set belongs to that one block, so no other block's address can meet it. [hook]
     [[nodiscard]] bool take(const void* address) noexcept;
+    [[nodiscard]] bool contains(const void* address) const noexcept;  // [hook]
 
     // One page from the cache, or null. [hook]
     [[nodiscard]] void* take_cached() noexcept;
@@ -33,18 +38,6 @@ public:
     [[nodiscard]] bool keep_cached(void* page) noexcept;
     // Stops or starts keeping pages; what is kept is handed out until it is used up.
     void open_cache(bool is_open) noexcept;
-
-    // What samples take beyond what was asked for, as blocks come and go. relaxed, all: figures; nothing is published by them.
-    void add_waste(std::size_t bytes) noexcept { waste_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
-    void remove_waste(std::size_t bytes) noexcept { waste_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
-    [[nodiscard]] std::size_t waste_bytes() const noexcept { return waste_bytes_.load(std::memory_order_relaxed); }
-
-    // No more waste than `most_bytes`; `base_interval` is R.
-    void limit_waste(std::size_t most_bytes, std::uint64_t base_interval) noexcept;
-    // The interval that a new edge block must survive: 0 up to half of the limit, then doubling with each sixteenth of it, so
-    // that a growing live set gets ever fewer pages and sums stay unbiased; `declined` at the limit. [hook]
-    static constexpr std::uint64_t declined = ~std::uint64_t{0};
-    [[nodiscard]] std::uint64_t interval_floor() const noexcept;
 
     // Leaves and cached pages.
     [[nodiscard]] std::size_t self_bytes() noexcept;
@@ -62,9 +55,6 @@ private:
     loss_counters& losses_;
     std::atomic<word*> leaves_[leaf_count]{};  // 512 KiB of address space, touched where used
     std::atomic<std::size_t> reserved_leaves_{0};
-    std::atomic<std::size_t> waste_bytes_{0};
-    std::atomic<std::size_t> most_waste_bytes_{8U << 20U};
-    std::atomic<std::uint64_t> base_interval_{0};
     void* cache_[cache_capacity]{};  // guarded by cache_lock_
     std::size_t cached_{0};          // guarded by cache_lock_
     bool is_cache_open_{true};       // guarded by cache_lock_

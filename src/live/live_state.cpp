@@ -2,6 +2,7 @@
 #include "live/live_state.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace memwatch {
 inline namespace v1 {
@@ -153,6 +154,48 @@ void live_state::insert(const record& r, std::uint64_t& random_state) noexcept {
 bool live_state::remove(block_key key, std::uint16_t thread, std::uint64_t time_ns) noexcept {
     live_observer observer(*this, thread, time_ns);
     return live_.remove(key, observer);
+}
+
+// Takes an entry out without counting it.
+class silent_observer {
+public:
+    explicit silent_observer(live_observer& thinning) noexcept : thinning_(thinning) {}
+    void born(const live_entry&) noexcept {}
+    void died(const live_entry& e) noexcept { taken = e; }
+    void displaced(const live_entry& e) noexcept { thinning_.displaced(e); }
+    void reweighed(const live_entry& e, std::uint64_t before, std::uint64_t after, bool is_kept) noexcept {
+        thinning_.reweighed(e, before, after, is_kept);
+    }
+    void interval_changed(std::uint64_t before, std::uint64_t after) noexcept { thinning_.interval_changed(before, after); }
+
+    live_entry taken{};
+
+private:
+    live_observer& thinning_;
+};
+
+bool live_state::hold(block_key key, held_block& held) noexcept {
+    live_observer counting(*this, 0, 0);
+    silent_observer observer(counting);
+    if (!live_.remove(key, observer)) { return false; }
+    static_assert(sizeof held.bytes == sizeof(live_entry));
+    std::memcpy(held.bytes, &observer.taken, sizeof held.bytes);
+    return true;
+}
+
+void live_state::settle(const held_block& held, std::uint16_t thread, std::uint64_t time_ns) noexcept {
+    live_entry entry;
+    std::memcpy(&entry, held.bytes, sizeof entry);
+    live_observer(*this, thread, time_ns).died(entry);
+}
+
+void live_state::restore(const held_block& held, std::uint64_t& random_state) noexcept {
+    live_entry entry;
+    std::memcpy(&entry, held.bytes, sizeof entry);
+    live_observer counting(*this, entry.thread, entry.birth_ns);
+    silent_observer observer(counting);
+    const live_table::outcome outcome = live_.insert(entry, random_state, observer);
+    if (outcome == live_table::outcome::thinned_out || outcome == live_table::outcome::full) { counting.died(entry); }
 }
 
 void live_state::add_self_bytes(std::vector<named_value>& into) {

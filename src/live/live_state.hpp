@@ -51,6 +51,12 @@ public:
     void insert(const record& r, std::uint64_t& random_state) noexcept;
     bool remove(block_key key, std::uint16_t thread, std::uint64_t time_ns) noexcept;
 
+    // remove() in two steps, for a block whose realloc may fail: nothing is counted before settle(). A restored block is
+    // as it was, unless its shard was thinned meanwhile.
+    bool hold(block_key key, held_block& held) noexcept;
+    void settle(const held_block& held, std::uint16_t thread, std::uint64_t time_ns) noexcept;
+    void restore(const held_block& held, std::uint64_t& random_state) noexcept;
+
     [[nodiscard]] thread_table& threads() noexcept { return threads_; }
 
     enum class detail { summary, records };

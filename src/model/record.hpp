@@ -35,5 +35,10 @@ struct record {
     std::string_view type;
 };
 
+// A record taken out of the live table for the time of a realloc. Opaque outside of live/.
+struct held_block {
+    alignas(8) unsigned char bytes[64];
+};
+
 }  // namespace v1
 }  // namespace memwatch

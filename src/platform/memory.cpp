@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <fstream>
 #include <string_view>
 
@@ -19,6 +20,22 @@ void* reserve_memory(std::size_t bytes) noexcept {
     void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     errno = saved_errno;
     return memory == MAP_FAILED ? nullptr : memory;
+}
+
+void zero_pages(void* memory, std::size_t bytes) noexcept {
+    const int saved_errno = errno;
+    static const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+    const auto begin = reinterpret_cast<std::uintptr_t>(memory);
+    const std::uintptr_t first = (begin + page - 1) / page * page;
+    const std::uintptr_t last = (begin + bytes) / page * page;
+    // Locked memory keeps its pages (EINVAL): then it is written, as calloc would have done.
+    if (last > first && madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED) == 0) {
+        std::memset(memory, 0, first - begin);
+        std::memset(reinterpret_cast<void*>(last), 0, begin + bytes - last);
+    } else {
+        std::memset(memory, 0, bytes);
+    }
+    errno = saved_errno;
 }
 
 std::uint64_t resident_bytes() noexcept {

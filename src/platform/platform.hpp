@@ -24,6 +24,8 @@ namespace platform {
 // --- memory
 // Zeroed, lazily backed, never given back; null when the kernel refuses. [hook]
 [[nodiscard]] void* reserve_memory(std::size_t bytes) noexcept;
+// Makes private anonymous memory read as zero without touching whole pages of it. [hook]
+void zero_pages(void* memory, std::size_t bytes) noexcept;
 [[nodiscard]] std::uint64_t resident_bytes() noexcept;  // of this process, 0 = unknown
 // The tightest memory limit of this process' cgroup and its ancestors (v2 memory.max, v1 memory.limit_in_bytes); 0 = none.
 // `root` is where cgroupfs is mounted; tests pass a fixture tree.

@@ -185,7 +185,7 @@ __attribute__((no_sanitize("address", "thread"))) void follow_chain(captured_sta
     const base_frame_set::span near_base = base_frames.around();
     std::uint32_t depth = 0;
     stack.is_truncated = true;
-    while (depth < max_depth && frame % 8 == 0 && frame >= bounds.begin && frame + record_bytes <= bounds.end) {
+    while (depth < max_depth && frame % 8 == 0 && frame >= bounds.begin && frame < bounds.end - record_bytes) {
         const auto* const record = reinterpret_cast<const std::uint64_t*>(frame);
         const std::uint64_t return_address = record[1];
         if (return_address < 4096) { break; }

@@ -24,9 +24,11 @@ void before_fork() {
     state.capture.tags.names_lock().lock();
     state.capture.routes.lock().lock();
     state.capture.edges.lock().lock();
+    state.capture.heap_edges.lock().lock();
 }
 
 void release_locks(process_state& state) {
+    state.capture.heap_edges.lock().unlock();
     state.capture.edges.lock().unlock();
     state.capture.routes.lock().unlock();
     state.capture.tags.names_lock().unlock();
@@ -64,9 +66,13 @@ void after_fork_in_child() {
 
 process_state& make_process_state() {
     alignas(process_state) static unsigned char storage[sizeof(process_state)];
+    // Under an interposed malloc, whatever allocates in here comes back to a countdown of 0 and would ask for the state again.
+    const std::uint64_t countdown = detail::this_thread.countdown;
+    detail::this_thread.countdown = 1ULL << 62U;
     auto* const state = new (storage) process_state;
     state->pools.set_misuse_listener(&log_pool_misuse);
     platform::on_fork(&before_fork, &after_fork_in_parent, &after_fork_in_child);
+    detail::this_thread.countdown = countdown;
     return *state;
 }
 

@@ -29,6 +29,15 @@ void insert_into_live(void* live, const record& r, std::uint64_t& random_state) 
 bool remove_from_live(void* live, block_key key, std::uint16_t thread, std::uint64_t time_ns) noexcept {
     return static_cast<live_state*>(live)->remove(key, thread, time_ns);
 }
+bool hold_in_live(void* live, block_key key, held_block& held) noexcept {
+    return static_cast<live_state*>(live)->hold(key, held);
+}
+void settle_in_live(void* live, const held_block& held, std::uint16_t thread, std::uint64_t time_ns) noexcept {
+    static_cast<live_state*>(live)->settle(held, thread, time_ns);
+}
+void restore_in_live(void* live, const held_block& held, std::uint64_t& random_state) noexcept {
+    static_cast<live_state*>(live)->restore(held, random_state);
+}
 std::uint16_t register_thread(void* live, std::uint32_t tid, const char* name) noexcept {
     return static_cast<live_state*>(live)->threads().add(tid, name);
 }
@@ -64,7 +73,9 @@ live_state* build_live(process_state& state, const options& chosen) {
     alignas(live_state) static unsigned char storage[sizeof(live_state)];  // one a process, as its owner
     auto* const live = new (storage) live_state(tables, sizes, state.capture.losses);
     static record_sink sink{};
-    sink = {live, &insert_into_live, &remove_from_live, &register_thread, &retire_thread};
+    sink = {
+        live,          &insert_into_live, &remove_from_live, &hold_in_live, &settle_in_live, &restore_in_live, &register_thread,
+        &retire_thread};
     // release: pairs with the acquire in recorder.cpp's sink_of().
     state.capture.sink.store(&sink, std::memory_order_release);
     // release: pairs with the acquire in freeze and fork.
@@ -179,8 +190,8 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
         frozen.pools = state.pools.totals();
         freeze_losses(state.capture.losses, frozen);
         frozen.self_bytes.push_back({"tag_rows", state.capture.tags.self_bytes()});
-        frozen.self_bytes.push_back({"edge_map", state.capture.edges.self_bytes()});
-        frozen.self_bytes.push_back({"edge_waste", state.capture.edges.waste_bytes()});
+        frozen.self_bytes.push_back({"edge_map", state.capture.edges.self_bytes() + state.capture.heap_edges.self_bytes()});
+        frozen.self_bytes.push_back({"edge_waste", state.capture.edge_waste.waste_bytes()});
         frozen.self_bytes.push_back({"symbol_cache", state.symbols.cached_bytes()});
         return frozen;
     } catch (const std::bad_alloc&) { return fail(error_code::unavailable, "not enough memory for a snapshot"); }

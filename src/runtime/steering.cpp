@@ -26,10 +26,11 @@ void set_switches(process_state& state, preset_option now, std::uint64_t interva
     if (now != preset_option::off) {
         // relaxed: a setting; the release store below publishes it to who was off, others may see it at any time.
         capture.interval_bytes.store(interval, std::memory_order_relaxed);
-        capture.edges.limit_waste(state.session.effective.budget_bytes / 2, interval);
+        capture.edge_waste.limit_waste(state.session.effective.budget_bytes / 2, interval);
         if (live != nullptr) { live->configure(interval, &raise_interval); }
     }
     capture.edges.open_cache(now != preset_option::off);
+    capture.heap_edges.open_cache(now != preset_option::off);
     // release: pairs with the acquire in take_sample().
     capture.is_sampling.store(now != preset_option::off && live != nullptr, std::memory_order_release);
     capture.preset.store(now, std::memory_order_relaxed);  // relaxed: read under `steering`, or as a figure

@@ -88,6 +88,7 @@ inline void tracked_allocator<Type>::deallocate(Type* block, std::size_t count) 
 
 template <class Type>
 inline void* tracked_allocator<Type>::plain_allocate(std::size_t bytes) {
+    const detail::covered_scope covered;
     if constexpr (is_over_aligned) {
         return ::operator new (bytes, std::align_val_t{alignof(Type)});
     } else {

@@ -50,10 +50,11 @@ struct thread_row {
 };
 
 struct alignas(64) thread_block {
-    std::uint64_t countdown;       // bytes until the next sample
-    thread_row* row;               // this thread's own counters; null = none leased
-    std::uint64_t interval_bytes;  // R that `countdown` was drawn with
-    std::uint64_t random_state;    // xorshift64*; 0 = not seeded
+    std::uint64_t countdown;            // bytes until the next sample
+    thread_row* row;                    // this thread's own counters; null = none leased
+    std::uint64_t interval_bytes : 56;  // R that `countdown` was drawn with
+    std::uint64_t is_covered : 8;       // 1 while a tracked allocator fetches memory: an interposed malloc leaves it alone
+    std::uint64_t random_state;         // xorshift64*; 0 = not seeded
     trace_context context;
 };
 static_assert(sizeof(thread_block) == 64);
@@ -63,6 +64,16 @@ namespace detail {
 // Initial-exec: one load of an offset, no call; costs 64 bytes of the static TLS surplus when the library is dlopened.
 // __thread rather than thread_local: no wrapper function stands between us and the variable.
 extern MEMWATCH_API __attribute__((tls_model("initial-exec"))) __thread thread_block this_thread;
+
+// While a door fetches memory for a block that it counts itself. Where malloc is interposed the same bytes pass by a second
+// time; they would be in the totals twice. One store to begin and one to end.
+class covered_scope {
+public:
+    covered_scope() noexcept { this_thread.is_covered = 1; }
+    ~covered_scope() { this_thread.is_covered = 0; }
+    covered_scope(const covered_scope&) = delete;
+    covered_scope& operator=(const covered_scope&) = delete;
+};
 
 }  // namespace detail
 }  // namespace v1

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// For the preload object: the real allocator is the next one in the symbol search order.
+#include <dlfcn.h>
+#include <malloc.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "interpose/real_allocator.hpp"
+
+namespace memwatch::interpose {
+namespace {
+
+// The object a symbol was found in, and the symbol.
+struct definition {
+    void* address{};
+    const void* object{};
+    const char* path{""};
+};
+
+definition next(const char* symbol) noexcept {
+    definition found;
+    found.address = dlsym(RTLD_NEXT, symbol);
+    Dl_info info{};
+    if (found.address != nullptr && dladdr(found.address, &info) != 0) {
+        found.object = info.dli_fbase;
+        found.path = info.dli_fname;
+    }
+    return found;
+}
+
+// The next definition of `symbol`, if it is in the same object as malloc.
+template <class Function>
+Function of_same_object(const definition& malloc_, const char* symbol) noexcept {
+    const definition found = next(symbol);
+    return found.object == malloc_.object ? reinterpret_cast<Function>(found.address) : nullptr;
+}
+
+const char* name_of(const definition& malloc_) noexcept {
+    const char* const slash = std::strrchr(malloc_.path, '/');
+    const char* const file = slash != nullptr ? slash + 1 : malloc_.path;
+    if (std::strstr(file, "jemalloc") != nullptr) { return "jemalloc"; }
+    if (std::strstr(file, "tcmalloc") != nullptr) { return "tcmalloc"; }
+    if (std::strstr(file, "mimalloc") != nullptr) { return "mimalloc"; }
+    if (std::strncmp(file, "libc.so", 7) == 0 || std::strncmp(file, "libc-", 5) == 0) { return "glibc"; }
+    // Linked into something else: told by what only they export.
+    if (of_same_object<void*>(malloc_, "mallctl") != nullptr) { return "jemalloc"; }
+    if (of_same_object<void*>(malloc_, "tc_version") != nullptr) { return "tcmalloc"; }
+    if (of_same_object<void*>(malloc_, "mi_version") != nullptr) { return "mimalloc"; }
+    return "unknown";
+}
+
+real_allocator found;
+
+// --- where the allocator lacks a function, it is made of those it has
+
+void* aligned_by_posix_memalign(std::size_t alignment, std::size_t bytes) noexcept {
+    static const auto function = reinterpret_cast<int (*)(void**, std::size_t, std::size_t)>(dlsym(RTLD_NEXT, "posix_memalign"));
+    void* block = nullptr;
+    if (function == nullptr || function(&block, alignment < sizeof(void*) ? sizeof(void*) : alignment, bytes) != 0) {
+        errno = ENOMEM;
+        return nullptr;
+    }
+    return block;
+}
+
+std::size_t usable_unknown(void*) noexcept { return 0; }
+
+void release_ignoring_size(void* block, std::size_t) noexcept { found.heap.release(block); }
+
+void (*sdallocx)(void*, std::size_t, int);
+void release_by_sdallocx(void* block, std::size_t bytes) noexcept {
+    if (block != nullptr) { sdallocx(block, bytes, 0); }
+}
+
+using sized_release = void (*)(void*, std::size_t) noexcept;
+
+// mimalloc's sized free only asserts; glibc has none.
+sized_release find_sized(const definition& malloc_) noexcept {
+    if (auto* const tcmalloc = of_same_object<sized_release>(malloc_, "tc_free_sized"); tcmalloc != nullptr) { return tcmalloc; }
+    sdallocx = of_same_object<void (*)(void*, std::size_t, int)>(malloc_, "sdallocx");
+    return sdallocx != nullptr ? &release_by_sdallocx : &release_ignoring_size;
+}
+
+}  // namespace
+
+real_allocator find_real_allocator() noexcept {
+    const int saved_errno = errno;
+    const definition malloc_ = next("malloc");
+    heap_functions& heap = found.heap;
+    heap.allocate = reinterpret_cast<decltype(heap.allocate)>(malloc_.address);
+    heap.release = of_same_object<decltype(heap.release)>(malloc_, "free");
+    heap.allocate_zeroed = of_same_object<decltype(heap.allocate_zeroed)>(malloc_, "calloc");
+    heap.reallocate = of_same_object<decltype(heap.reallocate)>(malloc_, "realloc");
+    heap.allocate_aligned = of_same_object<decltype(heap.allocate_aligned)>(malloc_, "memalign");
+    heap.usable_bytes = of_same_object<decltype(heap.usable_bytes)>(malloc_, "malloc_usable_size");
+    if (heap.allocate_aligned == nullptr) { heap.allocate_aligned = &aligned_by_posix_memalign; }
+    if (heap.usable_bytes == nullptr) { heap.usable_bytes = &usable_unknown; }
+    found.release_sized = find_sized(malloc_);
+    found.name = name_of(malloc_);
+    found.path = malloc_.path;
+    errno = saved_errno;
+    return found;
+}
+
+void* find_foreign_operator(const real_allocator& real, const char* mangled_name) noexcept {
+    const definition next_one = next(mangled_name);
+    if (next_one.address == nullptr || std::strcmp(next_one.path, real.path) == 0) { return nullptr; }
+    const bool is_runtime =
+        std::strstr(next_one.path, "/libstdc++.so") != nullptr || std::strstr(next_one.path, "/libc++") != nullptr;
+    return is_runtime ? nullptr : next_one.address;
+}
+
+}  // namespace memwatch::interpose

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The allocator that really owns the heap: glibc, jemalloc, tcmalloc, mimalloc or one we do not know. Found once, as what would
+// be called if we were not here, and always whole: a free of one allocator and a malloc of another never meet.
+
+#include <cstddef>
+
+#include "capture/heap_block.hpp"
+
+namespace memwatch::interpose {
+
+struct real_allocator {
+    heap_functions heap;
+    // Deallocation that is told the size, where the allocator has one that uses it; else `heap.release` in disguise.
+    void (*release_sized)(void* block, std::size_t bytes) noexcept;
+    const char* name;  // "glibc", "jemalloc", "tcmalloc", "mimalloc", "unknown"
+    const char* path;  // of the object that holds it
+};
+
+// Looks the functions up behind this object in the symbol search order. Allocates nothing itself; what the dynamic linker
+// allocates meanwhile comes from the bootstrap arena. Call once.
+[[nodiscard]] real_allocator find_real_allocator() noexcept;
+
+// The next definition of an operator new or delete behind this object, if it is a program's own: neither the C++ runtime's nor
+// the allocator's. Such a one is called instead of the allocator. Null: none.
+[[nodiscard]] void* find_foreign_operator(const real_allocator& real, const char* mangled_name) noexcept;
+
+}  // namespace memwatch::interpose
