@@ -65,7 +65,8 @@ bool edge_map::contains(const void* address) const noexcept {
     const std::uint64_t page = page_of(address);
     const word* const words = leaf(page);
     // relaxed: as in set().
-    return words != nullptr && (words[page % pages_per_leaf / bits_per_word].load(std::memory_order_relaxed) & bit_of(page)) != 0;
+    return words != nullptr &&
+           (words[page % pages_per_leaf / bits_per_word].load(std::memory_order_relaxed) & bit_of(page)) != 0;
 }
 
 void* edge_map::take_cached() noexcept {

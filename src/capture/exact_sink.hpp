@@ -21,8 +21,8 @@ namespace memwatch {
 inline namespace v1 {
 
 // `entry`: the stack pointer as it was when the outermost allocation function was entered (*entry = return address into the
-// program); `frame_pointer`: that register at the same moment. Returns the record's index (> 0), or 0: the block is not recorded
-// (the session is not in full mode, or its budget is used up) and is an ordinary one.
+// program); `frame_pointer`: that register at the same moment. Returns the record's index (> 0), or 0: the block is not
+// recorded (the session is not in full mode, or its budget is used up) and is an ordinary one.
 [[nodiscard]] MEMWATCH_API std::uint32_t exact_birth(const void* block, std::size_t bytes, const void* entry,
                                                      std::uint64_t frame_pointer) noexcept;
 

@@ -148,20 +148,20 @@ bool record_free(const void* address, tag_id owner) noexcept {
 bool hold_record(const void* address, tag_id owner, held_block& held) noexcept {
     const record_sink* const sink = sink_of(process_capture());
     if (sink == nullptr) { return false; }
-    const recording_scope guard;
+    const own_work guard;
     return sink->hold(sink->context, make_block_key(address, owner), held);
 }
 
 void settle_record(const held_block& held) noexcept {
     const capture_state& state = process_capture();
     const record_sink* const sink = sink_of(state);
-    const recording_scope guard;
+    const own_work guard;
     sink->settle(sink->context, held, thread_index(*sink), state.now_ns());
 }
 
 void restore_record(const held_block& held) noexcept {
     const record_sink* const sink = sink_of(process_capture());
-    const recording_scope guard;
+    const own_work guard;
     sink->restore(sink->context, held, this_thread.random_state);
 }
 

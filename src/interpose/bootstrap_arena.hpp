@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Memory for the moment in which we look for the real allocator and the dynamic linker allocates. Blocks start at page edges, so
-// the test that finds samples on free finds these too; they are never given back. In practice glibc asks for none.
+// Memory for the moment in which we look for the real allocator and the dynamic linker allocates. Blocks start at page edges,
+// so the test that finds samples on free finds these too; they are never given back. In practice glibc asks for none.
 
 #include <cstddef>
 #include <cstdint>

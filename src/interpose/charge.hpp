@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The one test on an allocation: takes its bytes from the thread's countdown. As capture's countdown_borrows, but subtracting in
-// memory: two instructions where gcc 12 makes five of the portable form.
+// The one test on an allocation: takes its bytes from the thread's countdown. As capture's countdown_borrows, but subtracting
+// in memory: two instructions where gcc 12 makes five of the portable form.
 
 #include <cstddef>
 

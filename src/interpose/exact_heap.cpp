@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "interpose/exact_heap.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 
 #include <memwatch/capture/thread_block.hpp>
 #include "capture/exact_sink.hpp"
+#include "capture/own_work.hpp"
 #include "interpose/targets.hpp"
 
 namespace memwatch::interpose {
 namespace {
 
-bool is_full = false;
-bool was_ever_full = false;
+std::atomic<bool> is_full{false};
+std::atomic<bool> was_ever_full{false};
 
 // In the block's last 8 usable bytes. `check` makes a stale or foreign word here cost a comparison and not a look at a record;
 // what decides is the record itself.
@@ -50,12 +52,13 @@ struct entry_point {
     const void* stack_pointer;  // points at the return address
     std::uint64_t frame_pointer;
 };
-#define MEMWATCH_ENTRY_POINT()                                                                                       \
-    entry_point {                                                                                                    \
-        static_cast<char*>(__builtin_frame_address(0)) + sizeof(void*), *static_cast<std::uint64_t*>(__builtin_frame_address(0)) \
+#define MEMWATCH_ENTRY_POINT()                                          \
+    entry_point {                                                       \
+        static_cast<char*>(__builtin_frame_address(0)) + sizeof(void*), \
+            *static_cast<std::uint64_t*>(__builtin_frame_address(0))    \
     }
 
-bool records_this_thread() noexcept { return !is_parked() && detail::this_thread.is_covered == 0; }
+bool records_this_thread() noexcept { return !detail::own_work::is_running() && detail::this_thread.is_covered == 0; }
 
 void* born(void* block, std::size_t bytes, const entry_point& entry) noexcept {
     if (__builtin_expect(block != nullptr, 1)) {
@@ -76,7 +79,9 @@ void* exact_allocate(std::size_t bytes) noexcept {
 
 void* exact_allocate_zeroed(std::size_t count, std::size_t bytes) noexcept {
     std::size_t total = 0;
-    if (!records_this_thread() || __builtin_mul_overflow(count, bytes, &total)) { return real.heap.allocate_zeroed(count, bytes); }
+    if (!records_this_thread() || __builtin_mul_overflow(count, bytes, &total)) {
+        return real.heap.allocate_zeroed(count, bytes);
+    }
     return born(real.heap.allocate_zeroed(1, with_tail(total)), total, MEMWATCH_ENTRY_POINT());
 }
 
@@ -105,7 +110,8 @@ void* exact_reallocate(void* block, std::size_t bytes) noexcept {
     const bool is_recording = records_this_thread();
     const std::uint32_t index = block == nullptr ? 0 : read_tail(block);
     if (index != 0) { write_tail(block, 0); }
-    void* const result = real.heap.reallocate(block, is_recording && (bytes != 0 || block == nullptr) ? with_tail(bytes) : bytes);
+    void* const result =
+        real.heap.reallocate(block, is_recording && (bytes != 0 || block == nullptr) ? with_tail(bytes) : bytes);
     if (result == nullptr && bytes != 0) {
         if (index != 0) { write_tail(block, index); }
         return nullptr;
@@ -122,24 +128,23 @@ std::size_t exact_usable_bytes(void* block) noexcept {
 
 }  // namespace
 
-bool is_exact() noexcept { return __atomic_load_n(&is_full, __ATOMIC_RELAXED); }
-
-bool has_been_exact() noexcept { return was_ever_full; }
+// relaxed, all: the targets decide; these only help to choose, and are set before the first block they speak of.
+bool is_exact() noexcept { return is_full.load(std::memory_order_relaxed); }
+bool has_been_exact() noexcept { return was_ever_full.load(std::memory_order_relaxed); }  // relaxed: as above
 
 void enter_full_mode() noexcept {
     resolve();
-    if (real.heap.usable_bytes == nullptr) { return; }
-    was_ever_full = true;
     nonce = exact_handle_check();
-    __atomic_store_n(&is_full, true, __ATOMIC_RELAXED);
+    was_ever_full.store(true, std::memory_order_relaxed);  // relaxed: as above
+    is_full.store(true, std::memory_order_relaxed);        // relaxed: as above
     put_in_place({&exact_allocate, &exact_release, &exact_release_sized, &exact_allocate_zeroed, &exact_reallocate,
                   &exact_allocate_aligned, &exact_usable_bytes});
 }
 
 void leave_full_mode() noexcept {
     if (!is_exact()) { return; }
-    put_in_place(sampled_targets(!was_ever_full));
-    __atomic_store_n(&is_full, false, __ATOMIC_RELAXED);
+    put_in_place(sampled_targets(!has_been_exact()));
+    is_full.store(false, std::memory_order_relaxed);  // relaxed: as above
 }
 
 }  // namespace memwatch::interpose

@@ -50,7 +50,9 @@ MEMWATCH_ENTRY void free(void* block) noexcept {
 
 MEMWATCH_ENTRY void* calloc(std::size_t count, std::size_t bytes) noexcept {
     std::size_t total = 0;
-    if (__builtin_expect(!__builtin_mul_overflow(count, bytes, &total) && charge(total), 0)) { return sampled_calloc(total, __builtin_return_address(0)); }
+    if (__builtin_expect(!__builtin_mul_overflow(count, bytes, &total) && charge(total), 0)) {
+        return sampled_calloc(total, __builtin_return_address(0));
+    }
     return targets.allocate_zeroed(count, bytes);
 }
 
@@ -83,8 +85,8 @@ MEMWATCH_ENTRY void* aligned_alloc(std::size_t alignment, std::size_t bytes) noe
 MEMWATCH_ENTRY int posix_memalign(void** into, std::size_t alignment, std::size_t bytes) noexcept {
     if (alignment % sizeof(void*) != 0 || alignment == 0 || (alignment & (alignment - 1)) != 0) { return EINVAL; }
     const int saved_errno = errno;
-    void* const block =
-        __builtin_expect(charge(bytes), 0) ? sampled_memalign(alignment, bytes, __builtin_return_address(0)) : targets.allocate_aligned(alignment, bytes);
+    void* const block = __builtin_expect(charge(bytes), 0) ? sampled_memalign(alignment, bytes, __builtin_return_address(0))
+                                                           : targets.allocate_aligned(alignment, bytes);
     errno = saved_errno;
     if (block == nullptr) { return ENOMEM; }
     *into = block;

@@ -56,7 +56,8 @@ real_allocator found;
 // --- where the allocator lacks a function, it is made of those it has
 
 void* aligned_by_posix_memalign(std::size_t alignment, std::size_t bytes) noexcept {
-    static const auto function = reinterpret_cast<int (*)(void**, std::size_t, std::size_t)>(dlsym(RTLD_NEXT, "posix_memalign"));
+    static const auto function =
+        reinterpret_cast<int (*)(void**, std::size_t, std::size_t)>(dlsym(RTLD_NEXT, "posix_memalign"));
     void* block = nullptr;
     if (function == nullptr || function(&block, alignment < sizeof(void*) ? sizeof(void*) : alignment, bytes) != 0) {
         errno = ENOMEM;
@@ -78,7 +79,9 @@ using sized_release = void (*)(void*, std::size_t) noexcept;
 
 // mimalloc's sized free only asserts; glibc has none.
 sized_release find_sized(const definition& malloc_) noexcept {
-    if (auto* const tcmalloc = of_same_object<sized_release>(malloc_, "tc_free_sized"); tcmalloc != nullptr) { return tcmalloc; }
+    if (auto* const tcmalloc = of_same_object<sized_release>(malloc_, "tc_free_sized"); tcmalloc != nullptr) {
+        return tcmalloc;
+    }
     sdallocx = of_same_object<void (*)(void*, std::size_t, int)>(malloc_, "sdallocx");
     return sdallocx != nullptr ? &release_by_sdallocx : &release_ignoring_size;
 }

@@ -40,8 +40,8 @@ void* first_allocate_aligned(std::size_t alignment, std::size_t bytes) {
 
 }  // namespace
 
-constinit operator_targets operators{&first_allocate, &first_release, &first_release_sized, &first_allocate_aligned,
-                                     &first_release,  false};
+constinit operator_targets operators{&first_allocate,         &first_release, &first_release_sized,
+                                     &first_allocate_aligned, &first_release, false};
 
 void find_operators() noexcept {
     void* const allocate = find_foreign_operator(real, "_Znwm");
@@ -61,6 +61,7 @@ void find_operators() noexcept {
 }
 
 void put_operators_in_place(const heap_targets& wanted) noexcept {
+    // relaxed: as in put_in_place().
     const auto swap = [](auto& target, auto function) { __atomic_store_n(&target, function, __ATOMIC_RELAXED); };
     const bool has_plain = foreign.allocate != nullptr;
     const bool has_aligned = foreign.allocate_aligned != nullptr;

@@ -6,8 +6,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include <memwatch/capture/thread_block.hpp>
-
 namespace memwatch::interpose {
 namespace {
 
@@ -48,8 +46,8 @@ std::size_t first_usable_bytes(void* block) noexcept {
 
 }  // namespace
 
-constinit heap_targets targets{&first_allocate,         &first_release,    &first_release_sized, &first_allocate_zeroed,
-                               &first_reallocate,       &first_allocate_aligned, &first_usable_bytes};
+constinit heap_targets targets{&first_allocate,   &first_release,          &first_release_sized, &first_allocate_zeroed,
+                               &first_reallocate, &first_allocate_aligned, &first_usable_bytes};
 constinit real_allocator real{};
 constinit bootstrap_arena bootstrap{};
 
@@ -64,6 +62,7 @@ void resolve() noexcept {
 }
 
 void put_in_place(const heap_targets& wanted) noexcept {
+    // relaxed: old and new functions are both right for any block, and everything they use was there before.
     const auto swap = [](auto& target, auto function) { __atomic_store_n(&target, function, __ATOMIC_RELAXED); };
     swap(targets.usable_bytes, wanted.usable_bytes);
     swap(targets.release, wanted.release);
@@ -77,17 +76,11 @@ void put_in_place(const heap_targets& wanted) noexcept {
 
 heap_targets sampled_targets(bool trusts_sizes) noexcept {
     const auto release_unsized = [](void* block, std::size_t) noexcept { real.heap.release(block); };
-    return {real.heap.allocate,
-            real.heap.release,
-            trusts_sizes ? real.release_sized : release_unsized,
-            real.heap.allocate_zeroed,
-            real.heap.reallocate,
-            real.heap.allocate_aligned,
+    return {real.heap.allocate,        real.heap.release,    trusts_sizes ? real.release_sized : release_unsized,
+            real.heap.allocate_zeroed, real.heap.reallocate, real.heap.allocate_aligned,
             real.heap.usable_bytes};
 }
 
 bool is_resolved() noexcept { return has_resolved; }
-
-bool is_parked() noexcept { return detail::this_thread.countdown >= 1ULL << 61U; }
 
 }  // namespace memwatch::interpose

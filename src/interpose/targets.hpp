@@ -28,7 +28,7 @@ struct heap_targets {
 };
 
 [[gnu::visibility("hidden")]] extern heap_targets targets;
-[[gnu::visibility("hidden")]] extern real_allocator real;       // valid after resolve()
+[[gnu::visibility("hidden")]] extern real_allocator real;  // valid after resolve()
 [[gnu::visibility("hidden")]] extern bootstrap_arena bootstrap;
 
 // Finds the real allocator and puts it in place, once. Any number of calls, also from within itself.
@@ -40,9 +40,6 @@ void put_in_place(const heap_targets& wanted) noexcept;
 // The real allocator's functions as targets. After full mode was ever on, blocks may be larger than their owners know, so that
 // sized deallocation must not be believed: `trusts_sizes` false.
 [[nodiscard]] heap_targets sampled_targets(bool trusts_sizes) noexcept;
-
-// This thread's allocations are memwatch's own, or it is inside a hook: neither sampled nor recorded.
-[[nodiscard]] bool is_parked() noexcept;
 
 [[nodiscard]] bool is_resolved() noexcept;
 

@@ -3,6 +3,7 @@
 
 #include <new>
 
+#include "capture/own_work.hpp"
 #include "platform/platform.hpp"
 #include "runtime/misuse_log.hpp"
 #include "runtime/session_id.hpp"
@@ -67,12 +68,10 @@ void after_fork_in_child() {
 process_state& make_process_state() {
     alignas(process_state) static unsigned char storage[sizeof(process_state)];
     // Under an interposed malloc, whatever allocates in here comes back to a countdown of 0 and would ask for the state again.
-    const std::uint64_t countdown = detail::this_thread.countdown;
-    detail::this_thread.countdown = 1ULL << 62U;
+    const detail::own_work guard;
     auto* const state = new (storage) process_state;
     state->pools.set_misuse_listener(&log_pool_misuse);
     platform::on_fork(&before_fork, &after_fork_in_parent, &after_fork_in_child);
-    detail::this_thread.countdown = countdown;
     return *state;
 }
 
