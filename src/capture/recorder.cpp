@@ -59,11 +59,10 @@ platform::address_range bounds_of_this_stack() noexcept {
     return {row->stack_begin, row->stack_end};
 }
 
-// By rules, which see functions without a frame pointer too; where those end - code without unwind tables, or with tables that
-// say what a rule can't - the DWARF unwinder takes the whole stack.
+// By rules, which see functions without a frame pointer too; where they lack one, the DWARF unwinder takes the whole stack.
 void walk_automatically(capture_state& state, platform::captured_stack& stack, const platform::walk_start& start) noexcept {
-    platform::walk_by_rules(stack, nullptr, platform::max_stack_depth, start.entry, start.frame_pointer);
-    if (!stack.is_truncated || stack.depth == platform::max_stack_depth) { return; }
+    const auto end = platform::walk_by_rules(stack, nullptr, platform::max_stack_depth, start.entry, start.frame_pointer);
+    if (end != platform::walk_end::no_rule) { return; }
     state.losses.count(degradation::unwinder_fallback);
     platform::unwind_dwarf(stack, platform::max_stack_depth);
 }

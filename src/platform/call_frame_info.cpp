@@ -484,17 +484,20 @@ unwind_rule as_rule(const unwind_image& image, const common_entry& common, const
     return rule;
 }
 
-// The address of the entry whose function may hold `pc`: the last of the sorted table that begins at or below it. 0 = none.
-std::uint64_t find_entry(const unwind_image& image, std::uint64_t header, std::uint64_t pc) noexcept {
+constexpr unwind_rule no_function{unwind_rule::way::no_function};
+
+// The address of the entry whose function may hold `pc`: the last of the sorted table that begins at or below it. False: the
+// table can't be read. `entry` = 0: there is none.
+bool find_entry(const unwind_image& image, std::uint64_t header, std::uint64_t pc, std::uint64_t& entry) noexcept {
     image_reader reader(image, header);
     const auto version = reader.read<std::uint8_t>();
     const unsigned frames_encoding = reader.read<std::uint8_t>();
     const unsigned count_encoding = reader.read<std::uint8_t>();
     const unsigned table_encoding = reader.read<std::uint8_t>();
-    if (version != 1 || count_encoding != pointer::udata4 || table_encoding != pointer::table_of_sdata4) { return 0; }
+    if (version != 1 || count_encoding != pointer::udata4 || table_encoding != pointer::table_of_sdata4) { return false; }
     static_cast<void>(reader.read_pointer(frames_encoding & pointer::format));
     const std::uint64_t count = reader.read<std::uint32_t>();
-    if (reader.has_failed() || count > reader.remaining() / 8) { return 0; }
+    if (reader.has_failed() || count > reader.remaining() / 8) { return false; }
     const std::uint8_t* const table = image.bytes + (reader.address() - image.address);
     const auto number_at = [&](std::uint64_t i, std::size_t half) {
         std::int32_t value = 0;
@@ -511,14 +514,16 @@ std::uint64_t find_entry(const unwind_image& image, std::uint64_t header, std::u
             high = middle;
         }
     }
-    return low == 0 ? 0 : number_at(low - 1, 1);
+    entry = low == 0 ? 0 : number_at(low - 1, 1);
+    return true;
 }
 
 }  // namespace
 
 unwind_rule find_unwind_rule(const unwind_image& image, std::uint64_t header, std::uint64_t pc) noexcept {
-    const std::uint64_t entry = find_entry(image, header, pc);
-    if (entry == 0) { return {}; }
+    std::uint64_t entry = 0;
+    if (!find_entry(image, header, pc, entry)) { return {}; }
+    if (entry == 0) { return no_function; }
     image_reader reader(image, entry);
     enter_entry(reader);
     const std::uint64_t id_place = reader.address();
@@ -529,7 +534,8 @@ unwind_rule find_unwind_rule(const unwind_image& image, std::uint64_t header, st
     const std::uint64_t begin = reader.read_pointer(common.encoding);
     const std::uint64_t size = reader.read_pointer(common.encoding & pointer::format);
     if (common.has_augmentation_size) { reader.skip(reader.read_uleb()); }
-    if (common_reader.has_failed() || reader.has_failed() || pc - begin >= size) { return {}; }
+    if (common_reader.has_failed() || reader.has_failed()) { return {}; }
+    if (pc - begin >= size) { return no_function; }
     program p(common, begin, pc);
     if (!p.run(common_reader)) { return {}; }
     p.keep_as_initial();

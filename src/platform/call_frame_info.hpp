@@ -22,6 +22,7 @@ namespace platform {
 struct unwind_rule {
     enum class way : std::uint8_t {
         none,            // no table, a broken one, or one that says something else than the ways below
+        no_function,     // a sound table that knows nothing of this address: no unwinder can go on
         stack_pointer,   // CFA = sp + offset
         frame_pointer,   // CFA = fp + offset
         saved_by_frame,  // CFA = *(fp - offset)

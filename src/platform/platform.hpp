@@ -68,10 +68,17 @@ void walk_frame_pointers(captured_stack& stack, std::uint32_t max_depth, const a
 // stack pointer as it was when the asking function was entered: *entry is the return address into its caller, frames[0].
 // `frame_pointer` is the frame pointer register at that moment. slots[i], unless null, is how many bytes above `entry`
 // frames[i] was read (slots[0] == 0), or no_slot when that has no such number: beyond a signal handler on a stack of its own.
-// Complete (not truncated): the rules said that a thread begins here. [hook]
+// Reads only slots of frames, upwards, below the end of the thread's stack where that is known. On aarch64 this is the chain of
+// frame records. [hook]
+enum class walk_end : std::uint8_t {
+    complete,      // a thread or a fiber begins here; the only end that isn't truncated
+    depth,         // max_depth frames
+    unknown_code,  // a module's code that its unwind tables do not describe: no unwinder can go on
+    no_rule,       // code outside of modules (a JIT's), or tables that say what a rule can't: unwind_dwarf() may know more
+};
 inline constexpr std::uint32_t no_slot = 0xFFFFFFFFU;
-void walk_by_rules(captured_stack& stack, std::uint32_t* slots, std::uint32_t max_depth, const void* entry,
-                   std::uint64_t frame_pointer) noexcept;
+walk_end walk_by_rules(captured_stack& stack, std::uint32_t* slots, std::uint32_t max_depth, const void* entry,
+                       std::uint64_t frame_pointer) noexcept;
 
 // The two arguments above for a walk that begins in the caller of the function that asks, which must have a frame pointer:
 // __builtin_frame_address(0) makes the compiler keep one.

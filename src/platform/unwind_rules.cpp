@@ -125,9 +125,15 @@ __attribute__((no_sanitize("address"))) bool find_module(std::uint64_t pc, modul
     return true;
 }
 
-// What was seen where: 36 bits of the module's first page, 28 bits of what its tables begin with. 0 = free.
+// What was seen where. Two words a module that are written one after the other; who reads them apart forgets once too often.
+struct module_seen {
+    std::atomic<std::uint64_t> mark;  // 36 bits of its first page, 28 bits of what its tables begin with. 0 = free
+    std::atomic<std::uint64_t> end;
+};
 constexpr std::size_t max_modules_seen = 256;
-std::atomic<std::uint64_t> modules_seen[max_modules_seen];
+module_seen modules_seen[max_modules_seen];
+constexpr unsigned page_shift = 12;
+constexpr unsigned mark_shift = 28;
 
 std::uint64_t mark_of(const module& m) noexcept {
     std::uint64_t sum = (m.end - m.start) ^ (m.header << 20U);
@@ -135,27 +141,60 @@ std::uint64_t mark_of(const module& m) noexcept {
     for (std::size_t i = begin; i < begin + 64 && i < m.image.size; ++i) {
         sum = (sum ^ m.image.bytes[i]) * 0x9E3779B97F4A7C15ULL;
     }
-    return m.start >> 12U << 28U | sum >> 36U;
+    return m.start >> page_shift << mark_shift | sum >> (64 - mark_shift);
 }
 
-// True when another module was seen at this one's place.
+// True when one seen before lay where this one lies now; it is not remembered any longer.
+bool drop_overlapping(const module& m, const module_seen& own) noexcept {
+    bool has_dropped = false;
+    for (module_seen& other : modules_seen) {
+        // relaxed, both: a wrong answer costs a walk through tables.
+        const std::uint64_t start = other.mark.load(std::memory_order_relaxed) >> mark_shift << page_shift;
+        const std::uint64_t end = other.end.load(std::memory_order_relaxed);  // relaxed: as above
+        if (&other == &own || start >= m.end || end <= m.start) { continue; }
+        other.end.store(0, std::memory_order_relaxed);  // relaxed: as above
+        has_dropped = true;
+    }
+    return has_dropped;
+}
+
+// True when another module was seen at this one's place. Places are kept for ever and refilled, so that probing ends at the
+// first free one.
 bool has_replaced_another(const module& m) noexcept {
     const std::uint64_t mark = mark_of(m);
     for (std::size_t i = 0; i < max_modules_seen; ++i) {
-        std::atomic<std::uint64_t>& seen = modules_seen[(mark >> 28U) % max_modules_seen ^ i];
-        // relaxed, all: one word; who reads an old one forgets once more than needed.
-        std::uint64_t before = seen.load(std::memory_order_relaxed);
-        if (before == 0 && seen.compare_exchange_strong(before, mark, std::memory_order_relaxed)) { return false; }  // relaxed
-        if (before == mark) { return false; }
-        if (before >> 28U == mark >> 28U) {
-            seen.store(mark, std::memory_order_relaxed);  // relaxed: as above
-            return true;
+        module_seen& seen = modules_seen[((mark >> mark_shift) + i) % max_modules_seen];
+        // relaxed, all: as in drop_overlapping().
+        std::uint64_t before = seen.mark.load(std::memory_order_relaxed);
+        const bool is_known = before == mark && seen.end.load(std::memory_order_relaxed) == m.end;  // relaxed: as above
+        if (is_known) { return false; }
+        const bool is_place_of_its_page = before >> mark_shift == mark >> mark_shift;
+        if (!is_place_of_its_page && (before != 0 || !seen.mark.compare_exchange_strong(
+                                                         before, mark, std::memory_order_relaxed))) {  // relaxed: as above
+            continue;
         }
+        const bool was_another =
+            is_place_of_its_page && before != mark && seen.end.load(std::memory_order_relaxed) != 0;  // relaxed
+        seen.mark.store(mark, std::memory_order_relaxed);                                             // relaxed: as above
+        seen.end.store(m.end, std::memory_order_relaxed);                                             // relaxed: as above
+        return drop_overlapping(m, seen) || was_another;
     }
-    return false;  // more modules than we remember: forget_unwind_rules() has to be called
+    return false;  // more modules than are remembered: forget_unwind_rules() has to be called
 }
 
 // --- a miss
+
+// Of a return address: the call before it decides, which may be the last instruction of its function.
+unwind_rule rule_of(const module& m, std::uint64_t address) noexcept {
+    unwind_rule rule = find_unwind_rule(m.image, m.header, address - 1);
+    // Nothing before it can have called, but a function begins exactly here: somebody put the address on a new stack for the
+    // first function to return to, as makecontext() does.
+    const bool may_be_hand_made = rule.how == unwind_rule::way::no_function;
+    if (may_be_hand_made && find_unwind_rule(m.image, m.header, address).how != unwind_rule::way::no_function) {
+        rule.how = unwind_rule::way::end_of_stack;
+    }
+    return rule;
+}
 
 [[gnu::noinline, gnu::cold]] std::uint64_t look_up(std::uint64_t address) noexcept {
     constexpr std::uint64_t unknown = way_mask;
@@ -169,7 +208,7 @@ bool has_replaced_another(const module& m) noexcept {
         seen_generation =
             generation.load(std::memory_order_acquire);  // acquire: pairs with the release in forget_unwind_rules()
     }
-    const std::uint64_t entry = entry_of(address, find_unwind_rule(m.image, m.header, address - 1));
+    const std::uint64_t entry = entry_of(address, rule_of(m, address));
     remember(address, entry, seen_generation);
     return entry;
 }
@@ -203,62 +242,107 @@ void forget_unwind_rules() noexcept {
 
 unwind_rule look_up_unwind_rule(std::uint64_t return_address) noexcept {
     module m;
-    if (!find_module(return_address - 1, m)) { return {}; }
-    return find_unwind_rule(m.image, m.header, return_address - 1);
+    return find_module(return_address - 1, m) ? rule_of(m, return_address) : unwind_rule{};
 }
 
-__attribute__((no_sanitize("address", "thread"))) void walk_by_rules(captured_stack& stack, std::uint32_t* slots,
-                                                                     std::uint32_t max_depth, const void* entry,
-                                                                     std::uint64_t frame_pointer) noexcept {
-    const auto first = reinterpret_cast<std::uint64_t>(entry);
-    std::uint64_t slot = first;    // where the return address was read
-    std::uint64_t sp = first + 8;  // of the frame it leads into
-    std::uint64_t fp = frame_pointer;
-    std::uint64_t limit = limit_of_stack(first);
-    std::uint32_t depth = 0;
-    std::uint64_t exact = 0;  // 1: the address was interrupted, not left by a call
-    stack.is_truncated = true;
-    while (depth < max_depth) {
-        const std::uint64_t address = load(slot);
-        stack.frames[depth] = address;
-        if (slots != nullptr) { slots[depth] = slot - first < no_slot ? static_cast<std::uint32_t>(slot - first) : no_slot; }
-        ++depth;
-        const std::uint64_t rule = entry_for(address + exact);
-        exact = 0;
-        const auto way = static_cast<unwind_rule::way>(rule & way_mask);
-        std::uint64_t cfa = rule & offset_mask;
-        if (way == unwind_rule::way::stack_pointer) {
-            cfa += sp;
-        } else if (way == unwind_rule::way::frame_pointer) {
-            cfa += fp;
-        } else if (way == unwind_rule::way::saved_by_frame) {
-            const std::uint64_t place = fp - cfa;
-            if (place < sp || place >= limit || place % 8 != 0) { break; }
-            cfa = load(place);
-        } else if (way == unwind_rule::way::signal_frame) {
-            if (limit - sp < ucontext_pc + 8) { break; }
-            slot = sp + ucontext_pc;
-            fp = load(sp + ucontext_fp);
-            sp = load(sp + ucontext_sp);  // of the interrupted code, perhaps on another stack
-            if (sp % 8 != 0) { break; }
-            limit = limit_of_stack(sp);
-            exact = 1;
-            continue;
-        } else {
-            stack.is_truncated = way != unwind_rule::way::end_of_stack;
-            break;
-        }
-        if (cfa <= sp || cfa > limit || cfa % 8 != 0) { break; }
-        const std::uint64_t fp_place = rule >> fp_shift & 0xFFU;
-        if (fp_place != unwind_rule::fp_unchanged) {
-            const std::uint64_t place = fp_place == unwind_rule::fp_at_fp ? fp : cfa - fp_place * 8;
-            if (place < sp || place >= cfa || place % 8 != 0) { break; }
-            fp = load(place);
-        }
-        slot = cfa - 8;
-        sp = cfa;
+unwind_rule remembered_unwind_rule(std::uint64_t return_address) noexcept {
+    const std::uint64_t entry = entry_for(return_address);
+    unwind_rule rule;
+    const std::uint64_t way = entry & way_mask;
+    rule.how = way == way_mask ? unwind_rule::way::none : static_cast<unwind_rule::way>(way);
+    rule.fp_place = static_cast<std::uint8_t>(entry >> fp_shift);
+    rule.offset = static_cast<std::uint32_t>(entry & offset_mask);
+    return rule;
+}
+
+namespace {
+
+// The register values a walk carries from frame to frame.
+struct walk_state {
+    std::uint64_t slot;   // where the return address is
+    std::uint64_t sp;     // of the frame it leads into
+    std::uint64_t fp;     // in that frame
+    std::uint64_t limit;  // nothing is read at or above
+    std::uint64_t exact;  // 1: the address was interrupted, not left by a call
+};
+
+// Into the interrupted code, perhaps on another stack. False: this can't be what a kernel wrote.
+__attribute__((no_sanitize("address", "thread"))) bool leave_signal_frame(walk_state& at) noexcept {
+    if (at.limit - at.sp < ucontext_pc + 8) { return false; }
+    at.slot = at.sp + ucontext_pc;
+    at.fp = load(at.sp + ucontext_fp);
+    at.sp = load(at.sp + ucontext_sp);
+    at.limit = limit_of_stack(at.sp);
+    at.exact = 1;
+    return at.sp % 8 == 0;
+}
+
+// Into the caller's frame. False: the rule leads to where no frame can be.
+__attribute__((no_sanitize("address", "thread"))) inline bool follow(walk_state& at, std::uint64_t rule) noexcept {
+    std::uint64_t cfa = rule & offset_mask;
+    const auto way = static_cast<unwind_rule::way>(rule & way_mask);
+    if (way == unwind_rule::way::stack_pointer) {
+        cfa += at.sp;
+    } else if (way == unwind_rule::way::frame_pointer) {
+        cfa += at.fp;
+    } else {
+        const std::uint64_t place = at.fp - cfa;
+        if (place < at.sp || place >= at.limit || place % 8 != 0) { return false; }
+        cfa = load(place);
     }
-    stack.depth = depth;
+    if (cfa <= at.sp || cfa > at.limit || cfa % 8 != 0) { return false; }
+    const std::uint64_t fp_place = rule >> fp_shift & 0xFFU;
+    if (fp_place != unwind_rule::fp_unchanged) {
+        const std::uint64_t place = fp_place == unwind_rule::fp_at_fp ? at.fp : cfa - fp_place * 8;
+        if (place < at.sp || place >= cfa || place % 8 != 0) { return false; }
+        at.fp = load(place);
+    }
+    at.slot = cfa - 8;
+    at.sp = cfa;
+    at.exact = 0;
+    return true;
+}
+
+__attribute__((no_sanitize("address", "thread"))) walk_end walk(captured_stack& stack, std::uint32_t* slots,
+                                                                std::uint32_t max_depth, walk_state at) noexcept {
+    const std::uint64_t first = at.slot;
+    for (std::uint32_t depth = 0; depth < max_depth;) {
+        const std::uint64_t address = load(at.slot);
+        if (address == 0) { return walk_end::complete; }  // how many fibers' stacks begin
+        const std::uint64_t offset = at.slot - first;
+        if (slots != nullptr) { slots[depth] = offset < no_slot ? static_cast<std::uint32_t>(offset) : no_slot; }
+        stack.frames[depth] = address;
+        stack.depth = ++depth;
+        const std::uint64_t rule = entry_for(address + at.exact);
+        switch (static_cast<unwind_rule::way>(rule & way_mask)) {
+            case unwind_rule::way::stack_pointer:
+            case unwind_rule::way::frame_pointer:
+            case unwind_rule::way::saved_by_frame:
+                if (!follow(at, rule)) { return walk_end::no_rule; }
+                break;
+            case unwind_rule::way::signal_frame:
+                if (!leave_signal_frame(at)) { return walk_end::no_rule; }
+                break;
+            case unwind_rule::way::end_of_stack:
+                return walk_end::complete;
+            case unwind_rule::way::no_function:
+                return walk_end::unknown_code;
+            default:
+                return walk_end::no_rule;
+        }
+    }
+    return walk_end::depth;
+}
+
+}  // namespace
+
+walk_end walk_by_rules(captured_stack& stack, std::uint32_t* slots, std::uint32_t max_depth, const void* entry,
+                       std::uint64_t frame_pointer) noexcept {
+    const auto first = reinterpret_cast<std::uint64_t>(entry);
+    stack.depth = 0;
+    const walk_end end = walk(stack, slots, max_depth, {first, first + 8, frame_pointer, limit_of_stack(first), 0});
+    stack.is_truncated = end != walk_end::complete;
+    return end;
 }
 
 #else
@@ -266,28 +350,33 @@ __attribute__((no_sanitize("address", "thread"))) void walk_by_rules(captured_st
 void forget_unwind_rules() noexcept {}
 
 unwind_rule look_up_unwind_rule(std::uint64_t) noexcept { return {}; }
+unwind_rule remembered_unwind_rule(std::uint64_t) noexcept { return {}; }
 
 // No rules here: the chain of frame records. AArch64's ABI asks for them, libc keeps them, and the first of a thread is linked
 // to none.
-__attribute__((no_sanitize("address", "thread"))) void walk_by_rules(captured_stack& stack, std::uint32_t* slots,
-                                                                     std::uint32_t max_depth, const void* entry,
-                                                                     std::uint64_t frame_pointer) noexcept {
+__attribute__((no_sanitize("address", "thread"))) walk_end walk_by_rules(captured_stack& stack, std::uint32_t* slots,
+                                                                         std::uint32_t max_depth, const void* entry,
+                                                                         std::uint64_t frame_pointer) noexcept {
     const auto first = reinterpret_cast<std::uint64_t>(entry);
     const std::uint64_t limit = limit_of_stack(first);
     std::uint64_t slot = first;
     std::uint64_t next = frame_pointer;
-    stack.depth = 0;
-    stack.is_truncated = true;
-    while (stack.depth < max_depth) {
+    walk_end end = walk_end::depth;
+    for (stack.depth = 0; stack.depth < max_depth;) {
         if (slots != nullptr) {
             slots[stack.depth] = slot - first < no_slot ? static_cast<std::uint32_t>(slot - first) : no_slot;
         }
         stack.frames[stack.depth++] = load(slot);
-        stack.is_truncated = next != 0;
-        if (next <= slot || next % 8 != 0 || limit - next < 16 || next >= limit) { break; }
+        const bool is_plausible = next > slot && next % 8 == 0 && next < limit && limit - next >= 16;
+        if (!is_plausible) {
+            end = next == 0 ? walk_end::complete : walk_end::no_rule;
+            break;
+        }
         slot = next + 8;
         next = load(next);
     }
+    stack.is_truncated = end != walk_end::complete;
+    return end;
 }
 
 #endif

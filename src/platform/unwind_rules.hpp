@@ -27,8 +27,9 @@ namespace platform {
 // Call after a module was unloaded (dlclose) or when one may have been. Threads: any. [hook; some 20 us when the table is full]
 MEMWATCH_API void forget_unwind_rules() noexcept;
 
-// The rule a walk follows from `return_address`, straight from its module, nothing remembered. For tests. [hook]
+// The rule a walk follows from `return_address`: straight from its module, and through the table. For tests. [hook]
 [[nodiscard]] unwind_rule look_up_unwind_rule(std::uint64_t return_address) noexcept;
+[[nodiscard]] unwind_rule remembered_unwind_rule(std::uint64_t return_address) noexcept;
 
 }  // namespace platform
 }  // namespace v1
