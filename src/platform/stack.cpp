@@ -182,10 +182,11 @@ __attribute__((no_sanitize("address", "thread"))) void follow_chain(captured_sta
                                                                     const address_range& bounds, std::uint64_t frame) noexcept {
     // A frame record is {caller's frame pointer, return address} on x86-64 and aarch64 alike.
     constexpr std::uint64_t record_bytes = 16;
+    const std::uint64_t limit = bounds.end < record_bytes ? 0 : bounds.end - record_bytes + 1;  // no record begins at or above
     const base_frame_set::span near_base = base_frames.around();
     std::uint32_t depth = 0;
     stack.is_truncated = true;
-    while (depth < max_depth && frame % 8 == 0 && frame >= bounds.begin && frame < bounds.end - record_bytes) {
+    while (depth < max_depth && frame % 8 == 0 && frame >= bounds.begin && frame < limit) {
         const auto* const record = reinterpret_cast<const std::uint64_t*>(frame);
         const std::uint64_t return_address = record[1];
         if (return_address < 4096) { break; }

@@ -71,16 +71,14 @@ void remember(std::uint64_t address, std::uint64_t entry, std::uint64_t seen_gen
         if (neighbour.load(std::memory_order_relaxed) == 0) {  // relaxed: as above
             place = &neighbour;
         } else {
-            neighbour.store(before, std::memory_order_relaxed);  // relaxed: as above
+            neighbour.store(before, std::memory_order_seq_cst);  // seq_cst: pairs with the loads in forget_unwind_rules()
         }
     }
-    place->store(entry, std::memory_order_relaxed);  // relaxed: as above
-    // seq_cst: pairs with the fence in forget_unwind_rules(): either we see the new generation, or it sees our entry.
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    // relaxed: ordered by the fence.
-    if (generation.load(std::memory_order_relaxed) != seen_generation) {
-        place->store(0, std::memory_order_relaxed);     // relaxed: as above
-        neighbour.store(0, std::memory_order_relaxed);  // relaxed: what we moved there may be as old
+    // seq_cst, both: pairs with forget_unwind_rules(): either we see its generation, or it sees our entry.
+    place->store(entry, std::memory_order_seq_cst);
+    if (generation.load(std::memory_order_seq_cst) != seen_generation) {  // seq_cst: pairs with forget_unwind_rules()
+        place->store(0, std::memory_order_relaxed);                       // relaxed: as above
+        neighbour.store(0, std::memory_order_relaxed);                    // relaxed: what we moved there may be as old
     }
 }
 
@@ -230,13 +228,12 @@ inline std::uint64_t entry_for(std::uint64_t address) noexcept {
 #if HAS_UNWIND_RULES
 
 void forget_unwind_rules() noexcept {
-    // release: pairs with the acquire in look_up().
-    generation.fetch_add(1, std::memory_order_release);
-    // seq_cst: pairs with the fence in remember().
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    // seq_cst: pairs with the acquire in look_up() and with remember().
+    generation.fetch_add(1, std::memory_order_seq_cst);
     for (std::atomic<std::uint64_t>& entry : table) {
-        // relaxed, both: ordered by the fence. Only what is there is written: untouched pages stay unbacked.
-        if (entry.load(std::memory_order_relaxed) != 0) { entry.store(0, std::memory_order_relaxed); }
+        // Only what is there is written: untouched pages stay unbacked.
+        // seq_cst: pairs with the stores in remember(); relaxed: it follows that load in the order of this one word.
+        if (entry.load(std::memory_order_seq_cst) != 0) { entry.store(0, std::memory_order_relaxed); }
     }
 }
 
