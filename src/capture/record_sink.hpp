@@ -21,7 +21,8 @@ struct record_sink {
     void (*restore)(void* context, const held_block& held, std::uint64_t& random_state) noexcept;
     // Index for a thread that was not seen before; 0 when there is no room.
     std::uint16_t (*register_thread)(void* context, std::uint32_t tid, const char* name) noexcept;
-    void (*retire_thread)(void* context, std::uint16_t thread) noexcept;
+    // The thread ends; `name` (16 bytes) is what it is called by now.
+    void (*retire_thread)(void* context, std::uint16_t thread, const char* name) noexcept;
 };
 
 }  // namespace v1

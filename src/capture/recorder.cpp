@@ -28,7 +28,9 @@ void end_thread(void* leased) {
     capture_state& state = process_capture();
     this_thread.row = nullptr;  // a later TLS destructor that allocates leases anew
     if (const record_sink* const sink = sink_of(state); sink != nullptr && row.thread_index != 0) {
-        sink->retire_thread(sink->context, static_cast<std::uint16_t>(row.thread_index));
+        char name[platform::thread_name_size];  // it may have been named after its first sample
+        platform::thread_name(name);
+        sink->retire_thread(sink->context, static_cast<std::uint16_t>(row.thread_index), name);
     }
     state.tags.release_row(row);
 }

@@ -35,7 +35,8 @@ exit_status finish(const result<std::string>& text, exit_status status) {
 // The views a summary is made of, as one JSON document.
 result<std::string> summary_json(const snapshot& s, std::size_t top) {
     std::string json = "{\"kind\": \"memwatch.summary\", \"version\": 1";
-    for (const view_kind kind : {view_kind::sites, view_kind::tags, view_kind::pools, view_kind::threads}) {
+    for (const view_kind kind : {view_kind::sites, view_kind::tags, view_kind::pools, view_kind::threads, view_kind::survivors,
+                                 view_kind::hand_offs}) {
         const result<view> v = make_view(s, kind, {top, {}, {}});
         if (!v) { return tl::unexpected<error>(v.error()); }
         std::string document = render_json(*v);

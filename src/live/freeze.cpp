@@ -71,8 +71,10 @@ void live_state::freeze(snapshot& into, detail how) {
         into.modules.push_back({std::move(m.path), std::move(m.build_id), m.start, m.limit, m.file_offset});
     }
     if (how == detail::records) { freeze_records(into); }
-    freeze_sites(into);    // after the records: every record's site is among them
-    freeze_threads(into);  // likewise
+    // After the records: every record's site is among them.
+    const std::uint32_t first_site = freeze_sites(into);
+    freeze_threads(into, how);  // likewise
+    freeze_lifecycle(into, first_site);
     if (how == detail::summary) { return; }
     for (site& s : into.sites) { s.live = {}; }
     for (const live_record& r : into.live) { into.sites[r.site].live.add(r.size_bytes, r.interval_bytes); }
@@ -92,7 +94,8 @@ void live_state::freeze_records(snapshot& into) {
               [](const live_record& a, const live_record& b) { return a.sequence < b.sequence; });
 }
 
-void live_state::freeze_sites(snapshot& into) {
+// Returns the id of the site in row 0.
+std::uint32_t live_state::freeze_sites(snapshot& into) {
     frame_resolver resolver(into);
     const std::uint32_t count = sites_.size();
     // The overflow site is left out until it was needed; no record can name it then.
@@ -113,18 +116,45 @@ void live_state::freeze_sites(snapshot& into) {
         s.cohorts = cohorts_of(state);
         s.lifetimes = state.lifetimes;
     }
+    return first;
 }
 
-void live_state::freeze_threads(snapshot& into) {
+void live_state::freeze_threads(snapshot& into, detail how) {
     into.threads.reserve(thread_table::capacity);  // for_each holds a lock: no allocation of the table under it
     threads_.for_each([&](std::uint16_t index, std::uint32_t tid, const char* name, bool is_alive) {
         into.threads.push_back({index == 0 ? "other" : name, tid, is_alive});
     });
-    if (into.live.empty()) { return; }          // a summary: names as they were at the thread's first sample
+    if (how == detail::summary) { return; }     // names as they were at the thread's first sample, or at its end
     for (thread_info& thread : into.threads) {  // a thread may have been named after it
         if (!thread.is_alive || thread.tid == 0) { continue; }
         std::string current = platform::name_of_thread(static_cast<std::uint32_t>(thread.tid));
         if (!current.empty()) { thread.name = std::move(current); }
+    }
+}
+
+// The ring is emptied first, so that a snapshot needs no consumer to have run.
+void live_state::freeze_lifecycle(snapshot& into, std::uint32_t first_site) {
+    lifecycle* const told = telemetry();
+    if (told == nullptr) { return; }
+    told->drain_and_read(epochs(), into.info.taken_ns / epoch_ns(), [&](const lifecycle_totals& totals) {
+        into.survivals = totals.survivals();
+        into.hand_offs = totals.hand_offs();
+        totals.add_activity(into.activity);
+    });
+    // Site ids become rows; an event may name a site that was interned after those were copied.
+    const auto is_unknown = [&](const survival& s) { return s.site < first_site || s.site - first_site >= into.sites.size(); };
+    into.survivals.erase(std::remove_if(into.survivals.begin(), into.survivals.end(), is_unknown), into.survivals.end());
+    for (survival& s : into.survivals) { s.site -= first_site; }
+    std::unordered_map<std::uint64_t, std::string> names;
+    for (const thread_info& thread : into.threads) {
+        if (thread.is_alive) { names[thread.tid] = thread.name; }
+    }
+    const auto rename = [&](std::uint64_t tid, std::string& name) {
+        if (const auto known = names.find(tid); tid != 0 && known != names.end()) { name = known->second; }
+    };
+    for (hand_off& pair : into.hand_offs) {
+        rename(pair.from_tid, pair.from);
+        rename(pair.to_tid, pair.to);
     }
 }
 

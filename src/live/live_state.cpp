@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/hash.hpp"
+
 namespace memwatch {
 inline namespace v1 {
 namespace {
@@ -100,14 +102,16 @@ public:
     void born(const live_entry& e) noexcept {
         state_.threads_.hold(e.thread);
         state_.sites_.count_birth(e.site, e.size_bytes, e.interval_bytes, state_.epoch_at(e.birth_ns));
+        tell(e, lifecycle_kind::birth);
     }
     void died(const live_entry& e) noexcept {
-        const bool is_other_thread = e.thread != thread_ && e.thread != 0 && thread_ != 0;
-        const std::uint64_t lifetime_ns = time_ns_ > e.birth_ns ? time_ns_ - e.birth_ns : 0;
-        state_.sites_.count_death(e.site, e.size_bytes, e.interval_bytes, lifetime_ns, is_other_thread);
-        state_.threads_.let_go(e.thread);
+        tell(e, lifecycle_kind::death);
+        forget(e);
     }
-    void displaced(const live_entry& e) noexcept { died(e); }
+    void displaced(const live_entry& e) noexcept {
+        tell(e, lifecycle_kind::displaced);
+        forget(e);
+    }
     void reweighed(const live_entry& e, std::uint64_t before, std::uint64_t after, bool is_kept) noexcept {
         state_.sites_.reweigh(e.site, e.size_bytes, before, after, is_kept);
         if (!is_kept) { state_.threads_.let_go(e.thread); }
@@ -120,10 +124,48 @@ public:
     }
 
 private:
+    void forget(const live_entry& e) noexcept {
+        const bool is_other_thread = e.thread != thread_ && e.thread != 0 && thread_ != 0;
+        const std::uint64_t lifetime_ns = time_ns_ > e.birth_ns ? time_ns_ - e.birth_ns : 0;
+        state_.sites_.count_death(e.site, e.size_bytes, e.interval_bytes, lifetime_ns, is_other_thread);
+        state_.threads_.let_go(e.thread);
+    }
+
+    void tell(const live_entry& e, lifecycle_kind kind) noexcept {
+        lifecycle* const telemetry = state_.telemetry();
+        if (telemetry == nullptr) { return; }
+        lifecycle_event event{};
+        event.size_bytes = e.size_bytes;
+        event.interval_bytes = e.interval_bytes;
+        event.birth_ns = e.birth_ns;
+        event.time_ns = kind == lifecycle_kind::birth ? e.birth_ns : time_ns_;
+        event.site = e.site;
+        event.trace_hash = e.trace.is_valid() ? static_cast<std::uint32_t>(mix_bits(e.trace.high ^ e.trace.low)) | 1U : 0;
+        event.from_thread = state_.threads_.tid(e.thread);
+        event.to_thread = kind == lifecycle_kind::birth ? 0 : state_.threads_.tid(thread_);
+        event.kind = kind;
+        telemetry->push(event);
+    }
+
     live_state& state_;
     std::uint16_t thread_;
     std::uint64_t time_ns_;
 };
+
+void live_state::set_lifecycle(lifecycle* telemetry) noexcept {
+    // relaxed: a setting, made before sampling begins.
+    lifecycle_.store(telemetry, std::memory_order_relaxed);
+}
+
+std::uint64_t live_state::lifecycle_turn(std::uint64_t now_ns) {
+    lifecycle* const told = telemetry();
+    return told == nullptr ? lifecycle::never : told->turn(epochs(), epoch_at(now_ns));
+}
+
+std::size_t live_state::waiting_lifecycle_events() const noexcept {
+    const lifecycle* const told = telemetry();
+    return told == nullptr ? 0 : told->waiting();
+}
 
 void live_state::insert(const record& r, std::uint64_t& random_state) noexcept {
     live_entry entry{};
@@ -204,6 +246,15 @@ void live_state::add_self_bytes(std::vector<named_value>& into) {
     into.push_back({"sites", sites_.self_bytes()});
     into.push_back({"stacks", stacks_.self_bytes()});
     into.push_back({"threads", threads_.self_bytes()});
+    if (const lifecycle* const told = telemetry(); told != nullptr) { into.push_back({"telemetry", told->self_bytes()}); }
+}
+
+void live_state::lock_telemetry_for_fork() noexcept {
+    if (lifecycle* const told = telemetry(); told != nullptr) { told->lock_for_fork(); }
+}
+
+void live_state::unlock_telemetry_after_fork() noexcept {
+    if (lifecycle* const told = telemetry(); told != nullptr) { told->unlock_after_fork(); }
 }
 
 void live_state::lock_for_fork() noexcept {
@@ -220,7 +271,10 @@ void live_state::unlock_after_fork() noexcept {
     threads_.lock().unlock();
 }
 
-void live_state::enter_child(std::uint16_t survivor, std::uint32_t tid) noexcept { threads_.keep_only(survivor, tid); }
+void live_state::enter_child(std::uint16_t survivor, std::uint32_t tid) noexcept {
+    threads_.keep_only(survivor, tid);
+    if (lifecycle* const told = telemetry(); told != nullptr) { told->enter_child(); }
+}
 
 }  // namespace v1
 }  // namespace memwatch

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include <memwatch/model/snapshot.hpp>
+#include "live/lifecycle.hpp"
 #include "live/live_table.hpp"
 #include "live/site_table.hpp"
 #include "live/stack_table.hpp"
@@ -59,6 +60,12 @@ public:
 
     [[nodiscard]] thread_table& threads() noexcept { return threads_; }
 
+    // Births and deaths are also told to `telemetry` from now on. relaxed: a setting, made before sampling begins.
+    void set_lifecycle(lifecycle* telemetry) noexcept;
+    // A turn of the thread that adds lifecycle events up; see lifecycle::turn(). `now_ns` by the session's clock.
+    [[nodiscard]] std::uint64_t lifecycle_turn(std::uint64_t now_ns);
+    [[nodiscard]] std::size_t waiting_lifecycle_events() const noexcept;  // a figure that is old when it is returned
+
     enum class detail { summary, records };
     // Fills in modules, frames, stacks, sites, threads and (for `records`) live. Sites' tags index the process' tag table.
     void freeze(snapshot& into, detail how);
@@ -70,6 +77,9 @@ public:
     [[nodiscard]] std::size_t live_samples() const noexcept { return live_.size(); }
     void add_self_bytes(std::vector<named_value>& into);
 
+    // The mutex of the telemetry's consumer, which allocates while it holds it: before any spin lock.
+    void lock_telemetry_for_fork() noexcept;
+    void unlock_telemetry_after_fork() noexcept;
     void lock_for_fork() noexcept;
     void unlock_after_fork() noexcept;
     // In a forked child: only `survivor` of the threads lives on.
@@ -80,8 +90,12 @@ private:
 
     [[nodiscard]] std::uint64_t since_origin(std::uint64_t time_ns) const noexcept;
     void freeze_records(snapshot& into);
-    void freeze_sites(snapshot& into);
-    void freeze_threads(snapshot& into);
+    [[nodiscard]] std::uint32_t freeze_sites(snapshot& into);
+    void freeze_threads(snapshot& into, detail how);
+    void freeze_lifecycle(snapshot& into, std::uint32_t first_site);
+    [[nodiscard]] epoch_clock epochs() const noexcept { return {origin_ns(), epoch_ns()}; }
+    // relaxed: as in set_lifecycle().
+    [[nodiscard]] lifecycle* telemetry() const noexcept { return lifecycle_.load(std::memory_order_relaxed); }
 
     loss_counters& losses_;
     live_table live_;
@@ -92,6 +106,7 @@ private:
     std::atomic<std::uint64_t> origin_ns_{0};
     std::atomic<std::uint64_t> epoch_ns_{1};
     std::atomic<interval_listener> listener_{nullptr};
+    std::atomic<lifecycle*> lifecycle_{nullptr};
 };
 
 }  // namespace v1

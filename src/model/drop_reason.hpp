@@ -11,16 +11,17 @@ namespace memwatch {
 inline namespace v1 {
 
 enum class drop_reason : std::uint8_t {
-    live_table_full,    // a record, though its shard was thinned as far as it goes
-    duplicate_block,    // a record displaced by another of the same tag and address (a free was missed)
-    site_table_full,    // the record is kept, under the overflow site
-    stack_table_full,   // the record is kept, without its stack
-    type_table_full,    // the record is kept, without its type
-    tag_table_full,     // counted under the tag "other"
-    route_table_full,   // labelled with the route "other"
-    thread_table_full,  // attributed to the thread "other"
-    edge_waste_full,    // a sample that would have taken a page too many; reached only after R was raised 256-fold
-    no_memory,          // the kernel refused a table
+    live_table_full,      // a record, though its shard was thinned as far as it goes
+    duplicate_block,      // a record displaced by another of the same tag and address (a free was missed)
+    site_table_full,      // the record is kept, under the overflow site
+    stack_table_full,     // the record is kept, without its stack
+    type_table_full,      // the record is kept, without its type
+    tag_table_full,       // counted under the tag "other"
+    route_table_full,     // labelled with the route "other"
+    thread_table_full,    // attributed to the thread "other"
+    edge_waste_full,      // a sample that would have taken a page too many; reached only after R was raised 256-fold
+    telemetry_ring_full,  // a lifecycle event; what is alive is not touched by it
+    no_memory,            // the kernel refused a table
     count_
 };
 
@@ -35,8 +36,8 @@ enum class degradation : std::uint8_t {
 };
 
 inline constexpr const char* drop_reason_names[] = {
-    "live_table_full", "duplicate_block",  "site_table_full",   "stack_table_full", "type_table_full",
-    "tag_table_full",  "route_table_full", "thread_table_full", "edge_waste_full",  "no_memory"};
+    "live_table_full",  "duplicate_block",   "site_table_full", "stack_table_full",    "type_table_full", "tag_table_full",
+    "route_table_full", "thread_table_full", "edge_waste_full", "telemetry_ring_full", "no_memory"};
 inline constexpr const char* degradation_names[] = {"interval_raised", "interval_lowered",     "shared_thread_row",
                                                     "stack_truncated", "edge_interval_raised", "unwinder_fallback"};
 static_assert(sizeof drop_reason_names / sizeof drop_reason_names[0] == static_cast<std::size_t>(drop_reason::count_));

@@ -95,10 +95,26 @@ result<void> check_live(const snapshot& s) {
     return {};
 }
 
+result<void> check_lifecycles(const snapshot& s) {
+    for (std::size_t i = 0; i < s.survivals.size(); ++i) {
+        const auto& row = s.survivals[i];
+        if (row.site >= s.sites.size()) { return broken("survivals", i, "its site is not in the table"); }
+        if (i > 0 && s.survivals[i - 1].site >= row.site) { return broken("survivals", i, "its site is out of order"); }
+        if (!is_sound(row.survived) || !is_sound(row.ended) || !is_sound(row.short_lived) ||
+            !is_amount(row.survived_traced_bytes)) {
+            return broken("survivals", i, "a total is negative or not a number");
+        }
+    }
+    for (std::size_t i = 0; i < s.hand_offs.size(); ++i) {
+        if (!is_sound(s.hand_offs[i].freed)) { return broken("hand_offs", i, "a total is negative or not a number"); }
+    }
+    return {};
+}
+
 }  // namespace
 
 result<void> validate(const snapshot& s) {
-    for (const auto check : {check_code, check_tags, check_sites, check_live}) {
+    for (const auto check : {check_code, check_tags, check_sites, check_live, check_lifecycles}) {
         if (auto checked = check(s); !checked) { return checked; }
     }
     return {};

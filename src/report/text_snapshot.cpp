@@ -111,11 +111,13 @@ struct section {
     const char* note;
 };
 
-constexpr std::array<section, 4> sections{{
+constexpr std::array<section, 6> sections{{
     {view_kind::sites, "Sites", "estimated live bytes +- one standard error"},
     {view_kind::tags, "Tags", "exact counters"},
     {view_kind::pools, "Pools", "exact counters, in objects"},
     {view_kind::threads, "Threads", "estimated, by the thread that allocated"},
+    {view_kind::survivors, "Survivors", "estimated, since the start: alive when the second epoch after their own began"},
+    {view_kind::hand_offs, "Hand-offs", "estimated, since the start: made by one thread, freed by another"},
 }};
 
 std::string named_values(const char* title, const std::vector<named_value>& values, bool are_bytes, bool colour) {

@@ -201,6 +201,31 @@ std::vector<draft> trace_rows(const snapshot& s) {
     return rows;
 }
 
+std::vector<draft> survivor_rows(const snapshot& s) {
+    std::vector<draft> rows;
+    for (const survival& row : s.survivals) {
+        if (row.survived.samples == 0) { continue; }
+        const site& where = s.sites[row.site];
+        rows.push_back(
+            {{site_key(s, where), site_name(s, where), s.tags[where.tag].name, bytes_of(row.survived), objects_of(row.survived),
+              bytes_of(row.ended), bytes_of(row.short_lived),
+              static_cast<std::uint64_t>(std::min(row.survived_traced_bytes, row.survived.bytes)), row.survived.samples},
+             row.site});
+    }
+    return rows;
+}
+
+std::vector<draft> hand_off_rows(const snapshot& s) {
+    std::vector<draft> rows;
+    for (const hand_off& pair : s.hand_offs) {
+        const auto tid = [](std::uint64_t id) { return id == 0 ? view_cell{} : view_cell{id}; };
+        rows.push_back({{text_or_unknown(pair.from), tid(pair.from_tid), text_or_unknown(pair.to), tid(pair.to_tid),
+                         bytes_of(pair.freed), objects_of(pair.freed), pair.freed.samples},
+                        0});
+    }
+    return rows;
+}
+
 const std::vector<view_spec>& specs() {
     using enum view_unit;
     static const std::vector<view_spec> table{
@@ -303,6 +328,34 @@ const std::vector<view_spec>& specs() {
           {"oldest_age_ns", "oldest", nanoseconds}},
          trace_rows,
          nullptr},
+        {view_kind::survivors,
+         "survivors",
+         "survivor",
+         "survived_bytes",
+         {{"site", "site", text, true},
+          {"function", "site", text},
+          {"tag", "tag", text},
+          {"survived_bytes", "survived", bytes},
+          {"survived_objects", "objects", count},
+          {"ended_bytes", "freed since", bytes},
+          {"short_lived_bytes", "short-lived", bytes},
+          {"survived_traced_bytes", "of a trace", bytes},
+          {"samples", "samples", count, true}},
+         survivor_rows,
+         nullptr},
+        {view_kind::hand_offs,
+         "hand_offs",
+         "hand_off",
+         "freed_bytes",
+         {{"from", "made by", text},
+          {"from_tid", "tid", identifier},
+          {"to", "freed by", text},
+          {"to_tid", "tid", identifier},
+          {"freed_bytes", "bytes", bytes},
+          {"freed_objects", "objects", count},
+          {"samples", "samples", count, true}},
+         hand_off_rows,
+         nullptr},
     };
     return table;
 }
@@ -368,7 +421,8 @@ result<std::size_t> sort_column(const view_spec& spec, const std::string& wanted
 }  // namespace
 
 const char* to_string(view_kind kind) noexcept {
-    static constexpr std::array<const char*, 7> names{"sites", "types", "tags", "pools", "threads", "routes", "traces"};
+    static constexpr std::array<const char*, 9> names{"sites",  "types",  "tags",      "pools",    "threads",
+                                                      "routes", "traces", "survivors", "hand_offs"};
     const auto index = static_cast<std::size_t>(kind);
     return index < names.size() ? names[index] : "?";
 }

@@ -18,6 +18,9 @@
 //   threads  thread tid alive live_bytes~* live_objects~ samples oldest_age_ns
 //   routes   route live_bytes~* live_objects~ samples oldest_age_ns
 //   traces   trace_id route live_bytes~* live_objects~ samples oldest_age_ns
+//   survivors  site function tag survived_bytes~* survived_objects~ ended_bytes~ short_lived_bytes~ survived_traced_bytes
+//              samples
+//   hand_offs  from from_tid to to_tid freed_bytes~* freed_objects~ samples
 
 #include <cstddef>
 #include <cstdint>
@@ -32,7 +35,7 @@
 namespace memwatch {
 inline namespace v1 {
 
-enum class view_kind { sites, types, tags, pools, threads, routes, traces };
+enum class view_kind { sites, types, tags, pools, threads, routes, traces, survivors, hand_offs };
 
 [[nodiscard]] const char* to_string(view_kind kind) noexcept;
 

@@ -18,10 +18,12 @@ void before_fork() {
     state.steering.lock();
     state.session_mutex.lock();
     state.worker.lock_for_fork();
+    // acquire: pairs with the release in session start.
+    live_state* const live = state.live.load(std::memory_order_acquire);
+    if (live != nullptr) { live->lock_telemetry_for_fork(); }
     state.pools.lock_for_fork();
     state.capture.tags.lease_lock().lock();
-    // acquire: pairs with the release in session start.
-    if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) { live->lock_for_fork(); }
+    if (live != nullptr) { live->lock_for_fork(); }
     state.capture.tags.names_lock().lock();
     state.capture.routes.lock().lock();
     state.capture.edges.lock().lock();
@@ -34,9 +36,11 @@ void release_locks(process_state& state) {
     state.capture.routes.lock().unlock();
     state.capture.tags.names_lock().unlock();
     // acquire: pairs with the release in session start.
-    if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) { live->unlock_after_fork(); }
+    live_state* const live = state.live.load(std::memory_order_acquire);
+    if (live != nullptr) { live->unlock_after_fork(); }
     state.capture.tags.lease_lock().unlock();
     state.pools.unlock_after_fork();
+    if (live != nullptr) { live->unlock_telemetry_after_fork(); }
     state.worker.unlock_after_fork();
     state.session_mutex.unlock();
     state.steering.unlock();

@@ -14,6 +14,7 @@
 #include "runtime/process_status.hpp"
 #include "runtime/session_id.hpp"
 #include "runtime/steering.hpp"
+#include "runtime/telemetry.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -41,7 +42,9 @@ void restore_in_live(void* live, const held_block& held, std::uint64_t& random_s
 std::uint16_t register_thread(void* live, std::uint32_t tid, const char* name) noexcept {
     return static_cast<live_state*>(live)->threads().add(tid, name);
 }
-void retire_thread(void* live, std::uint16_t thread) noexcept { static_cast<live_state*>(live)->threads().retire(thread); }
+void retire_thread(void* live, std::uint16_t thread, const char* name) noexcept {
+    static_cast<live_state*>(live)->threads().retire(thread, name);
+}
 
 // --- start
 
@@ -72,6 +75,7 @@ live_state* build_live(process_state& state, const options& chosen) {
     }
     alignas(live_state) static unsigned char storage[sizeof(live_state)];  // one a process, as its owner
     auto* const live = new (storage) live_state(tables, sizes, state.capture.losses);
+    begin_telemetry(state, *live, sizes.sites, chosen.budget_bytes);
     static record_sink sink{};
     sink = {
         live,          &insert_into_live, &remove_from_live, &hold_in_live, &settle_in_live, &restore_in_live, &register_thread,

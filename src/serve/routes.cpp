@@ -177,6 +177,8 @@ const router::route router::routes[] = {
     {"/debug/memtrace/threads", false, true, false, "by|top|cursor|format", &router::table},
     {"/debug/memtrace/routes", false, true, false, "by|top|cursor|format", &router::table},
     {"/debug/memtrace/traces", false, true, false, "by|top|cursor|format", &router::table},
+    {"/debug/memtrace/survivors", false, true, false, "by|top|cursor|format", &router::table},
+    {"/debug/memtrace/hand_offs", false, true, false, "by|top|cursor|format", &router::table},
     {"/debug/memtrace/config", false, true, false, "format", &router::config},
     {"/debug/pprof/heap", false, true, false, "debug|gc|seconds", &router::pprof},
     {"/debug/pprof/allocs", false, true, false, "debug|gc|seconds", &router::pprof},
@@ -374,12 +376,16 @@ http_response router::table(const call& c) {
     const auto render = [&](snapshot& s) {
         return rendered(view_.render_table(s, wanted), wanted.as_text ? text_type : json_type);
     };
-    if (wanted.name == "tags" || wanted.name == "pools") {  // exact counters: no live records needed, so no admission
-        result<snapshot> s = view_.summarize();
-        return s ? render(*s) : refuse(s.error());
+    const std::size_t named =
+        wanted.name == "sites" || wanted.name == "survivors" ? std::min(wanted.top, named_sites_in_dump) : 0;
+    if (wanted.name == "tags" || wanted.name == "pools" || wanted.name == "survivors" || wanted.name == "hand_offs") {
+        result<snapshot> s = view_.summarize();  // no live records needed, so no admission
+        if (!s) { return refuse(s.error()); }
+        if (named != 0) { view_.name_functions(*s, named); }
+        return render(*s);
     }
     return with_full_snapshot({}, [&](snapshot& s) {
-        view_.name_functions(s, wanted.name == "sites" ? std::min(wanted.top, named_sites_in_dump) : 0);
+        view_.name_functions(s, named);
         return render(s);
     });
 }

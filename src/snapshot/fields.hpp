@@ -135,6 +135,22 @@ void fields(auto& v, is<thread_info> auto& row) {
     v("is_alive", row.is_alive);
 }
 
+void fields(auto& v, is<survival> auto& row) {
+    v("site", row.site);
+    v("survived", row.survived);
+    v("ended", row.ended);
+    v("short_lived", row.short_lived);
+    v("survived_traced_bytes", row.survived_traced_bytes);
+}
+
+void fields(auto& v, is<hand_off> auto& row) {
+    v("from", row.from);
+    v("to", row.to);
+    v("from_tid", row.from_tid);
+    v("to_tid", row.to_tid);
+    v("freed", row.freed);
+}
+
 // A route is a bare string.
 void fields(auto& v, is<std::string> auto& row) { v("name", row); }
 
@@ -156,6 +172,9 @@ void tables(auto&& v, is<snapshot> auto& s) {
     v(table_name{"drops", "DROP"}, s.drops);
     v(table_name{"degradations", "DEGR"}, s.degradations);
     v(table_name{"self_bytes", "SELF"}, s.self_bytes);
+    v(table_name{"survivals", "SURV"}, s.survivals);
+    v(table_name{"hand_offs", "HAND"}, s.hand_offs);
+    v(table_name{"activity", "ACTV"}, s.activity);
 }
 
 }  // namespace memwatch::inline v1::codec

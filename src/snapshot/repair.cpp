@@ -140,6 +140,26 @@ void repair_live(snapshot& s, std::vector<std::string>& damage) {
     s.live.resize(kept);
 }
 
+void repair_lifecycles(snapshot& s, std::vector<std::string>& damage) {
+    loss dropped(damage, "survivals: dropped, their site is lost or their order is broken");
+    loss figures(damage, "survivals and hand-offs: impossible figures, set to zero");
+    std::size_t kept = 0;
+    for (auto& row : s.survivals) {
+        if (row.site >= s.sites.size() || (kept > 0 && s.survivals[kept - 1].site >= row.site)) {
+            dropped.count();
+            continue;
+        }
+        bool touched = repair_amount(row.survived_traced_bytes);
+        for (auto* totals : {&row.survived, &row.ended, &row.short_lived}) { touched |= repair_totals(*totals); }
+        if (touched) { figures.count(); }
+        s.survivals[kept++] = row;
+    }
+    s.survivals.resize(kept);
+    for (auto& row : s.hand_offs) {
+        if (repair_totals(row.freed)) { figures.count(); }
+    }
+}
+
 }  // namespace
 
 void repair(snapshot& s, std::vector<std::string>& damage) {
@@ -148,6 +168,7 @@ void repair(snapshot& s, std::vector<std::string>& damage) {
     repair_tags(s, damage);
     repair_sites(s, damage);
     repair_live(s, damage);
+    repair_lifecycles(s, damage);
 }
 
 }  // namespace memwatch::inline v1::codec

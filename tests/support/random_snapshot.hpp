@@ -106,6 +106,18 @@ inline void add_random_names(random_source& r, snapshot& s) {
     }
 }
 
+inline void add_random_lifecycles(random_source& r, snapshot& s) {
+    for (std::size_t i = 0; i < s.sites.size(); ++i) {
+        if (r.chance(0.5)) { continue; }
+        s.survivals.push_back(
+            {static_cast<std::uint32_t>(i), random_totals(r), random_totals(r), random_totals(r), r.amount()});
+    }
+    for (int i = 0; i < 4; ++i) {
+        s.hand_offs.push_back({r.text(), r.text(), r.number(), r.number(), random_totals(r)});
+        s.activity.push_back({r.text(), r.number()});
+    }
+}
+
 inline snapshot random_snapshot(random_source& r, random_shape shape = {}) {
     snapshot s;
     s.info = {r.text(),   r.text(),   r.text(),   r.text(),   r.text(),   r.text(),  r.number(),
@@ -113,6 +125,7 @@ inline snapshot random_snapshot(random_source& r, random_shape shape = {}) {
     add_random_code(r, s);
     add_random_names(r, s);
     for (std::size_t i = 0; i < shape.sites; ++i) { s.sites.push_back(random_site(r, s)); }
+    add_random_lifecycles(r, s);
     std::uint64_t sequence = r.number() >> 1;
     for (std::size_t i = 0; i < shape.records && !s.sites.empty(); ++i) {
         live_record row;
@@ -214,16 +227,28 @@ inline bool same(const snapshot_info& a, const snapshot_info& b) {
            same(a8, b8) && same(a9, b9) && same(a10, b10) && same(a11, b11) && same(a12, b12) && same(a13, b13);
 }
 
+inline bool same(const survival& a, const survival& b) {
+    const auto& [a1, a2, a3, a4, a5] = a;
+    const auto& [b1, b2, b3, b4, b5] = b;
+    return same(a1, b1) && same(a2, b2) && same(a3, b3) && same(a4, b4) && same(a5, b5);
+}
+inline bool same(const hand_off& a, const hand_off& b) {
+    const auto& [a1, a2, a3, a4, a5] = a;
+    const auto& [b1, b2, b3, b4, b5] = b;
+    return same(a1, b1) && same(a2, b2) && same(a3, b3) && same(a4, b4) && same(a5, b5);
+}
+
 template <class T>
 bool same(const std::vector<T>& a, const std::vector<T>& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const T& x, const T& y) { return same(x, y); });
 }
 
 inline bool same(const snapshot& a, const snapshot& b) {
-    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13] = a;
-    const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13] = b;
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16] = a;
+    const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16] = b;
     return same(a1, b1) && same(a2, b2) && same(a3, b3) && same(a4, b4) && same(a5, b5) && same(a6, b6) && same(a7, b7) &&
-           same(a8, b8) && same(a9, b9) && same(a10, b10) && same(a11, b11) && same(a12, b12) && same(a13, b13);
+           same(a8, b8) && same(a9, b9) && same(a10, b10) && same(a11, b11) && same(a12, b12) && same(a13, b13) &&
+           same(a14, b14) && same(a15, b15) && same(a16, b16);
 }
 
 }  // namespace memwatch_test

@@ -165,6 +165,25 @@ struct thread_info {
     bool is_alive{};
 };
 
+// What became of a site's blocks, beyond its totals: from lifecycle telemetry, so it may be behind by what a full ring lost
+// (drops: telemetry_ring_full). A survivor was alive when the second epoch after its own began.
+struct survival {
+    std::uint32_t site{};
+    sampled_totals survived;
+    sampled_totals ended;            // survivors that were freed after all
+    sampled_totals short_lived;      // freed in the epoch of their birth: no later snapshot can show them
+    double survived_traced_bytes{};  // part of `survived` that was born in a trace, and has most likely outlived it
+};
+
+// Blocks that one thread made and another freed. The last row may have tid 0 twice: what the list had no room for.
+struct hand_off {
+    std::string from;
+    std::string to;
+    std::uint64_t from_tid{};
+    std::uint64_t to_tid{};
+    sampled_totals freed;
+};
+
 struct snapshot {
     snapshot_info info;
     std::vector<module> modules;
@@ -179,6 +198,9 @@ struct snapshot {
     std::vector<named_value> drops;         // records lost, by reason
     std::vector<named_value> degradations;  // steps taken to stay in budget, by name
     std::vector<named_value> self_bytes;    // what memwatch itself holds, by component
+    std::vector<survival> survivals;        // by site, each at most once
+    std::vector<hand_off> hand_offs;        // most objects first
+    std::vector<named_value> activity;      // of memwatch since the process' start: events, lifetimes, own time; open-ended
 
     // Writes the `.memtrace` dump to `path`: into a temporary file of mode 0600 beside it, synced, then renamed over, so that
     // a reader sees the old file or the whole new one. Defined in snapshot/ (this header knows no file format).

@@ -154,7 +154,7 @@ TEST_CASE("thread_table: an index is reused only when nothing alive names it", "
     live_under_test t;
     const std::uint16_t a = t.live.threads().add(100, "worker-a\0\0\0\0\0\0\0");
     t.insert(0x1000, 1 << 20, 0, {1}, a);
-    t.live.threads().retire(a);
+    t.live.threads().retire(a, "worker-a\0\0\0\0\0\0\0");
     const std::uint16_t b = t.live.threads().add(101, "worker-b\0\0\0\0\0\0\0");
     CHECK(b != a);
     t.remove(0x1000, 1, b);

@@ -57,6 +57,10 @@ inline memwatch::snapshot orders() {
     s.sites[1].allocated = s.sites[1].live;
     s.self_bytes = {{"tables", 2'097'152}, {"stacks", 65536}, {"symbols", 0}};
     s.drops = {{"table_full", 0}};
+    s.survivals = {{0, {6'000'000, 366, 4e10, 1e3, 8}, {131'072, 8, 1e9, 6, 2}, {524'288, 32, 3e9, 20, 9}, 3'000'000}};
+    s.hand_offs = {{"worker-1", "worker-2", 4712, 4713, {1'048'576, 64, 2e10, 80, 12}},
+                   {"other", "other", 0, 0, {4096, 1, 0, 0, 1}}};
+    s.activity = {{"lifecycle_events", 39}, {"lifetime_p50_ns", 1'500'000}};
     return s;
 }
 

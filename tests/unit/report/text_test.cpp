@@ -107,6 +107,7 @@ TEST_CASE("text, markdown, json: hostile names cannot drive a terminal") {
     s.info = d.after;
     for (auto& t : s.tags) { t.name = hostile; }
     for (auto& t : s.threads) { t.name = hostile; }
+    for (auto& h : s.hand_offs) { h.from = h.to = hostile; }
     for (auto& p : s.pools) { p.name = p.upstream = hostile; }
     for (auto& r : s.routes) { r = hostile; }
     for (auto& x : s.sites) { x.type = hostile; }
@@ -114,7 +115,7 @@ TEST_CASE("text, markdown, json: hostile names cannot drive a terminal") {
     s.modules = d.modules;
     s.drops = {{hostile, 3}};
     CHECK(is_harmless(render_text(s)));
-    for (int kind = 0; kind < 7; ++kind) {
+    for (int kind = 0; kind < 9; ++kind) {
         const view v = make_view(s, static_cast<view_kind>(kind)).value();
         CHECK(is_harmless(render_text(v)));
         CHECK(is_harmless(render_json(v)));

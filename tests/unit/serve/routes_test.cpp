@@ -126,6 +126,8 @@ TEST_CASE("routes: each route answers with its type") {
         {"/debug/memtrace/tags", "application/json", "tags"},
         {"/debug/memtrace/pools", "application/json", "pools"},
         {"/debug/memtrace/threads", "application/json", "threads"},
+        {"/debug/memtrace/survivors", "application/json", "survivors"},
+        {"/debug/memtrace/hand_offs", "application/json", "hand_offs"},
         {"/debug/memtrace/routes", "application/json", "routes"},
         {"/debug/memtrace/traces", "application/json", "traces"},
         {"/debug/memtrace/config", "application/json", "{}"},

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/telemetry.hpp"
+
+#include <new>
+
+#include "platform/platform.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+void wake_worker() noexcept { process().worker.wake(worker_task::telemetry); }
+
+std::uint64_t take_turn(void* live, std::uint64_t) noexcept {
+    return static_cast<live_state*>(live)->lifecycle_turn(process().capture.now_ns());
+}
+
+void name_thread(void* live, std::uint32_t tid, char* name) { static_cast<live_state*>(live)->threads().name_of(tid, name); }
+
+}  // namespace
+
+void begin_telemetry(process_state& state, live_state& live, std::size_t sites, std::uint64_t budget_bytes) {
+    const std::size_t events = lifecycle::events_for_budget(budget_bytes);
+    void* const memory = platform::reserve_memory(lifecycle::memory_bytes(events, sites));
+    if (memory == nullptr) { return state.capture.losses.count(drop_reason::no_memory); }
+    alignas(lifecycle) static unsigned char storage[sizeof(lifecycle)];  // one a process, as its owner
+    auto* const telemetry = new (storage) lifecycle(memory, events, sites, state.capture.losses);
+    telemetry->set_thread_namer(&name_thread, &live);
+    telemetry->set_waker(&wake_worker);
+    live.set_lifecycle(telemetry);
+    static_assert(worker::never == lifecycle::never);
+    state.worker.bind(worker_task::telemetry, &take_turn, &live);
+}
+
+}  // namespace v1
+}  // namespace memwatch
