@@ -3,12 +3,15 @@
 
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include <memwatch/session.hpp>
 #include <memwatch/snapshot/codec.hpp>
 #include "capture/own_work.hpp"
 #include "platform/platform.hpp"
+#include "runtime/control_commands.hpp"
 #include "runtime/process_state.hpp"
+#include "runtime/run_worker.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -48,13 +51,30 @@ private:
 
 }  // namespace
 
+// Not under the session's mutex: what runs at the socket takes it.
+bool run_worker(process_state& state) noexcept {
+    try {
+        control_setup setup;
+        {
+            const std::lock_guard guard(state.session_mutex);
+            if (state.session.effective.control == control_option::on && !platform::is_secure_mode()) {
+                setup = {&answer_control, state.session.control_directory};
+            }
+        }
+        const result<void> started = state.worker.ensure_running(std::move(setup));
+        const std::lock_guard guard(state.session_mutex);
+        state.session.control_problem = started ? std::string() : "no control socket: " + started.error().message();
+    } catch (...) {}  // no memory: no worker
+    return state.worker.is_running();
+}
+
 bool restart_worker_in_child() noexcept {
     process_state& state = process();
     {
         const std::lock_guard guard(state.session_mutex);
         if (state.session.handles == 0) { return false; }
     }
-    return state.worker.ensure_running();
+    return run_worker(state);
 }
 
 bool write_exit_dump(std::uint64_t timeout_ns) noexcept {

@@ -115,6 +115,19 @@ void read_environment(const char* const* environment, options& into, std::vector
     }
 }
 
+result<preset_option> parse_preset(std::string_view text) {
+    preset_option out{};
+    if (auto read = read_choice(text, out, presets); !read) { return tl::unexpected<error>(read.error()); }
+    return out;
+}
+
+const char* to_string(preset_option preset) noexcept {
+    for (const auto& each : presets) {
+        if (each.value == preset) { return each.text.data(); }
+    }
+    return "";
+}
+
 void check_ranges(options& wanted, std::vector<std::string>& warnings) {
     const options defaults;
     constexpr std::uint64_t mib = 1ULL << 20U;

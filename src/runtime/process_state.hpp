@@ -32,6 +32,9 @@ struct session_record {
     unsigned handles{};           // open session objects
     bool was_started{};
     bool is_paused{};  // steering.hpp
+
+    std::string control_directory;  // XDG_RUNTIME_DIR as it was when the session began
+    std::string control_problem;    // why there is no control socket; empty = there is, or none is wanted
 };
 
 struct process_state {

@@ -8,10 +8,12 @@
 
 #include <memwatch/base/log.hpp>
 #include <memwatch/version.hpp>
+#include "control/endpoint.hpp"
 #include "platform/platform.hpp"
 #include "runtime/option_reader.hpp"
 #include "runtime/process_state.hpp"
 #include "runtime/process_status.hpp"
+#include "runtime/run_worker.hpp"
 #include "runtime/session_id.hpp"
 #include "runtime/steering.hpp"
 #include "runtime/telemetry.hpp"
@@ -123,6 +125,7 @@ void begin(process_state& state, options chosen) {
     write_session_id(session.id);
     session.was_started = true;
     session.is_paused = false;
+    session.control_directory = control::runtime_directory();
     session.effective = std::move(chosen);
     detail::this_thread.countdown = 0;  // this thread need not wait out a countdown from before the start
     detail::this_thread.random_state = 0;
@@ -215,12 +218,6 @@ bool join_or_begin(process_state& state, options merged, const std::vector<std::
     return false;
 }
 
-void run_worker(process_state& state) {
-    if (state.worker.ensure_running()) { return; }
-    const std::lock_guard guard(state.session_mutex);
-    if (state.session.detail.empty()) { state.session.detail = "no thread for memwatch: no control socket, no telemetry"; }
-}
-
 bool end_handle(process_state& state) noexcept {
     const std::lock_guard steering(state.steering);
     {
@@ -269,8 +266,8 @@ void session::stop() noexcept {
     if (!std::exchange(is_open_, false)) { return; }
     process_state& state = process();
     if (!end_handle(state)) { return; }
-    state.worker.stop();                                            // holding no lock: the worker may wait for the session's
-    if (is_session_open(state)) { state.worker.ensure_running(); }  // somebody started anew meanwhile
+    state.worker.stop();                                // holding no lock: the worker may wait for the session's
+    if (is_session_open(state)) { run_worker(state); }  // somebody started anew meanwhile
 }
 
 session_status session::status() const {
@@ -278,6 +275,7 @@ session_status session::status() const {
     const std::lock_guard guard(state.session_mutex);
     if (!is_open_) { return {session_state::stopped, "this session was stopped"}; }
     if (!state.session.detail.empty()) { return {session_state::degraded, state.session.detail}; }
+    if (!state.session.control_problem.empty()) { return {session_state::running, state.session.control_problem}; }
     if (has_joined_) { return {session_state::running, "joined the running session; its options are in force"}; }
     return {session_state::running, {}};
 }

@@ -3,15 +3,20 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "capture/own_work.hpp"
+#include "control/endpoint.hpp"
 #include "platform/platform.hpp"
 
 namespace memwatch {
 inline namespace v1 {
 namespace {
 
-constexpr std::size_t stack_bytes = 256U << 10U;
+// Address space, touched as far as needed: most of it by a snapshot, and by demangling, whose recursion is bounded at some 300
+// KiB.
+constexpr std::size_t stack_bytes = 1U << 20U;
+constexpr std::uint64_t bind_again_ns = 10'000'000'000;
 constexpr std::uint64_t longest_stop_ns = 2'000'000'000;
 // A host that closed our descriptors took the means to wake us: then a wake is this late.
 constexpr std::uint64_t longest_sleep_ns = 10'000'000'000;
@@ -42,21 +47,26 @@ bool worker::is_this_thread() const noexcept {
     return is_running() && thread_id_.load(std::memory_order_relaxed) == platform::thread_id();
 }
 
-bool worker::ensure_running() noexcept {
+result<void> worker::ensure_running(control_setup setup) {
     const std::lock_guard lifecycle(lifecycle_);
-    if (is_running()) { return true; }
-    if (is_abandoned_) { return false; }
-    const detail::own_work ours;  // pthread_create allocates
+    if (is_running()) { return {}; }
+    if (is_abandoned_) { return fail(error_code::unavailable, "memwatch's last thread has not ended yet"); }
+    const detail::own_work ours;  // strings, and pthread_create allocates
     const std::lock_guard guard(mutex_);
-    if (!wake_.open()) { return false; }
+    is_serving_ = static_cast<bool>(setup.answer);
+    server_.set_answer(std::move(setup.answer));
+    runtime_directory_ = std::move(setup.runtime_directory);
+    const result<void> bound = is_serving_ ? server_.open(runtime_directory_) : result<void>{};
+    next_open_ns_ = bound ? 0 : platform::monotonic_ns() + bind_again_ns;
     must_stop_.store(false, std::memory_order_relaxed);  // relaxed: the thread does not exist yet
-    if (!thread_.start("memwatch", stack_bytes, &worker::enter, this)) {
+    if (!wake_.open() || !thread_.start("memwatch", stack_bytes, &worker::enter, this)) {
         wake_.close();
-        return false;
+        server_.close();
+        return fail(error_code::unavailable, "no thread for memwatch: no control socket, no telemetry");
     }
     // release: pairs with the acquire in is_running().
     owner_pid_.store(platform::process_id(), std::memory_order_release);
-    return true;
+    return bound;
 }
 
 void worker::stop() noexcept {
@@ -80,12 +90,17 @@ bool worker::stop_locked(std::uint64_t timeout_ns) noexcept {
     const bool has_ended = thread_.join(timeout_ns);
     is_abandoned_ = !has_ended;
     const std::lock_guard guard(mutex_);
-    if (has_ended) { wake_.close(); }  // else the thread still waits on it
+    if (has_ended) {  // else the thread still uses them
+        wake_.close();
+        server_.close();
+    }
     return has_ended;
 }
 
 void worker::enter_child() noexcept {
     wake_.close();
+    server_.enter_child();
+    new (&runtime_directory_) std::string();
     thread_.forget();
     is_abandoned_ = false;
     owner_pid_.store(0, std::memory_order_relaxed);   // relaxed: the child has one thread
@@ -129,6 +144,10 @@ void worker::enter(void* self) {
 }
 
 void worker::loop() noexcept {
+    try {
+        const std::string& path = server_.path();
+        if (!path.empty()) { control::remove_leftovers(path.substr(0, path.rfind('/'))); }
+    } catch (...) {}                                                               // no memory: the next process removes them
     thread_id_.store(platform::thread_id(), std::memory_order_relaxed);            // relaxed: see is_this_thread()
     for (task& t : tasks_) { t.is_asked.store(true, std::memory_order_relaxed); }  // relaxed: a turn each to begin with
     // acquire: pairs with the release in stop_locked().
@@ -155,16 +174,26 @@ std::uint64_t worker::run_tasks() noexcept {
     return next;
 }
 
+// A host may have closed any of them since the last time.
+void worker::open_descriptors(std::uint64_t now_ns) noexcept {
+    const std::lock_guard guard(mutex_);
+    wake_.open();
+    if (!is_serving_ || now_ns < next_open_ns_) { return; }
+    try {
+        next_open_ns_ = server_.open(runtime_directory_) ? 0 : now_ns + bind_again_ns;
+    } catch (...) { next_open_ns_ = now_ns + bind_again_ns; }
+    server_.take_client(now_ns);
+}
+
 void worker::wait_until(std::uint64_t due_ns) noexcept {
-    {
-        const std::lock_guard guard(mutex_);
-        wake_.open();  // a host may have closed it
-    }
-    const std::uint64_t now = platform::monotonic_ns();
-    const std::uint64_t timeout = std::min(due_ns > now ? due_ns - now : 0, longest_sleep_ns);
-    platform::awaited_descriptor waited[1];
+    open_descriptors(platform::monotonic_ns());
+    server_.advance(platform::monotonic_ns());
+    const std::uint64_t now = platform::monotonic_ns();  // a snapshot takes its time
+    due_ns = std::min(due_ns, server_.due_ns());
+    platform::awaited_descriptor waited[2];
     waited[0].number = wake_.reader();
-    platform::wait_for(waited, 1, timeout);
+    waited[1] = server_.awaited();
+    platform::wait_for(waited, 2, std::min(due_ns > now ? due_ns - now : 0, longest_sleep_ns));
     if (waited[0].is_ready && wake_.is_ours()) { wake_.drain(); }
 }
 

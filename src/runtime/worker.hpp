@@ -18,7 +18,11 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <string>
 
+#include <memwatch/base/result.hpp>
+
+#include "control/server.hpp"
 #include "platform/own_thread.hpp"
 
 namespace memwatch {
@@ -29,6 +33,12 @@ enum class worker_task : std::uint8_t {
     interval_control,  // adaptive R: 1 s while sampling
     epoch_end,         // closes epochs
     count_
+};
+
+// What is served at the control socket; no function: no socket.
+struct control_setup {
+    control::answer_function answer;
+    std::string runtime_directory;  // control/endpoint.hpp
 };
 
 class worker {
@@ -44,8 +54,9 @@ public:
     // Asks for a turn as soon as possible. One system call, and none while a turn is asked for already. Any thread. [hook]
     void wake(worker_task task) noexcept;
 
-    // Starts the thread unless it runs. False: the system refused. Any thread but a hook's.
-    bool ensure_running() noexcept;
+    // Starts the thread unless it runs, with its control socket bound already. Errors: the thread or the socket could not be
+    // had; the rest goes on without (is_running() tells). Any thread but a hook's.
+    result<void> ensure_running(control_setup setup = {});
 
     // Ends the thread; waits for it, two seconds at most. Idempotent; does nothing in a process that has no worker.
     void stop() noexcept;
@@ -78,15 +89,20 @@ private:
     [[nodiscard]] std::uint64_t run_tasks() noexcept;  // when the next is due, by CLOCK_MONOTONIC
     void run_call() noexcept;
     void wait_until(std::uint64_t due_ns) noexcept;
+    void open_descriptors(std::uint64_t now_ns) noexcept;
     bool stop_locked(std::uint64_t timeout_ns) noexcept;
 
     task tasks_[static_cast<std::size_t>(worker_task::count_)];
 
     std::mutex lifecycle_;
     std::mutex mutex_;
-    platform::wake_signal wake_;   // opened and closed under mutex_
-    platform::own_thread thread_;  // guarded by lifecycle_
-    bool is_abandoned_{};          // guarded by lifecycle_: it did not end in time and may still run; there is no second one
+    platform::wake_signal wake_;  // opened and closed under mutex_
+    control::server server_;      // worker thread only, while there is one
+    std::string runtime_directory_;
+    bool is_serving_{};
+    std::uint64_t next_open_ns_{};  // after a failure to bind
+    platform::own_thread thread_;   // guarded by lifecycle_
+    bool is_abandoned_{};           // guarded by lifecycle_: it did not end in time and may still run; there is no second one
     std::atomic<bool> must_stop_{false};
     std::atomic<std::uint64_t> owner_pid_{0};  // the process the thread runs in; 0 = none runs
     std::atomic<std::uint32_t> thread_id_{0};

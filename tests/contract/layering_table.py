@@ -82,8 +82,8 @@ WALLS = {
 }
 
 # "Talks to the kernel or to libc's internals: platform." The same for headers that are POSIX or Linux rather than C++.
-# (cli/ is a program, not a guest in one.)
-OPERATING_SYSTEM = {"platform", "interpose", "cli"}
+# (cli/ is a program, not a guest in one. control/ is about one socket: owners, peers and descriptors are its subject.)
+OPERATING_SYSTEM = {"platform", "interpose", "control", "cli"}
 
 # (file, what it includes, why). `file` and `what` are paths relative to the root or fnmatch patterns of them; a header of a third
 # party or of the system is written with its angles, "<zlib.h>" or "<*>". A line nobody needs any more is a complaint.

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/control_commands.hpp"
+
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <memwatch/base/units.hpp>
+#include <memwatch/session.hpp>
+#include <memwatch/snapshot/codec.hpp>
+#include <memwatch/version.hpp>
+#include "platform/platform.hpp"
+#include "runtime/option_reader.hpp"
+#include "runtime/process_state.hpp"
+#include "runtime/process_status.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+constexpr std::size_t max_label_bytes = 64;
+constexpr std::size_t max_named_sites = 200;  // symbol-table look-ups a snapshot may cost this process
+
+std::uint64_t sum_of(const std::vector<named_value>& list) {
+    std::uint64_t sum = 0;
+    for (const named_value& each : list) { sum += each.value; }
+    return sum;
+}
+
+void add_number(std::string& lines, std::string_view name, std::uint64_t value) {
+    control::add_field(lines, name, fmt::format("{}", value));
+}
+
+std::string doors_in_words(const capture_state& capture, const char* heap_door::*what) {
+    std::string out;
+    for (const auto& slot : capture.doors) {
+        // acquire: pairs with the release in register_heap_door().
+        const heap_door* const door = slot.load(std::memory_order_acquire);
+        if (door == nullptr || door->*what == nullptr) { continue; }
+        out += (out.empty() ? "" : ", ") + std::string(door->*what);
+    }
+    return out;
+}
+
+std::string state_in_words(const session_status& status, bool is_paused) {
+    if (status.state == session_state::stopped) { return "stopped"; }
+    if (is_paused) { return "paused"; }
+    return status.state == session_state::degraded ? "degraded: " + status.detail : "running";
+}
+
+void add_figures(std::string& lines) {
+    const result<snapshot> s = session{}.summary();
+    if (!s) { return; }
+    std::uint64_t samples = 0;
+    std::uint64_t live = 0;
+    for (const site& each : s->sites) {
+        samples += each.allocated.samples;
+        live += each.live.samples;
+    }
+    control::add_field(lines, "session", s->info.session);
+    add_number(lines, "started_unix_ns", s->info.started_unix_ns);
+    add_number(lines, "up_ns", s->info.taken_ns);
+    add_number(lines, "samples", samples);
+    add_number(lines, "live_samples", live);
+    add_number(lines, "drops", sum_of(s->drops));
+    add_number(lines, "self_bytes", sum_of(s->self_bytes));
+    add_number(lines, "resident_bytes", s->info.resident_bytes);
+}
+
+result<std::string> status(const control::request&) {
+    process_state& state = process();
+    options effective;
+    bool is_paused = false;
+    {
+        const std::lock_guard guard(state.session_mutex);
+        effective = state.session.effective;
+        is_paused = state.session.is_paused;
+    }
+    std::string lines;
+    add_number(lines, "pid", platform::process_id());
+    control::add_field(lines, "service", effective.service);
+    control::add_field(lines, "version", version);
+    control::add_field(lines, "state", state_in_words(detail::process_status(), is_paused));
+    control::add_field(lines, "preset", to_string(effective.preset));
+    add_number(lines, "interval_bytes", effective.interval_bytes);
+    // relaxed: a figure for reports. Other than the one asked for while tables or edges are near their limits.
+    add_number(lines, "interval_in_force_bytes", state.capture.interval_bytes.load(std::memory_order_relaxed));
+    control::add_field(lines, "door", doors_in_words(state.capture, &heap_door::name));
+    control::add_field(lines, "allocator", doors_in_words(state.capture, &heap_door::allocator));
+    add_figures(lines);
+    return lines;
+}
+
+result<std::size_t> sites_to_name(const control::request& asked) {
+    const std::string* const text = asked.find("names");
+    std::size_t count = 0;
+    if (text == nullptr) { return count; }
+    const auto parsed = std::from_chars(text->data(), text->data() + text->size(), count);
+    if (parsed.ec != std::errc{} || parsed.ptr != text->data() + text->size() || count > max_named_sites) {
+        return fail(error_code::invalid_argument, fmt::format("a number up to {}", max_named_sites), "names");
+    }
+    return count;
+}
+
+result<std::string> encoded(result<snapshot> frozen, const control::request& asked) {
+    if (!frozen) { return tl::unexpected<error>(frozen.error()); }
+    const std::string* const word = asked.find("format");
+    const result<dump_format> format = parse_dump_format(word == nullptr ? "memtrace" : *word);
+    if (!format) { return tl::unexpected<error>(format.error()); }
+    const result<std::size_t> names = sites_to_name(asked);
+    if (!names) { return tl::unexpected<error>(names.error()); }
+    if (*names > 0) { session{}.name_functions(*frozen, *names); }
+    return encode(*frozen, *format);
+}
+
+result<std::string> take_snapshot(const control::request& asked) {
+    const std::string* const label = asked.find("label");
+    if (label != nullptr && label->size() > max_label_bytes) {
+        return fail(error_code::invalid_argument, "at most 64 characters", "label");
+    }
+    return encoded(session{}.snapshot(label == nullptr ? std::string_view() : *label), asked);
+}
+
+result<std::string> summarize(const control::request& asked) { return encoded(session{}.summary(), asked); }
+
+// Both values are read before either is applied.
+result<std::string> set(const control::request& asked) {
+    const std::string* const preset_word = asked.find("preset");
+    const std::string* const interval_word = asked.find("interval");
+    const result<preset_option> preset = parse_preset(preset_word == nullptr ? "on" : *preset_word);
+    if (!preset) { return fail(error_code::invalid_argument, preset.error().what, "preset"); }
+    const result<std::uint64_t> interval = parse_bytes(interval_word == nullptr ? "1" : *interval_word);
+    if (!interval) { return fail(error_code::invalid_argument, interval.error().what, "interval"); }
+    if (preset_word == nullptr && interval_word == nullptr) {
+        return fail(error_code::invalid_argument, "set takes preset=off|on|full and interval=SIZE");
+    }
+    session s;
+    if (interval_word != nullptr) {
+        if (auto done = s.set_interval(*interval); !done) { return tl::unexpected<error>(done.error()); }
+    }
+    if (preset_word != nullptr) {
+        if (auto done = s.set_preset(*preset); !done) { return tl::unexpected<error>(done.error()); }
+    }
+    return status(asked);
+}
+
+result<std::string> stop(const control::request& asked) {
+    return session{}.pause().and_then([&] { return status(asked); });
+}
+
+result<std::string> resume(const control::request& asked) {
+    return session{}.resume().and_then([&] { return status(asked); });
+}
+
+// What was tracked stays tracked: only the doors that can be undone are.
+result<std::string> detach(const control::request& asked) {
+    bool is_done = false;
+    for (const auto& slot : process().capture.doors) {
+        // acquire: pairs with the release in register_heap_door().
+        const heap_door* const door = slot.load(std::memory_order_acquire);
+        if (door != nullptr && door->detach != nullptr && door->detach()) { is_done = true; }
+    }
+    if (!is_done) { return fail(error_code::unsupported, "nothing here was attached while it ran; 'stop' makes it idle"); }
+    return status(asked);
+}
+
+struct command {
+    std::string_view name;
+    std::string_view parameters;  // all it understands, '|' around each
+    result<std::string> (*run)(const control::request&);
+};
+
+constexpr command commands[] = {
+    {"status", "", &status},
+    {"snapshot", "|format|label|names|", &take_snapshot},
+    {"summary", "|format|names|", &summarize},
+    {"set", "|preset|interval|", &set},
+    {"stop", "", &stop},
+    {"resume", "", &resume},
+    {"detach", "", &detach},
+};
+
+}  // namespace
+
+result<std::string> answer_control(const control::request& asked) {
+    for (const command& each : commands) {
+        if (each.name != asked.command) { continue; }
+        for (const auto& [name, value] : asked.parameters) {
+            if (each.parameters.find("|" + name + "|") == std::string_view::npos) {
+                return fail(error_code::invalid_argument, "is no parameter of " + asked.command, name);
+            }
+        }
+        return each.run(asked);
+    }
+    return fail(error_code::invalid_argument, "no such command; there are status, snapshot, summary, set, stop, resume, detach",
+                asked.command);
+}
+
+}  // namespace v1
+}  // namespace memwatch
