@@ -62,18 +62,20 @@ platform::address_range bounds_of_this_stack() noexcept {
 }
 
 // By rules, which see functions without a frame pointer too; where they lack one, the DWARF unwinder takes the whole stack.
-void walk_automatically(capture_state& state, platform::captured_stack& stack, const platform::walk_start& start) noexcept {
+// Not inlined: start_at_caller() wants a frame without large locals.
+[[gnu::noinline]] void walk_automatically(capture_state& state, platform::captured_stack& stack) noexcept {
+    const platform::walk_start start = platform::start_at_caller();
     const auto end = platform::walk_by_rules(stack, nullptr, platform::max_stack_depth, start.entry, start.frame_pointer);
     if (end != platform::walk_end::no_rule) { return; }
     state.losses.count(degradation::unwinder_fallback);
     platform::unwind_dwarf(stack, platform::max_stack_depth);
 }
 
-void capture_stack(capture_state& state, platform::captured_stack& stack, const platform::walk_start& start) noexcept {
+void capture_stack(capture_state& state, platform::captured_stack& stack) noexcept {
     // relaxed: an option; start() sets it before it lets sampling begin.
     switch (state.unwinder.load(std::memory_order_relaxed)) {
         case unwinder_option::automatic:
-            walk_automatically(state, stack, start);
+            walk_automatically(state, stack);
             break;
         case unwinder_option::frame_pointer:
             platform::walk_frame_pointers(stack, platform::max_stack_depth, bounds_of_this_stack());
@@ -119,7 +121,7 @@ void record_allocation(const void* address, std::size_t bytes, tag_id owner, std
     record r;
     r.thread = thread_index(*sink);
     platform::captured_stack stack;
-    capture_stack(state, stack, platform::start_at_caller());
+    capture_stack(state, stack);
     const std::uint32_t skipped = own_frames(stack, reinterpret_cast<std::uint64_t>(caller));
     // relaxed: an option; start() sets it before it lets sampling begin.
     const std::uint32_t kept = state.stack_depth.load(std::memory_order_relaxed);

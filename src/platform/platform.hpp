@@ -68,8 +68,11 @@ void walk_frame_pointers(captured_stack& stack, std::uint32_t max_depth, const a
 // stack pointer as it was when the asking function was entered: *entry is the return address into its caller, frames[0].
 // `frame_pointer` is the frame pointer register at that moment. slots[i], unless null, is how many bytes above `entry`
 // frames[i] was read (slots[0] == 0), or no_slot when that has no such number: beyond a signal handler on a stack of its own.
-// Reads only slots of frames, upwards, below the end of the thread's stack where that is known. On aarch64 this is the chain of
-// frame records. [hook]
+// bases[i], unless null, is what makes slots[i] still the right place when somebody looks there again: no_slot when it follows
+// from the slot before, in_register when it follows from the argument `frame_pointer`, else how many bytes above `entry` the
+// word lies that it follows from (a saved frame pointer, or what a signal saved): the same word there, the same place here.
+// bases[0] == no_slot. Reads only slots of frames, upwards, below the end of the thread's stack where that is known. On aarch64
+// this is the chain of frame records. [hook]
 enum class walk_end : std::uint8_t {
     complete,      // a thread or a fiber begins here; the only end that isn't truncated
     depth,         // max_depth frames
@@ -77,17 +80,19 @@ enum class walk_end : std::uint8_t {
     no_rule,       // code outside of modules (a JIT's), or tables that say what a rule can't: unwind_dwarf() may know more
 };
 inline constexpr std::uint32_t no_slot = 0xFFFFFFFFU;
+inline constexpr std::uint32_t in_register = 0xFFFFFFFEU;
 walk_end walk_by_rules(captured_stack& stack, std::uint32_t* slots, std::uint32_t max_depth, const void* entry,
-                       std::uint64_t frame_pointer) noexcept;
+                       std::uint64_t frame_pointer, std::uint32_t* bases = nullptr) noexcept;
 
-// The two arguments above for a walk that begins in the caller of the function that asks, which must have a frame pointer:
-// __builtin_frame_address(0) makes the compiler keep one.
+// The two arguments above for a walk that begins in the caller of the function that asks. Ask in a small function that is not
+// inlined: one that realigns its frame (a local with alignas(32) or more; any large local under ASan) keeps a copy of the
+// return address there, and behind a copy the caller's frame does not follow.
 struct walk_start {
     const void* entry;
     std::uint64_t frame_pointer;
 };
 [[nodiscard, gnu::always_inline]] inline walk_start start_at_caller() noexcept {
-    // {caller's frame pointer, return address} on x86-64 and aarch64 alike.
+    // {caller's frame pointer, return address} on x86-64 and aarch64 alike; naming it makes the compiler keep one.
     const auto* const record = static_cast<const std::uint64_t*>(__builtin_frame_address(0));
     return {record + 1, record[0]};
 }

@@ -34,6 +34,30 @@ std::uint64_t limit_of_stack(std::uint64_t stack_pointer) noexcept {
     return stack_pointer < main_end ? main_end : ~std::uint64_t{7};
 }
 
+// Where a walk writes how it found each frame: offsets from the first slot, for those who look again.
+struct walk_trail {
+    std::uint64_t first;
+    std::uint32_t* slots;  // may be null
+    std::uint32_t* bases;  // may be null
+
+    // `base` is the address of a word, or one of the numbers below.
+    static constexpr std::uint64_t previous_slot = 0;
+    static constexpr std::uint64_t argument = 1;
+    void add(std::uint32_t depth, std::uint64_t slot, std::uint64_t base) const noexcept {
+        if (slots != nullptr) { slots[depth] = offset_of(slot); }
+        if (bases == nullptr) { return; }
+        bases[depth] = base == previous_slot ? no_slot : base == argument ? in_register : offset_of(base);
+        // What follows from a word that has no number here has none itself.
+        if (base > argument && bases[depth] == no_slot && slots != nullptr) { slots[depth] = no_slot; }
+    }
+
+private:
+    [[nodiscard]] std::uint32_t offset_of(std::uint64_t address) const noexcept {
+        const std::uint64_t offset = address - first;
+        return offset < in_register ? static_cast<std::uint32_t>(offset) : no_slot;
+    }
+};
+
 std::uint64_t load(std::uint64_t address) noexcept { return *reinterpret_cast<const std::uint64_t*>(address); }
 
 #if HAS_UNWIND_RULES
@@ -261,13 +285,20 @@ struct walk_state {
     std::uint64_t fp;     // in that frame
     std::uint64_t limit;  // nothing is read at or above
     std::uint64_t exact;  // 1: the address was interrupted, not left by a call
+    // What they follow from, as walk_trail::add() takes it.
+    std::uint64_t slot_base;
+    std::uint64_t sp_base;
+    std::uint64_t fp_base;
 };
 
 // Into the interrupted code, perhaps on another stack. False: this can't be what a kernel wrote.
 __attribute__((no_sanitize("address", "thread"))) bool leave_signal_frame(walk_state& at) noexcept {
     if (at.limit - at.sp < ucontext_pc + 8) { return false; }
     at.slot = at.sp + ucontext_pc;
+    at.slot_base = at.sp_base;
     at.fp = load(at.sp + ucontext_fp);
+    at.fp_base = at.sp + ucontext_fp;
+    at.sp_base = at.sp + ucontext_sp;
     at.sp = load(at.sp + ucontext_sp);
     at.limit = limit_of_stack(at.sp);
     at.exact = 1;
@@ -280,12 +311,15 @@ __attribute__((no_sanitize("address", "thread"))) inline bool follow(walk_state&
     const auto way = static_cast<unwind_rule::way>(rule & way_mask);
     if (way == unwind_rule::way::stack_pointer) {
         cfa += at.sp;
+        at.slot_base = at.sp_base;
     } else if (way == unwind_rule::way::frame_pointer) {
         cfa += at.fp;
+        at.slot_base = at.fp_base;
     } else {
         const std::uint64_t place = at.fp - cfa;
         if (place < at.sp || place >= at.limit || place % 8 != 0) { return false; }
         cfa = load(place);
+        at.slot_base = place;
     }
     if (cfa <= at.sp || cfa > at.limit || cfa % 8 != 0) { return false; }
     const std::uint64_t fp_place = rule >> fp_shift & 0xFFU;
@@ -293,21 +327,21 @@ __attribute__((no_sanitize("address", "thread"))) inline bool follow(walk_state&
         const std::uint64_t place = fp_place == unwind_rule::fp_at_fp ? at.fp : cfa - fp_place * 8;
         if (place < at.sp || place >= cfa || place % 8 != 0) { return false; }
         at.fp = load(place);
+        at.fp_base = place;
     }
     at.slot = cfa - 8;
+    at.sp_base = walk_trail::previous_slot;
     at.sp = cfa;
     at.exact = 0;
     return true;
 }
 
-__attribute__((no_sanitize("address", "thread"))) walk_end walk(captured_stack& stack, std::uint32_t* slots,
+__attribute__((no_sanitize("address", "thread"))) walk_end walk(captured_stack& stack, const walk_trail& trail,
                                                                 std::uint32_t max_depth, walk_state at) noexcept {
-    const std::uint64_t first = at.slot;
     for (std::uint32_t depth = 0; depth < max_depth;) {
         const std::uint64_t address = load(at.slot);
         if (address == 0) { return walk_end::complete; }  // how many fibers' stacks begin
-        const std::uint64_t offset = at.slot - first;
-        if (slots != nullptr) { slots[depth] = offset < no_slot ? static_cast<std::uint32_t>(offset) : no_slot; }
+        trail.add(depth, at.slot, at.slot_base);
         stack.frames[depth] = address;
         stack.depth = ++depth;
         const std::uint64_t rule = entry_for(address + at.exact);
@@ -334,10 +368,13 @@ __attribute__((no_sanitize("address", "thread"))) walk_end walk(captured_stack& 
 }  // namespace
 
 walk_end walk_by_rules(captured_stack& stack, std::uint32_t* slots, std::uint32_t max_depth, const void* entry,
-                       std::uint64_t frame_pointer) noexcept {
+                       std::uint64_t frame_pointer, std::uint32_t* bases) noexcept {
     const auto first = reinterpret_cast<std::uint64_t>(entry);
+    const walk_trail trail{first, slots, bases};
     stack.depth = 0;
-    const walk_end end = walk(stack, slots, max_depth, {first, first + 8, frame_pointer, limit_of_stack(first), 0});
+    constexpr std::uint64_t by_itself = walk_trail::previous_slot;
+    const walk_state at{first, first + 8, frame_pointer, limit_of_stack(first), 0, by_itself, by_itself, walk_trail::argument};
+    const walk_end end = walk(stack, trail, max_depth, at);
     stack.is_truncated = end != walk_end::complete;
     return end;
 }
@@ -353,22 +390,26 @@ unwind_rule remembered_unwind_rule(std::uint64_t) noexcept { return {}; }
 // to none.
 __attribute__((no_sanitize("address", "thread"))) walk_end walk_by_rules(captured_stack& stack, std::uint32_t* slots,
                                                                          std::uint32_t max_depth, const void* entry,
-                                                                         std::uint64_t frame_pointer) noexcept {
+                                                                         std::uint64_t frame_pointer,
+                                                                         std::uint32_t* bases) noexcept {
     const auto first = reinterpret_cast<std::uint64_t>(entry);
     const std::uint64_t limit = limit_of_stack(first);
+    const walk_trail trail{first, slots, bases};
     std::uint64_t slot = first;
+    std::uint64_t base = walk_trail::previous_slot;
     std::uint64_t next = frame_pointer;
+    std::uint64_t next_base = walk_trail::argument;
     walk_end end = walk_end::depth;
     for (stack.depth = 0; stack.depth < max_depth;) {
-        if (slots != nullptr) {
-            slots[stack.depth] = slot - first < no_slot ? static_cast<std::uint32_t>(slot - first) : no_slot;
-        }
+        trail.add(stack.depth, slot, base);
         stack.frames[stack.depth++] = load(slot);
         const bool is_plausible = next > slot && next % 8 == 0 && next < limit && limit - next >= 16;
         if (!is_plausible) {
             end = next == 0 ? walk_end::complete : walk_end::no_rule;
             break;
         }
+        base = next_base;
+        next_base = next;
         slot = next + 8;
         next = load(next);
     }

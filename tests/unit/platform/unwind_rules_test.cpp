@@ -42,8 +42,11 @@ constexpr std::uint32_t most = platform::max_stack_depth;
 struct walked_twice {
     platform::captured_stack ours{};
     std::uint32_t slots[most]{};
+    std::uint32_t bases[most]{};
     walk_end end{};
     std::uint64_t entry{};
+    std::uint64_t frame_pointer{};
+    std::uint64_t base_words[most]{};  // what lay at `bases`
     std::uint64_t frames[most]{};
     std::uint64_t places[most]{};
     std::uint32_t depth{};
@@ -65,7 +68,12 @@ _Unwind_Reason_Code take_frame(_Unwind_Context* context, void* argument) {
     walked.entry = reinterpret_cast<std::uint64_t>(start.entry);
     walked.depth = 0;
     walked.has_begun = false;
-    walked.end = platform::walk_by_rules(walked.ours, walked.slots, most, start.entry, start.frame_pointer);
+    walked.frame_pointer = start.frame_pointer;
+    walked.end = platform::walk_by_rules(walked.ours, walked.slots, most, start.entry, start.frame_pointer, walked.bases);
+    for (std::uint32_t i = 0; i < walked.ours.depth; ++i) {
+        const bool is_word = walked.bases[i] < platform::in_register;
+        walked.base_words[i] = is_word ? *reinterpret_cast<const std::uint64_t*>(walked.entry + walked.bases[i]) : 0;
+    }
     _Unwind_Backtrace(&take_frame, &walked);
 }
 
@@ -82,9 +90,35 @@ std::uint32_t agreeing(const walked_twice& walked) {
     return i;
 }
 
+// What a place follows from: the slot before it, or the word at its base, and the rule of the function between.
+bool is_based(const walked_twice& walked) {
+    using way = unwind_rule::way;
+    bool is_interrupted = false;
+    for (std::uint32_t i = 0; i < walked.ours.depth; ++i) {
+        const unwind_rule rule =
+            i == 0 ? unwind_rule{} : platform::look_up_unwind_rule(walked.ours.frames[i - 1] + (is_interrupted ? 1 : 0));
+        is_interrupted = rule.how == way::signal_frame;
+        if (i == 0 || walked.slots[i] == platform::no_slot) { continue; }
+        const std::uint64_t cfa = walked.entry + walked.slots[i] + 8;
+        const bool is_by_register = walked.bases[i] == platform::in_register;
+        const std::uint64_t word = is_by_register ? walked.frame_pointer : walked.base_words[i];
+        bool is_right = false;
+        if (walked.bases[i] == platform::no_slot) {
+            const std::uint32_t distance = rule.how == way::signal_frame ? platform::ucontext_pc + 8 : rule.offset;
+            is_right = walked.slots[i] - walked.slots[i - 1] == distance && rule.how != way::frame_pointer;
+        } else if (rule.how == way::saved_by_frame) {
+            is_right = word == cfa;
+        } else {
+            is_right = word + rule.offset == cfa;  // also of the sp that a signal saved
+        }
+        if (!is_right) { return false; }
+    }
+    return walked.bases[0] == platform::no_slot;
+}
+
 bool is_same_and_complete(const walked_twice& walked) {
-    return walked.end == walk_end::complete && !walked.ours.is_truncated && walked.depth == walked.ours.depth &&
-           agreeing(walked) == walked.depth;
+    return is_based(walked) && walked.end == walk_end::complete && !walked.ours.is_truncated &&
+           walked.depth == walked.ours.depth && agreeing(walked) == walked.depth;
 }
 
 // --- kinds of functions, each of which calls the rest of a path
@@ -285,9 +319,9 @@ walked_twice walk_through(const std::vector<unsigned>& kinds) {
 }
 
 std::string describe(const walked_twice& walked) {
-    std::string text = "end " + std::to_string(static_cast<int>(walked.end)) + ", agreeing " +
-                       std::to_string(agreeing(walked)) + " of " + std::to_string(walked.ours.depth) + " and " +
-                       std::to_string(walked.depth);
+    std::string text = std::string(is_based(walked) ? "" : "bases are wrong; ") + "end " +
+                       std::to_string(static_cast<int>(walked.end)) + ", agreeing " + std::to_string(agreeing(walked)) +
+                       " of " + std::to_string(walked.ours.depth) + " and " + std::to_string(walked.depth);
     for (std::uint32_t i = 0; i < std::max(walked.ours.depth, walked.depth); ++i) {
         char line[160];
         Dl_info where{};
