@@ -49,7 +49,7 @@ void* obtain_small(edge_map& edges, const heap_functions& heap, const heap_reque
 
 // Aligned memory is not zeroed memory, and a sparse block must stay sparse: pages go back to the kernel, which gives zeroes.
 void* obtain_large(const heap_functions& heap, const heap_request& request) noexcept {
-    if (request.alignment < edge_alignment && request.bytes >= large_bytes) {
+    if (request.alignment <= alignof(std::max_align_t) && request.bytes >= large_bytes) {
         void* const plain = request.is_zeroed ? heap.allocate_zeroed(1, request.bytes) : heap.allocate(request.bytes);
         if (plain == nullptr || is_edge(plain)) { return plain; }
         heap.release(plain);
@@ -96,7 +96,8 @@ void* allocate_heap_sample(const heap_functions& heap, const heap_request& reque
     sample_ticket ticket{};
     if (!is_sample(state, request.bytes, ticket)) { return nullptr; }
     void* const block = obtain(state.heap_edges, heap, request);
-    if (block != nullptr) { mark(state, block, request.bytes, ticket, caller); }
+    // Not at an edge: an allocator that does not align as asked (mimalloc 2.0 for some sizes). Then it is no sample.
+    if (block != nullptr && is_edge(block)) { mark(state, block, request.bytes, ticket, caller); }
     return block;
 }
 
@@ -145,7 +146,8 @@ void* adopt_heap_sample(const heap_functions& heap, void* block, std::size_t byt
     sample_ticket ticket{};
     if (!is_sample(state, bytes, ticket)) { return block; }
     void* edge = block;
-    if (!is_edge(block)) {
+    // A small block that lies at an edge by chance shares its page, and the page has one bit.
+    if (!is_edge(block) || bytes < small_edge_bytes) {
         edge = obtain(state.heap_edges, heap, {bytes, 0, false});
         if (edge == nullptr) { return block; }
         std::memcpy(edge, block, std::min(bytes, heap.usable_bytes(block)));

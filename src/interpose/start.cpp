@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The preload object's life: started before the program's own constructors, its last word after the program's destructors.
-#include <dlfcn.h>
+// The preload object's life: started before the program's own constructors, its last word after the program's destructors. The
+// worker thread lives in a forked child, too: a child is a process like any other.
+#include <pthread.h>
 #include <sys/auxv.h>
+#include <unistd.h>
 
-#include <cstdlib>
+#include <atomic>
 #include <new>
 
 #include <memwatch/session.hpp>
 #include "capture/heap_door.hpp"
 #include "interpose/exact_heap.hpp"
+#include "interpose/last_word.hpp"
 #include "interpose/targets.hpp"
+#include "runtime/lifecycle.hpp"
 
 namespace memwatch::interpose {
 namespace {
@@ -17,17 +21,36 @@ namespace {
 // Lives as long as the process: blocks are freed after every destructor.
 alignas(session) unsigned char session_storage[sizeof(session)];
 
+// The process this is the memory of. A vfork()ed child shares it and must leave it alone.
+std::atomic<pid_t> owner{0};
+
 void follow_preset(preset_option now) noexcept { now == preset_option::full ? enter_full_mode() : leave_full_mode(); }
 
 heap_door door{"preload", "", &follow_preset, nullptr};
 
+void enter_child() {
+    owner.store(getpid(), std::memory_order_relaxed);  // relaxed: the child has one thread
+    restart_worker_in_child();
+}
+
 [[gnu::constructor]] void start() {
     resolve();
     if (getauxval(AT_SECURE) != 0) { return; }  // set-user-id: the environment is not to be trusted, so neither is being here
+    owner.store(getpid(), std::memory_order_relaxed);  // relaxed: before main
     door.allocator = real.name;
     register_heap_door(door);
     new (session_storage) session(session::start());
+    pthread_atfork(nullptr, nullptr, &enter_child);
 }
 
+// main returned or exit() was called, and the program's own destructors have run: what is live now stays.
+[[gnu::destructor]] void finish() { say_last_word(); }
+
 }  // namespace
+
+void say_last_word() noexcept {
+    // relaxed: this process' own number, set before any second thread.
+    if (owner.load(std::memory_order_relaxed) == getpid()) { write_exit_dump(); }
+}
+
 }  // namespace memwatch::interpose
