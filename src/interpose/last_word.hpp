@@ -7,4 +7,7 @@ namespace memwatch::interpose {
 // Writes the dump of what is live, where one was asked for. Does nothing in a process that only borrows our memory (vfork).
 void say_last_word() noexcept;
 
+// A session was started, and this process is not one that only borrows our memory.
+[[nodiscard]] bool is_started() noexcept;
+
 }  // namespace memwatch::interpose

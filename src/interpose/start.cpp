@@ -30,7 +30,7 @@ heap_door door{"preload", "", &follow_preset, nullptr};
 
 void enter_child() {
     owner.store(getpid(), std::memory_order_relaxed);  // relaxed: the child has one thread
-    restart_worker_in_child();
+    ensure_worker();
 }
 
 [[gnu::constructor]] void start() {
@@ -39,7 +39,9 @@ void enter_child() {
     owner.store(getpid(), std::memory_order_relaxed);  // relaxed: before main
     door.allocator = real.name;
     register_heap_door(door);
-    new (session_storage) session(session::start());
+    options wanted;
+    wanted.control = control_option::automatic;
+    new (session_storage) session(session::start(wanted));
     pthread_atfork(nullptr, nullptr, &enter_child);
 }
 
@@ -48,9 +50,11 @@ void enter_child() {
 
 }  // namespace
 
+// relaxed: this process' own number, set before any second thread.
+bool is_started() noexcept { return owner.load(std::memory_order_relaxed) == getpid(); }
+
 void say_last_word() noexcept {
-    // relaxed: this process' own number, set before any second thread.
-    if (owner.load(std::memory_order_relaxed) == getpid()) { write_exit_dump(); }
+    if (is_started()) { write_exit_dump(); }
 }
 
 }  // namespace memwatch::interpose

@@ -117,6 +117,7 @@ struct loaded_module {
 [[nodiscard]] std::string executable_path();
 [[nodiscard]] std::string host_name();
 [[nodiscard]] std::uint64_t process_id() noexcept;
+[[nodiscard]] bool is_single_threaded() noexcept;  // never had a second thread, as far as glibc knows
 [[nodiscard]] bool is_secure_mode() noexcept;  // AT_SECURE: the environment is not to be trusted
 
 }  // namespace platform

@@ -5,6 +5,7 @@
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -91,6 +92,8 @@ std::string host_name() {
 std::uint64_t process_id() noexcept { return static_cast<std::uint64_t>(getpid()); }
 
 const char* const* environment() noexcept { return environ; }
+
+bool is_single_threaded() noexcept { return __libc_single_threaded != 0; }
 
 bool is_secure_mode() noexcept { return getauxval(AT_SECURE) != 0; }
 

@@ -57,7 +57,10 @@ bool run_worker(process_state& state) noexcept {
         control_setup setup;
         {
             const std::lock_guard guard(state.session_mutex);
-            if (state.session.effective.control == control_option::on && !platform::is_secure_mode()) {
+            const control_option wanted = state.session.effective.control;
+            // The first second thread makes glibc's malloc and stdio take locks from then on: not for our sake.
+            if (wanted != control_option::on && platform::is_single_threaded()) { return false; }
+            if (wanted != control_option::off && !platform::is_secure_mode()) {
                 setup = {&answer_control, state.session.control_directory};
             }
         }
@@ -68,7 +71,7 @@ bool run_worker(process_state& state) noexcept {
     return state.worker.is_running();
 }
 
-bool restart_worker_in_child() noexcept {
+bool ensure_worker() noexcept {
     process_state& state = process();
     {
         const std::lock_guard guard(state.session_mutex);

@@ -10,10 +10,10 @@
 namespace memwatch {
 inline namespace v1 {
 
-// A forked child has no worker thread and no control socket until this is called (or the next session::start). Not from a hook,
-// and not under sanitizers: they cannot start threads in a child of a process that had several. False: no session is open, or
-// the system refused. Threads: any.
-MEMWATCH_API bool restart_worker_in_child() noexcept;
+// Starts the worker thread, and with it the control socket, where a session is open, wants one and has none: in a forked child,
+// and in a process that just got its second thread (control_option::automatic). Not from a hook, and not under sanitizers in a
+// child of a process that had several threads: they cannot start one there. False: there is none now. Threads: any.
+MEMWATCH_API bool ensure_worker() noexcept;
 
 // Writes what is live now to MEMWATCH_DUMP_DIR/PID-SESSION.memtrace (0600, by rename), once per process image: for exit hooks.
 // On the worker thread when there is one - the calling thread may be under a system call filter - else here. Waits at most

@@ -59,7 +59,8 @@ constexpr choice<preset_option> presets[] = {
     {"off", preset_option::off}, {"on", preset_option::on}, {"full", preset_option::full}};
 constexpr choice<unwinder_option> unwinders[] = {
     {"auto", unwinder_option::automatic}, {"fp", unwinder_option::frame_pointer}, {"dwarf", unwinder_option::dwarf}};
-constexpr choice<control_option> controls[] = {{"off", control_option::off}, {"on", control_option::on}};
+constexpr choice<control_option> controls[] = {
+    {"off", control_option::off}, {"automatic", control_option::automatic}, {"on", control_option::on}};
 
 // Dispatch by the type's name in options.def: bytes_option and duration_option are both std::uint64_t.
 template <class Value>

@@ -88,7 +88,7 @@ OPERATING_SYSTEM = {"platform", "interpose", "control", "cli"}
 # (file, what it includes, why). `file` and `what` are paths relative to the root or fnmatch patterns of them; a header of a third
 # party or of the system is written with its angles, "<zlib.h>" or "<*>". A line nobody needs any more is a complaint.
 EXCEPTIONS = [
-    ("src/interpose/start.cpp", "src/runtime/lifecycle.hpp",
+    ("src/interpose/*.cpp", "src/runtime/lifecycle.hpp",
      "what a process does at its fork and its end; only the preload object sees both"),
     ("src/interpose/start.cpp", "include/memwatch/session.hpp",
      "a program that was preloaded calls nothing: the door starts the session itself"),

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ends that run no destructors: _exit, _Exit, quick_exit, abort. And dlclose, after which an address may be other code.
+// What a process does that matters to us beside allocating: its ends that run no destructors (_exit, _Exit, quick_exit, abort),
+// dlclose, after which an address may be other code, and pthread_create, after which a thread of ours costs it nothing more.
 #include <dlfcn.h>
+#include <pthread.h>
 
+#include <atomic>
 #include <cstdlib>
 
 #include "interpose/last_word.hpp"
 #include "platform/unwind_rules.hpp"
+#include "runtime/lifecycle.hpp"
 
 #define MEMWATCH_ENTRY extern "C" [[gnu::visibility("default")]]
 
@@ -39,5 +43,19 @@ MEMWATCH_ENTRY int dlclose(void* handle) noexcept {
     static const auto next = next_of<int (*)(void*)>("dlclose");
     const int result = next(handle);
     memwatch::platform::forget_unwind_rules();
+    return result;
+}
+
+// Its first thread of its own: now the worker may come, too.
+MEMWATCH_ENTRY int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*function)(void*),
+                                  void* argument) noexcept {
+    static const auto next = next_of<int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*)>("pthread_create");
+    static std::atomic<bool> has_met{false};
+    const int result = next(thread, attributes, function, argument);
+    // relaxed: one call too many does nothing.
+    if (result == 0 && !has_met.load(std::memory_order_relaxed) && memwatch::interpose::is_started()) {
+        has_met.store(true, std::memory_order_relaxed);  // relaxed: as above; before the worker's own pthread_create comes by
+        memwatch::ensure_worker();
+    }
     return result;
 }
