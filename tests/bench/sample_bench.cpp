@@ -120,6 +120,7 @@ void print_operations(const char* name, const churn_result& r) {
 
 int main() {
     print_sampled_pair("frame pointers", memwatch::unwinder_option::frame_pointer);
+    print_sampled_pair("rules", memwatch::unwinder_option::automatic);
     print_sampled_pair("DWARF", memwatch::unwinder_option::dwarf);
 
     memwatch::session session = start(memwatch::unwinder_option::automatic);

@@ -68,7 +68,8 @@ void repeat(std::size_t n, leaf walk) {
     for (std::size_t i = 0; i < n; ++i) { walk(); }
 }
 
-void print(const char* name, const bench::summary& s) {
+void print(const char* name, const bench::summary& s, leaf walk) {
+    walk();  // once more, for the depth
     std::printf("%-46s %8.1f ns [%.1f .. %.1f], %u frames\n", name, s.median, s.low, s.high, stack.depth);
 }
 
@@ -82,9 +83,9 @@ void measure_here() {
         rounds, 500, [](std::size_t n) { repeat(n, &by_rules); }, [](std::size_t n) { repeat(n, &by_libgcc); });
     pointers_ns = pointers_and_rules.a.median;
     rules_ns = pointers_and_rules.b.median;
-    print("  frame pointers", pointers_and_rules.a);
-    print("  rules", pointers_and_rules.b);
-    print("  libgcc", rules_and_libgcc.b);
+    print("  frame pointers", pointers_and_rules.a, &by_frame_pointers);
+    print("  rules", pointers_and_rules.b, &by_rules);
+    print("  libgcc", rules_and_libgcc.b, &by_libgcc);
 }
 
 void measure_first_time() {
@@ -93,7 +94,7 @@ void measure_first_time() {
         platform::forget_unwind_rules();
         values.push_back(bench::nanoseconds_per(1, [](std::size_t n) { repeat(n, &by_rules); }));
     }
-    print("  rules, nothing remembered", bench::summarize(values));
+    print("  rules, nothing remembered", bench::summarize(values), &by_rules);
 }
 
 }  // namespace
