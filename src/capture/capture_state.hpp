@@ -16,6 +16,7 @@
 #include "capture/record_sink.hpp"
 #include "capture/tag_table.hpp"
 #include "model/drop_reason.hpp"
+#include "platform/platform.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -75,6 +76,12 @@ namespace detail {
 
 // Tries to give the calling thread a row of its own. False: it has to share. [hook]
 bool lease_row_for_this_thread() noexcept;
+
+// The index of the calling thread in the live room's table, registered on first use; 0 for a thread without a row. [hook]
+std::uint16_t index_of_this_thread(const record_sink& sink) noexcept;
+
+// Where the calling thread's own stack is, read once; unknown for a thread without a row. [hook]
+platform::address_range bounds_of_this_stack() noexcept;
 
 }  // namespace detail
 }  // namespace v1

@@ -2,6 +2,7 @@
 #include <memwatch/capture/recorder.hpp>
 
 #include "capture/capture_state.hpp"
+#include "capture/exact_sink.hpp"
 #include "capture/own_work.hpp"
 #include "platform/platform.hpp"
 
@@ -27,6 +28,7 @@ void end_thread(void* leased) {
     auto& row = *static_cast<thread_row*>(leased);
     capture_state& state = process_capture();
     this_thread.row = nullptr;  // a later TLS destructor that allocates leases anew
+    leave_exact_lane(row);
     if (const record_sink* const sink = sink_of(state); sink != nullptr && row.thread_index != 0) {
         char name[platform::thread_name_size];  // it may have been named after its first sample
         platform::thread_name(name);
@@ -35,8 +37,9 @@ void end_thread(void* leased) {
     state.tags.release_row(row);
 }
 
-// The index of the calling thread in the live room's table; 0 for a thread without a row.
-std::uint16_t thread_index(const record_sink& sink) noexcept {
+}  // namespace
+
+std::uint16_t index_of_this_thread(const record_sink& sink) noexcept {
     if (this_thread.row == nullptr && !lease_row_for_this_thread()) {
         process_capture().losses.count(degradation::shared_thread_row);
         return 0;
@@ -60,6 +63,8 @@ platform::address_range bounds_of_this_stack() noexcept {
     }
     return {row->stack_begin, row->stack_end};
 }
+
+namespace {
 
 // By rules, which see functions without a frame pointer too; where they lack one, the DWARF unwinder takes the whole stack.
 // Not inlined: start_at_caller() wants a frame without large locals.
@@ -119,7 +124,7 @@ void record_allocation(const void* address, std::size_t bytes, tag_id owner, std
     if (sink == nullptr) { return; }
     const own_work guard;
     record r;
-    r.thread = thread_index(*sink);
+    r.thread = index_of_this_thread(*sink);
     platform::captured_stack stack;
     capture_stack(state, stack);
     const std::uint32_t skipped = own_frames(stack, reinterpret_cast<std::uint64_t>(caller));
@@ -145,7 +150,7 @@ bool record_free(const void* address, tag_id owner) noexcept {
     const record_sink* const sink = sink_of(state);
     if (sink == nullptr) { return false; }
     const own_work guard;
-    return sink->remove(sink->context, make_block_key(address, owner), thread_index(*sink), state.now_ns());
+    return sink->remove(sink->context, make_block_key(address, owner), index_of_this_thread(*sink), state.now_ns());
 }
 
 bool hold_record(const void* address, tag_id owner, held_block& held) noexcept {
@@ -159,7 +164,7 @@ void settle_record(const held_block& held) noexcept {
     const capture_state& state = process_capture();
     const record_sink* const sink = sink_of(state);
     const own_work guard;
-    sink->settle(sink->context, held, thread_index(*sink), state.now_ns());
+    sink->settle(sink->context, held, index_of_this_thread(*sink), state.now_ns());
 }
 
 void restore_record(const held_block& held) noexcept {

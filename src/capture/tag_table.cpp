@@ -69,6 +69,7 @@ thread_row* tag_table::lease_row(std::uint32_t tid) noexcept {
         if (row.owner.load(std::memory_order_acquire) != 0) { continue; }
         row.thread_index = 0;
         row.stack_end = 0;
+        row.exact_lane = nullptr;
         // relaxed: only the lease lock's holders compare it.
         row.owner.store(tid, std::memory_order_relaxed);
         free_rows_.fetch_sub(1, std::memory_order_relaxed);  // relaxed: a hint

@@ -56,6 +56,28 @@ private:
     std::unordered_map<std::uint32_t, std::uint32_t> stacks_;
 };
 
+// Exact totals: each block stands for itself.
+sampled_totals exactly(std::uint64_t bytes, std::uint64_t objects) {
+    return {static_cast<double>(bytes), static_cast<double>(objects), 0, 0, objects};
+}
+
+// The operations in flight may stand in one of two counters: a difference never goes below zero.
+std::uint64_t less(std::uint64_t from, std::uint64_t what) { return from > what ? from - what : 0; }
+
+void add_exact(site& s, const exact_site_totals& exact) {
+    const std::uint64_t gone = exact.frees + exact.abandoned;
+    const std::uint64_t gone_bytes = exact.freed_bytes + exact.abandoned_bytes;
+    const std::uint64_t live = less(exact.allocations, gone);
+    if (live != 0) { s.live.add(exactly(less(exact.allocated_bytes, gone_bytes), live)); }
+    s.allocated.add(exactly(exact.allocated_bytes, exact.allocations));
+    s.freed.add(exactly(exact.freed_bytes, exact.frees));
+    s.freed_by_other_thread.add(exactly(exact.elsewhere_bytes, exact.elsewhere_frees));
+    for (std::size_t i = 0; i < lifetime_bucket_count; ++i) {
+        s.lifetimes.objects[i] += static_cast<double>(exact.lifetimes[i]);
+    }
+    s.lifetimes.sum_seconds += static_cast<double>(exact.lifetime_ms) * 1e-3;
+}
+
 std::vector<cohort> cohorts_of(const site_state& state) {
     std::vector<cohort> cohorts(state.cohorts_used);
     for (std::size_t i = 0; i < cohorts.size(); ++i) {
@@ -71,8 +93,11 @@ void live_state::freeze(snapshot& into, detail how) {
         into.modules.push_back({std::move(m.path), std::move(m.build_id), m.start, m.limit, m.file_offset});
     }
     if (how == detail::records) { freeze_records(into); }
+    std::vector<exact_site_totals> exact;
+    exact_.freeze(exact, how == detail::records ? &into.live : nullptr);
+    into.info.exact_until_ns = exact_.exact_until_ns();
     // After the records: every record's site is among them.
-    const std::uint32_t first_site = freeze_sites(into);
+    const std::uint32_t first_site = freeze_sites(into, exact);
     freeze_threads(into, how);  // likewise
     freeze_lifecycle(into, first_site);
     if (how == detail::summary) { return; }
@@ -95,11 +120,12 @@ void live_state::freeze_records(snapshot& into) {
 }
 
 // Returns the id of the site in row 0.
-std::uint32_t live_state::freeze_sites(snapshot& into) {
+std::uint32_t live_state::freeze_sites(snapshot& into, const std::vector<exact_site_totals>& exact) {
     frame_resolver resolver(into);
     const std::uint32_t count = sites_.size();
     // The overflow site is left out until it was needed; no record can name it then.
-    const bool has_overflow = sites_.copy(site_table::overflow).allocated.samples > 0;
+    const bool has_overflow = sites_.copy(site_table::overflow).allocated.samples > 0 ||
+                              (!exact.empty() && exact[site_table::overflow].allocations > 0);
     const std::uint32_t first = has_overflow ? site_table::overflow : site_table::overflow + 1;
     into.sites.resize(count - first);
     for (live_record& r : into.live) { r.site -= first; }
@@ -115,6 +141,7 @@ std::uint32_t live_state::freeze_sites(snapshot& into) {
         s.freed_by_other_thread = state.freed_by_other_thread;
         s.cohorts = cohorts_of(state);
         s.lifetimes = state.lifetimes;
+        if (id < exact.size()) { add_exact(s, exact[id]); }
     }
     return first;
 }

@@ -74,7 +74,8 @@ live_state::live_state(void* memory, const live_sizes& sizes, loss_counters& los
       live_(divide(memory, sizes).live, sizes.entries_per_shard),
       stacks_(divide(memory, sizes).stacks, sizes.stacks, sizes.frame_bytes, losses),
       sites_(divide(memory, sizes).sites, sizes.sites, losses),
-      threads_(divide(memory, sizes).threads, losses) {}
+      threads_(divide(memory, sizes).threads, losses),
+      exact_(stacks_, sites_, threads_, losses) {}
 
 void live_state::set_timeline(std::uint64_t origin_ns, std::uint64_t epoch_ns) noexcept {
     // relaxed: settings; sampling is switched on after them by a release store (runtime's start()).
@@ -246,6 +247,7 @@ void live_state::add_self_bytes(std::vector<named_value>& into) {
     into.push_back({"sites", sites_.self_bytes()});
     into.push_back({"stacks", stacks_.self_bytes()});
     into.push_back({"threads", threads_.self_bytes()});
+    exact_.add_self_bytes(into);
     if (const lifecycle* const told = telemetry(); told != nullptr) { into.push_back({"telemetry", told->self_bytes()}); }
 }
 
@@ -259,6 +261,7 @@ void live_state::unlock_telemetry_after_fork() noexcept {
 
 void live_state::lock_for_fork() noexcept {
     threads_.lock().lock();
+    exact_.lock_for_fork();
     live_.lock_for_fork();
     sites_.lock_for_fork();
     stacks_.lock().lock();
@@ -268,11 +271,13 @@ void live_state::unlock_after_fork() noexcept {
     stacks_.lock().unlock();
     sites_.unlock_after_fork();
     live_.unlock_after_fork();
+    exact_.unlock_after_fork();
     threads_.lock().unlock();
 }
 
-void live_state::enter_child(std::uint16_t survivor, std::uint32_t tid) noexcept {
+void live_state::enter_child(std::uint16_t survivor, std::uint32_t tid, ledger_lane* lane) noexcept {
     threads_.keep_only(survivor, tid);
+    exact_.enter_child(lane);
     if (lifecycle* const told = telemetry(); told != nullptr) { told->enter_child(); }
 }
 

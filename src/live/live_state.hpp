@@ -10,8 +10,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include <memwatch/model/snapshot.hpp>
+#include "live/ledger.hpp"
 #include "live/lifecycle.hpp"
 #include "live/live_table.hpp"
 #include "live/site_table.hpp"
@@ -59,6 +61,8 @@ public:
     void restore(const held_block& held, std::uint64_t& random_state) noexcept;
 
     [[nodiscard]] thread_table& threads() noexcept { return threads_; }
+    // Full mode's records. Its sites, stacks and threads are the ones here; closed after the construction.
+    [[nodiscard]] ledger& exact() noexcept { return exact_; }
 
     // Births and deaths are also told to `telemetry` from now on. relaxed: a setting, made before sampling begins.
     void set_lifecycle(lifecycle* telemetry) noexcept;
@@ -82,15 +86,15 @@ public:
     void unlock_telemetry_after_fork() noexcept;
     void lock_for_fork() noexcept;
     void unlock_after_fork() noexcept;
-    // In a forked child: only `survivor` of the threads lives on.
-    void enter_child(std::uint16_t survivor, std::uint32_t tid) noexcept;
+    // In a forked child: only `survivor` of the threads lives on, with its lane (may be null) of the ledger.
+    void enter_child(std::uint16_t survivor, std::uint32_t tid, ledger_lane* lane) noexcept;
 
 private:
     friend class live_observer;
 
     [[nodiscard]] std::uint64_t since_origin(std::uint64_t time_ns) const noexcept;
     void freeze_records(snapshot& into);
-    [[nodiscard]] std::uint32_t freeze_sites(snapshot& into);
+    [[nodiscard]] std::uint32_t freeze_sites(snapshot& into, const std::vector<exact_site_totals>& exact);
     void freeze_threads(snapshot& into, detail how);
     void freeze_lifecycle(snapshot& into, std::uint32_t first_site);
     [[nodiscard]] epoch_clock epochs() const noexcept { return {origin_ns(), epoch_ns()}; }
@@ -102,6 +106,7 @@ private:
     stack_table stacks_;
     site_table sites_;
     thread_table threads_;
+    ledger exact_;
     std::atomic<std::uint64_t> next_sequence_{1};
     std::atomic<std::uint64_t> origin_ns_{0};
     std::atomic<std::uint64_t> epoch_ns_{1};

@@ -116,6 +116,14 @@ void site_table::count_death(std::uint32_t site, std::uint64_t size_bytes, std::
     state.lifetimes.sum_seconds += weight.objects * static_cast<double>(lifetime_ns) * 1e-9;
 }
 
+void site_table::add_births(std::uint32_t site, double bytes, double objects, std::uint64_t epoch) noexcept {
+    const std::lock_guard guard(stripe_of(site));
+    site_state& state = sites_[site];
+    const std::size_t cohort = cohort_of(state, epoch);
+    state.born_bytes[cohort] += bytes;
+    state.born_objects[cohort] += objects;
+}
+
 void site_table::reweigh(std::uint32_t site, std::uint64_t size_bytes, std::uint64_t interval_before,
                          std::uint64_t interval_after, bool is_kept) noexcept {
     const std::lock_guard guard(stripe_of(site));

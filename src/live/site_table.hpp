@@ -68,6 +68,8 @@ public:
     void count_birth(std::uint32_t site, std::uint64_t size_bytes, std::uint64_t interval_bytes, std::uint64_t epoch) noexcept;
     void count_death(std::uint32_t site, std::uint64_t size_bytes, std::uint64_t interval_bytes, std::uint64_t lifetime_ns,
                      bool is_other_thread) noexcept;
+    // `objects` blocks of the ledger were born in `epoch`: its totals are the ledger's, its cohorts are kept here.
+    void add_births(std::uint32_t site, double bytes, double objects, std::uint64_t epoch) noexcept;
     // The block now stands for more (`interval_after`) or is gone (`is_kept` false): thinning moves weight, it frees nothing.
     void reweigh(std::uint32_t site, std::uint64_t size_bytes, std::uint64_t interval_before, std::uint64_t interval_after,
                  bool is_kept) noexcept;
@@ -75,6 +77,7 @@ public:
     // A consistent copy of one site's counters.
     [[nodiscard]] site_state copy(std::uint32_t site) noexcept;
     [[nodiscard]] std::string_view type_name(std::uint32_t type) const noexcept { return types_.at(type); }
+    [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }  // highest id
     // Ids in use are 0 .. size() - 1. acquire: pairs with the release in intern().
     [[nodiscard]] std::uint32_t size() const noexcept { return last_id_.load(std::memory_order_acquire) + 1; }
     [[nodiscard]] std::size_t self_bytes() const noexcept { return size() * (sizeof(site_state) + 2 * sizeof(std::uint32_t)); }

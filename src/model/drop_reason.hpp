@@ -22,6 +22,10 @@ enum class drop_reason : std::uint8_t {
     edge_waste_full,      // a sample that would have taken a page too many; reached only after R was raised 256-fold
     telemetry_ring_full,  // a lifecycle event; what is alive is not touched by it
     no_memory,            // the kernel refused a table
+    ledger_full,          // full mode: a block that was not recorded, because full_budget_bytes are in use
+    ledger_abandoned,     // full mode was left: a live block's record was given up
+    ledger_reentered,     // a block not recorded: allocated by a signal handler that interrupted the recording of another
+    trace_context_full,   // full mode: the record is kept, without its trace
     count_
 };
 
@@ -32,22 +36,26 @@ enum class degradation : std::uint8_t {
     stack_truncated,       // a stack that does not reach its thread's base frame
     edge_interval_raised,  // a sample was judged at a higher R, because page edges near their limit
     unwinder_fallback,     // a stack the DWARF unwinder had to take
+    shared_ledger_lane,    // a thread that records through the ledger's shared lane: all others are taken
+    stack_memo_full,       // a stack that found no room in the stack memo and is walked each time, until it is emptied
     count_
 };
 
 inline constexpr const char* drop_reason_names[] = {
-    "live_table_full",  "duplicate_block",   "site_table_full", "stack_table_full",    "type_table_full", "tag_table_full",
-    "route_table_full", "thread_table_full", "edge_waste_full", "telemetry_ring_full", "no_memory"};
-inline constexpr const char* degradation_names[] = {"interval_raised", "interval_lowered",     "shared_thread_row",
-                                                    "stack_truncated", "edge_interval_raised", "unwinder_fallback"};
+    "live_table_full", "duplicate_block",  "site_table_full",   "stack_table_full", "type_table_full",
+    "tag_table_full",  "route_table_full", "thread_table_full", "edge_waste_full",  "telemetry_ring_full",
+    "no_memory",       "ledger_full",      "ledger_abandoned",  "ledger_reentered", "trace_context_full"};
+inline constexpr const char* degradation_names[] = {"interval_raised",    "interval_lowered",     "shared_thread_row",
+                                                    "stack_truncated",    "edge_interval_raised", "unwinder_fallback",
+                                                    "shared_ledger_lane", "stack_memo_full"};
 static_assert(sizeof drop_reason_names / sizeof drop_reason_names[0] == static_cast<std::size_t>(drop_reason::count_));
 static_assert(sizeof degradation_names / sizeof degradation_names[0] == static_cast<std::size_t>(degradation::count_));
 
 // Counters of what went missing. Threads: any.
 class loss_counters {
 public:
-    void count(drop_reason reason) noexcept { add(drops_[static_cast<std::size_t>(reason)]); }
-    void count(degradation step) noexcept { add(degradations_[static_cast<std::size_t>(step)]); }
+    void count(drop_reason reason, std::uint64_t times = 1) noexcept { add(drops_[static_cast<std::size_t>(reason)], times); }
+    void count(degradation step) noexcept { add(degradations_[static_cast<std::size_t>(step)], 1); }
     [[nodiscard]] std::uint64_t of(drop_reason reason) const noexcept { return get(drops_[static_cast<std::size_t>(reason)]); }
     [[nodiscard]] std::uint64_t of(degradation step) const noexcept {
         return get(degradations_[static_cast<std::size_t>(step)]);
@@ -56,7 +64,7 @@ public:
 private:
     using counter = std::atomic<std::uint64_t>;
     // relaxed: statistics; nothing is published through them.
-    static void add(counter& c) noexcept { c.fetch_add(1, std::memory_order_relaxed); }
+    static void add(counter& c, std::uint64_t times) noexcept { c.fetch_add(times, std::memory_order_relaxed); }
     static std::uint64_t get(const counter& c) noexcept { return c.load(std::memory_order_relaxed); }
 
     counter drops_[static_cast<std::size_t>(drop_reason::count_)]{};

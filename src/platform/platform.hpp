@@ -18,6 +18,7 @@ namespace platform {
 
 // --- time and chance
 [[nodiscard]] std::uint64_t monotonic_ns() noexcept;  // [hook] CLOCK_MONOTONIC
+[[nodiscard]] std::uint64_t coarse_ms() noexcept;     // [hook] the same clock as of its last tick (1-10 ms ago), for 3 ns
 [[nodiscard]] std::uint64_t unix_ns() noexcept;       // CLOCK_REALTIME
 [[nodiscard]] std::uint64_t random_seed() noexcept;   // [hook] getrandom(2), never 0
 
@@ -33,6 +34,10 @@ void zero_pages(void* memory, std::size_t bytes) noexcept;
                                                 const std::string& self = "/proc/self/cgroup");
 
 // --- threads
+// The other half of asymmetric fences: when it returns, every other thread of the process has passed a full memory fence
+// since the call (membarrier(2)). can_fence_all_threads() must have said yes once in this process, and in a forked child again.
+[[nodiscard]] bool can_fence_all_threads() noexcept;
+void fence_all_threads() noexcept;
 [[nodiscard]] std::uint32_t thread_id() noexcept;             // [hook] kernel thread id
 inline constexpr std::size_t thread_name_size = 16;           // with the terminating zero, as prctl(PR_GET_NAME) fills it
 void thread_name(char (&name)[thread_name_size]) noexcept;    // [hook]

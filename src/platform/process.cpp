@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <elf.h>
 #include <link.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
@@ -32,6 +33,12 @@ std::uint64_t read_clock(clockid_t clock) noexcept {
 }  // namespace
 
 std::uint64_t monotonic_ns() noexcept { return read_clock(CLOCK_MONOTONIC); }
+std::uint64_t coarse_ms() noexcept {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;
+}
+
 std::uint64_t unix_ns() noexcept { return read_clock(CLOCK_REALTIME); }
 
 std::uint64_t random_seed() noexcept {
@@ -65,6 +72,19 @@ bool is_thread_alive(std::uint32_t tid) noexcept {
     const bool is_gone = syscall(SYS_tgkill, getpid(), static_cast<int>(tid), 0) != 0 && errno == ESRCH;
     errno = saved_errno;
     return !is_gone;
+}
+
+bool can_fence_all_threads() noexcept {
+    const int saved_errno = errno;
+    const bool is_registered = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+    errno = saved_errno;
+    return is_registered;
+}
+
+void fence_all_threads() noexcept {
+    const int saved_errno = errno;
+    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    errno = saved_errno;
 }
 
 bool on_fork(void (*prepare)(), void (*parent)(), void (*child)()) noexcept {

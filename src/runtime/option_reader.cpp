@@ -134,6 +134,8 @@ void check_ranges(options& wanted, std::vector<std::string>& warnings) {
     constexpr std::uint64_t mib = 1ULL << 20U;
     check<std::uint64_t>(wanted.interval_bytes, 1, mib << 20U, defaults.interval_bytes, "interval_bytes", warnings);
     check<std::uint64_t>(wanted.budget_bytes, 2 * mib, mib << 16U, defaults.budget_bytes, "budget_bytes", warnings);
+    check<std::uint64_t>(wanted.full_budget_bytes, 4 * mib, mib << 16U, defaults.full_budget_bytes, "full_budget_bytes",
+                         warnings);
     check<std::uint64_t>(wanted.epoch_ns, 10'000'000, 3'600'000'000'000, defaults.epoch_ns, "epoch_ns", warnings);
     check<std::uint32_t>(wanted.stack_depth, 1, 64, defaults.stack_depth, "stack_depth", warnings);
 }

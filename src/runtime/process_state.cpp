@@ -12,6 +12,11 @@ namespace memwatch {
 inline namespace v1 {
 namespace {
 
+ledger_lane* lane_of_this_thread() {
+    const thread_row* const row = detail::this_thread.row;
+    return row == nullptr ? nullptr : static_cast<ledger_lane*>(row->exact_lane);
+}
+
 // fork(): all locks are taken in rank order, so that the child finds tables that are whole and locks that are free.
 void before_fork() {
     process_state& state = process();
@@ -20,7 +25,10 @@ void before_fork() {
     state.worker.lock_for_fork();
     // acquire: pairs with the release in session start.
     live_state* const live = state.live.load(std::memory_order_acquire);
-    if (live != nullptr) { live->lock_telemetry_for_fork(); }
+    if (live != nullptr) {
+        live->lock_telemetry_for_fork();
+        live->exact().hold_for_fork(lane_of_this_thread());
+    }
     state.pools.lock_for_fork();
     state.capture.tags.lease_lock().lock();
     if (live != nullptr) { live->lock_for_fork(); }
@@ -40,7 +48,10 @@ void release_locks(process_state& state) {
     if (live != nullptr) { live->unlock_after_fork(); }
     state.capture.tags.lease_lock().unlock();
     state.pools.unlock_after_fork();
-    if (live != nullptr) { live->unlock_telemetry_after_fork(); }
+    if (live != nullptr) {
+        live->exact().let_go_after_fork();
+        live->unlock_telemetry_after_fork();
+    }
     state.worker.unlock_after_fork();
     state.session_mutex.unlock();
     state.steering.unlock();
@@ -58,7 +69,8 @@ void after_fork_in_child() {
     thread_row* const row = detail::this_thread.row;
     // acquire: pairs with the release in session start.
     if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) {
-        live->enter_child(row == nullptr ? std::uint16_t{0} : static_cast<std::uint16_t>(row->thread_index), tid);
+        live->enter_child(row == nullptr ? std::uint16_t{0} : static_cast<std::uint16_t>(row->thread_index), tid,
+                          lane_of_this_thread());
         state.session.first_epoch = live->epoch_at(state.capture.now_ns());
     }
     state.capture.tags.keep_only(row, tid);

@@ -57,6 +57,13 @@ std::uint64_t budget_in_force(const options& wanted) {
     return limit == 0 ? wanted.budget_bytes : std::clamp(limit / 100, least_budget, wanted.budget_bytes);
 }
 
+// The same for the records of full mode: no more than an eighth.
+std::uint64_t full_budget_in_force(const options& wanted) {
+    if (wanted.full_budget_bytes != options{}.full_budget_bytes) { return wanted.full_budget_bytes; }
+    const std::uint64_t limit = platform::cgroup_memory_limit();
+    return limit == 0 ? wanted.full_budget_bytes : std::clamp(limit / 8, 2 * least_budget, wanted.full_budget_bytes);
+}
+
 options merge_options(options wanted, std::vector<std::string>& warnings) {
     if (!platform::is_secure_mode()) { read_environment(platform::environment(), wanted, warnings); }
     check_ranges(wanted, warnings);
@@ -65,6 +72,7 @@ options merge_options(options wanted, std::vector<std::string>& warnings) {
         wanted.service = path.substr(path.rfind('/') + 1);
     }
     wanted.budget_bytes = budget_in_force(wanted);
+    wanted.full_budget_bytes = full_budget_in_force(wanted);
     return wanted;
 }
 

@@ -19,6 +19,17 @@ preset_option preset_now(const session_record& session) noexcept {
     return session.handles == 0 || session.is_paused ? preset_option::off : session.effective.preset;
 }
 
+// Full mode is the heap doors': what they record goes to the ledger, which is opened before they are told. Leaving full mode
+// gives its records up, because the doors stop telling of deaths.
+void set_exactness(process_state& state, live_state& live, bool is_full) noexcept {
+    if (!is_full) { return live.exact().close(); }
+    const options& chosen = state.session.effective;
+    if (live.exact().open({chosen.full_budget_bytes, chosen.stack_depth, chosen.clock, live.origin_ns(), live.epoch_ns()})) {
+        return state.worker.wake(worker_task::epoch_end);
+    }
+    state.capture.losses.count(drop_reason::no_memory);
+}
+
 void set_switches(process_state& state, preset_option now, std::uint64_t interval) noexcept {
     capture_state& capture = state.capture;
     // acquire: pairs with the release in build_live().
@@ -29,6 +40,7 @@ void set_switches(process_state& state, preset_option now, std::uint64_t interva
         capture.edge_waste.limit_waste(state.session.effective.budget_bytes / 2, interval);
         if (live != nullptr) { live->configure(interval, &raise_interval); }
     }
+    if (live != nullptr) { set_exactness(state, *live, now == preset_option::full); }
     capture.edges.open_cache(now != preset_option::off);
     capture.heap_edges.open_cache(now != preset_option::off);
     // release: pairs with the acquire in take_sample().

@@ -15,11 +15,16 @@ std::uint64_t take_turn(void* live, std::uint64_t) noexcept {
     return static_cast<live_state*>(live)->lifecycle_turn(process().capture.now_ns());
 }
 
+// Chores of full mode: at the end of an epoch, and twice a second.
+std::uint64_t tend_ledger(void* live, std::uint64_t) noexcept { return static_cast<live_state*>(live)->exact().tend(); }
+
 void name_thread(void* live, std::uint32_t tid, char* name) { static_cast<live_state*>(live)->threads().name_of(tid, name); }
 
 }  // namespace
 
 void begin_telemetry(process_state& state, live_state& live, std::size_t sites, std::uint64_t budget_bytes) {
+    static_assert(worker::never == ledger::never);
+    state.worker.bind(worker_task::epoch_end, &tend_ledger, &live);
     const std::size_t events = lifecycle::events_for_budget(budget_bytes);
     void* const memory = platform::reserve_memory(lifecycle::memory_bytes(events, sites));
     if (memory == nullptr) { return state.capture.losses.count(drop_reason::no_memory); }

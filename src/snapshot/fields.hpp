@@ -38,6 +38,7 @@ void fields(auto& v, is<snapshot_info> auto& row) {
     v("first_epoch", row.first_epoch);
     v("interval_bytes", row.interval_bytes);
     v("resident_bytes", row.resident_bytes);
+    v("exact_until_ns", row.exact_until_ns);
 }
 
 void fields(auto& v, is<module> auto& row) {

@@ -13,6 +13,9 @@ public:
     static void advance(std::uint64_t nanoseconds) noexcept {
         current().fetch_add(nanoseconds, std::memory_order_relaxed);  // relaxed: as above
     }
+    static void set(std::uint64_t nanoseconds) noexcept {
+        current().store(nanoseconds, std::memory_order_relaxed);  // relaxed: as above
+    }
 
 private:
     static std::atomic<std::uint64_t>& current() noexcept {

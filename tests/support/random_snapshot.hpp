@@ -221,10 +221,11 @@ inline bool same(const pool_totals& a, const pool_totals& b) {
            same(a8, b8) && same(a9, b9) && same(a10, b10);
 }
 inline bool same(const snapshot_info& a, const snapshot_info& b) {
-    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13] = a;
-    const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13] = b;
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14] = a;
+    const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14] = b;
     return same(a1, b1) && same(a2, b2) && same(a3, b3) && same(a4, b4) && same(a5, b5) && same(a6, b6) && same(a7, b7) &&
-           same(a8, b8) && same(a9, b9) && same(a10, b10) && same(a11, b11) && same(a12, b12) && same(a13, b13);
+           same(a8, b8) && same(a9, b9) && same(a10, b10) && same(a11, b11) && same(a12, b12) && same(a13, b13) &&
+           same(a14, b14);
 }
 
 inline bool same(const survival& a, const survival& b) {

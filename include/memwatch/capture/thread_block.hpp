@@ -45,7 +45,8 @@ struct thread_row {
     std::uint32_t thread_index;        // in the live room's thread table; 0 = not registered. Owner thread only
     std::uint64_t stack_begin;         // lowest address of the thread's stack. Owner thread only
     std::uint64_t stack_end;           // one past the highest; 0 = unknown. Owner thread only
-    std::uint64_t reserved[5];         // the cells start on a line of their own
+    void* exact_lane;                  // the thread's lane in the ledger of full mode; null = none yet. Owner thread only
+    std::uint64_t reserved[4];         // the cells start on a line of their own
     tag_cell cells[max_tags];
 };
 
