@@ -174,9 +174,10 @@ void ledger::unwind_from(platform::captured_stack& stack, const void* entry, std
 std::uint32_t ledger::walk_to_site(ledger_lane* lane, const void* entry, std::uint64_t frame_pointer) noexcept {
     platform::captured_stack stack;
     std::uint32_t slots[platform::max_stack_depth];
+    std::uint32_t bases[platform::max_stack_depth];
     // relaxed: a setting.
     const std::uint32_t most = stack_depth_.load(std::memory_order_relaxed);
-    const auto end = platform::walk_by_rules(stack, slots, most, entry, frame_pointer);
+    const auto end = platform::walk_by_rules(stack, slots, most, entry, frame_pointer, bases);
     const bool is_by_rules = end != platform::walk_end::no_rule;
     if (!is_by_rules) {
         losses_.count(degradation::unwinder_fallback);
@@ -184,20 +185,29 @@ std::uint32_t ledger::walk_to_site(ledger_lane* lane, const void* entry, std::ui
     }
     if (stack.is_truncated) { losses_.count(degradation::stack_truncated); }
     const std::uint32_t site = sites_.intern(stacks_.intern(stack.frames, stack.depth, stack.is_truncated), {}, 0);
-    if (lane == nullptr || stack.depth == 0 || !is_by_rules) { return site; }
-    const std::uint64_t above_begin = reinterpret_cast<std::uint64_t>(entry) - lane->stack_begin;
-    if (above_begin >= lane->stack_bytes) { return site; }
-    const std::uint64_t distance = lane->stack_bytes - above_begin;
-    for (std::uint32_t i = 0; i < stack.depth; ++i) {
-        if (slots[i] % 8 != 0 || slots[i] + 8ULL > distance) { return site; }  // no_slot is odd
+    if (lane != nullptr && is_by_rules) {
+        remember(*lane, {static_cast<const std::uint64_t*>(entry), frame_pointer, 0}, {stack.frames, slots, bases, stack.depth},
+                 site);
     }
-    if (!enter(*lane, births)) { return site; }
-    const bool is_kept = memo_.add({static_cast<const std::uint64_t*>(entry), frame_pointer, distance},
-                                   {stack.frames, slots, nullptr, stack.depth}, site);
-    leave(*lane);
-    if (!is_kept) { losses_.count(degradation::stack_memo_full); }
     return site;
 }
+
+// Unless one of its places is not on the thread's stack.
+void ledger::remember(ledger_lane& lane, stack_memo::place at, const walked_stack& stack, std::uint32_t site) noexcept {
+    const std::uint64_t above_begin = reinterpret_cast<std::uint64_t>(at.entry) - lane.stack_begin;
+    if (above_begin >= lane.stack_bytes || stack.depth == 0) { return; }
+    at.distance = lane.stack_bytes - above_begin;
+    const auto is_inside = [&](std::uint32_t place) { return place % 8 == 0 && place + 8ULL <= at.distance; };
+    for (std::uint32_t i = 0; i < stack.depth; ++i) {
+        if (!is_inside(stack.slots[i])) { return; }  // no_slot is odd
+        if (i > 0 && stack.bases[i] < stack_memo::in_register && !is_inside(stack.bases[i])) { return; }
+    }
+    if (!enter(lane, births)) { return; }
+    const bool is_kept = memo_.add(at, stack, site);
+    leave(lane);
+    if (!is_kept) { losses_.count(degradation::stack_memo_full); }
+}
+static_assert(stack_memo::no_base == platform::no_slot && stack_memo::in_register == platform::in_register);
 
 // --- the operations
 

@@ -195,6 +195,7 @@ private:
     static void unwind_from(platform::captured_stack& stack, const void* entry, std::uint32_t most) noexcept;
     [[gnu::cold, gnu::noinline]] std::uint32_t walk_to_site(ledger_lane* lane, const void* entry,
                                                             std::uint64_t frame_pointer) noexcept;
+    void remember(ledger_lane& lane, stack_memo::place at, const walked_stack& stack, std::uint32_t site) noexcept;
     void publish(std::uint32_t index, const void* block, std::uint32_t size, std::uint32_t site, std::uint32_t thread,
                  std::uint16_t number) noexcept;
     [[gnu::cold]] std::uint32_t birth_shared(std::uint16_t thread, const void* block, std::size_t bytes, std::uint32_t site,
