@@ -81,8 +81,8 @@ void walk_frame_pointers(captured_stack& stack, std::uint32_t max_depth, const a
 enum class walk_end : std::uint8_t {
     complete,      // a thread or a fiber begins here; the only end that isn't truncated
     depth,         // max_depth frames
-    unknown_code,  // a module's code that its unwind tables do not describe: no unwinder can go on
-    no_rule,       // code outside of modules (a JIT's), or tables that say what a rule can't: unwind_dwarf() may know more
+    unknown_code,  // code that no unwind table describes, as a JIT's: no unwinder can go on
+    no_rule,       // tables that say what a rule can't: unwind_dwarf() may know more
 };
 inline constexpr std::uint32_t no_slot = 0xFFFFFFFFU;
 inline constexpr std::uint32_t in_register = 0xFFFFFFFEU;
@@ -123,7 +123,7 @@ struct loaded_module {
 [[nodiscard]] std::string host_name();
 [[nodiscard]] std::uint64_t process_id() noexcept;
 [[nodiscard]] bool is_single_threaded() noexcept;  // never had a second thread, as far as glibc knows
-[[nodiscard]] bool is_secure_mode() noexcept;  // AT_SECURE: the environment is not to be trusted
+[[nodiscard]] bool is_secure_mode() noexcept;      // AT_SECURE: the environment is not to be trusted
 
 }  // namespace platform
 }  // namespace v1

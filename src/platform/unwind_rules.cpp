@@ -3,7 +3,9 @@
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <link.h>
 #include <pthread.h>
+#include <sys/auxv.h>
 
 #include <atomic>
 #include <cstddef>
@@ -17,7 +19,8 @@
 #define HAS_UNWIND_RULES 0
 #endif
 
-extern "C" void* __libc_stack_end;  // ld.so's: the top of the main thread's stack
+extern "C" void* __libc_stack_end;                               // ld.so's: the top of the main thread's stack
+extern "C" const void* _Unwind_Find_FDE(void* pc, void* bases);  // libgcc's; `bases` is three words it writes
 
 namespace memwatch {
 inline namespace v1 {
@@ -115,35 +118,60 @@ struct module {
     std::uint64_t end{};
 };
 
+struct program_headers {
+    const Elf64_Phdr* first{};
+    std::size_t count{};
+};
+
+// What lies at `address` if that is an ELF header with its program headers on the same page.
+__attribute__((no_sanitize("address"))) program_headers headers_at(std::uint64_t address) noexcept {
+    const auto* const elf = reinterpret_cast<const Elf64_Ehdr*>(address);
+    const bool is_elf = elf->e_ident[EI_MAG0] == ELFMAG0 && elf->e_ident[EI_MAG1] == ELFMAG1 &&
+                        elf->e_ident[EI_MAG2] == ELFMAG2 && elf->e_ident[EI_MAG3] == ELFMAG3;
+    constexpr std::size_t page_bytes = 4096;
+    const bool is_near = is_elf && elf->e_phentsize == sizeof(Elf64_Phdr) && elf->e_phoff % 8 == 0 &&
+                         elf->e_phoff < page_bytes && elf->e_phnum <= (page_bytes - elf->e_phoff) / sizeof(Elf64_Phdr);
+    return is_near ? program_headers{reinterpret_cast<const Elf64_Phdr*>(address + elf->e_phoff), elf->e_phnum}
+                   : program_headers{};
+}
+
+// The segment that holds the unwind tables: the program headers tell which bytes are there, a module's mapping may have holes.
+__attribute__((no_sanitize("address"))) bool find_tables(const program_headers& headers, std::uint64_t bias, std::uint64_t pc,
+                                                         module& found) noexcept {
+    bool has_code = false;
+    unwind_image image;
+    for (std::size_t i = 0; i < headers.count; ++i) {
+        const Elf64_Phdr& header = headers.first[i];
+        if (header.p_type != PT_LOAD) { continue; }
+        const std::uint64_t address = bias + header.p_vaddr;
+        has_code = has_code || pc - address < header.p_memsz;
+        if ((header.p_flags & PF_R) != 0 && found.header - address < header.p_filesz) {
+            image = {reinterpret_cast<const std::uint8_t*>(address), header.p_filesz, address};
+        }
+    }
+    if (has_code) { found.image = image; }
+    return has_code && image.size != 0;
+}
+
 // The module around `pc`; its image is empty when it has no tables that can be read safely. False: there is none.
-__attribute__((no_sanitize("address"))) bool find_module(std::uint64_t pc, module& found) noexcept {
+bool find_module(std::uint64_t pc, module& found) noexcept {
     dl_find_object object{};
     // The cast: the address is data to us, only a key to glibc.
     if (_dl_find_object(reinterpret_cast<void*>(pc), &object) != 0) { return false; }
-    found.start = reinterpret_cast<std::uint64_t>(object.dlfo_map_start);
+    found.start = reinterpret_cast<std::uint64_t>(object.dlfo_map_start);  // of one segment, in a module with holes
     found.end = reinterpret_cast<std::uint64_t>(object.dlfo_map_end);
     found.header = reinterpret_cast<std::uint64_t>(object.dlfo_eh_frame);
-    const auto* const elf = static_cast<const Elf64_Ehdr*>(object.dlfo_map_start);
-    // The program headers tell which bytes are there: a module's mapping may have holes.
-    const bool is_readable = found.header != 0 && found.end - found.start >= 4096 && elf->e_ident[EI_MAG0] == ELFMAG0 &&
-                             elf->e_ident[EI_MAG1] == ELFMAG1 && elf->e_ident[EI_MAG2] == ELFMAG2 &&
-                             elf->e_ident[EI_MAG3] == ELFMAG3 && elf->e_phentsize == sizeof(Elf64_Phdr) &&
-                             elf->e_phoff % 8 == 0 && elf->e_phoff <= 1024 && elf->e_phnum <= 48;
-    if (!is_readable) { return true; }
-    const auto* const headers = reinterpret_cast<const Elf64_Phdr*>(found.start + elf->e_phoff);
-    bool is_first = true;
-    std::uint64_t bias = 0;
-    for (std::size_t i = 0; i < elf->e_phnum; ++i) {
-        const Elf64_Phdr& header = headers[i];
-        if (header.p_type != PT_LOAD) { continue; }
-        if (is_first) { bias = found.start - (header.p_vaddr & ~std::uint64_t{4095}); }
-        is_first = false;
-        const std::uint64_t address = bias + header.p_vaddr;
-        if ((header.p_flags & PF_R) != 0 && found.header - address < header.p_filesz &&
-            header.p_filesz <= found.end - address) {
-            found.image = {reinterpret_cast<const std::uint8_t*>(address), header.p_filesz, address};
-        }
-    }
+    if (found.header == 0) { return true; }
+    const std::uint64_t bias = object.dlfo_link_map->l_addr;
+    dl_find_object beginning{};
+    const bool is_at_bias = bias == found.start || (_dl_find_object(reinterpret_cast<void*>(bias), &beginning) == 0 &&
+                                                    beginning.dlfo_link_map == object.dlfo_link_map);
+    // A module linked for address 0 begins at its bias; an executable linked for another is the main one, whose headers the
+    // kernel named; what is left was prelinked.
+    if (is_at_bias && find_tables(headers_at(bias), bias, pc, found)) { return true; }
+    const program_headers of_main{reinterpret_cast<const Elf64_Phdr*>(getauxval(AT_PHDR)), getauxval(AT_PHNUM)};
+    if (find_tables(of_main, bias, pc, found)) { return true; }
+    static_cast<void>(find_tables(headers_at(found.start), bias, pc, found));
     return true;
 }
 
@@ -218,13 +246,23 @@ unwind_rule rule_of(const module& m, std::uint64_t address) noexcept {
     return rule;
 }
 
+// Code outside of modules is a JIT's; few tell libgcc about its frames (__register_frame). Then, and only then, libgcc may take
+// a lock - as it would if it were asked to unwind.
+bool has_registered_tables(std::uint64_t pc) noexcept {
+    const void* bases[3]{};
+    return _Unwind_Find_FDE(reinterpret_cast<void*>(pc), bases) != nullptr;
+}
+
 [[gnu::noinline, gnu::cold]] std::uint64_t look_up(std::uint64_t address) noexcept {
     constexpr std::uint64_t unknown = way_mask;
-    if (address < 4096 || address >= address_limit) { return unknown; }
+    if (address < 4096 || address >= address_limit) { return static_cast<std::uint64_t>(unwind_rule::way::no_function); }
     // acquire: pairs with the release in forget_unwind_rules(): what we read from modules is not older than this number.
     std::uint64_t seen_generation = generation.load(std::memory_order_acquire);
     module m;
-    if (!find_module(address - 1, m)) { return unknown; }  // not remembered: a module may be loaded here one day
+    if (!find_module(address - 1, m)) {
+        // Not remembered: a module may be loaded here one day.
+        return has_registered_tables(address - 1) ? unknown : static_cast<std::uint64_t>(unwind_rule::way::no_function);
+    }
     if (m.image.size != 0 && has_replaced_another(m)) {
         forget_unwind_rules();
         seen_generation =
@@ -290,6 +328,12 @@ struct walk_state {
     std::uint64_t sp_base;
     std::uint64_t fp_base;
 };
+
+// ld.so's own start, which has no tables: constructors of libraries that the program was linked with run behind it.
+bool is_first_frame(const walk_state& at) noexcept {
+    constexpr std::uint64_t most_bytes = 64;
+    return at.limit == reinterpret_cast<std::uint64_t>(__libc_stack_end) && at.limit - at.sp <= most_bytes;
+}
 
 // Into the interrupted code, perhaps on another stack. False: this can't be what a kernel wrote.
 __attribute__((no_sanitize("address", "thread"))) bool leave_signal_frame(walk_state& at) noexcept {
@@ -357,7 +401,7 @@ __attribute__((no_sanitize("address", "thread"))) walk_end walk(captured_stack& 
             case unwind_rule::way::end_of_stack:
                 return walk_end::complete;
             case unwind_rule::way::no_function:
-                return walk_end::unknown_code;
+                return is_first_frame(at) ? walk_end::complete : walk_end::unknown_code;
             default:
                 return walk_end::no_rule;
         }

@@ -456,6 +456,12 @@ TEST_CASE("walk_by_rules: deeper than 64 is cut and says so", "[platform]") {
     CHECK(agreeing(walked) == most);
 }
 
+extern "C" platform::walk_end end_of_walk_in_constructor;  // unwind_early.cpp
+
+TEST_CASE("walk_by_rules: in a constructor that ld.so calls, the stack is complete at ld.so's start", "[platform]") {
+    CHECK(end_of_walk_in_constructor == walk_end::complete);
+}
+
 namespace {
 
 struct fiber {
