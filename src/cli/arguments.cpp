@@ -21,7 +21,8 @@ namespace {
 constexpr const char* exit_codes =
     "Exit codes: 0 fine, 1 a leak or breached gate (only with --exit-code), 2 wrong usage, 3 unreadable input,\n"
     "            4 target not reachable.\n"
-    "FILE|URL is a dump (memtrace, json, jsonl) or a running service: http://127.0.0.1:9467 or localhost:9467.\n";
+    "FILE|URL is a dump (memtrace, json, jsonl) or a running service: http://127.0.0.1:9467, localhost:9467, or\n"
+    "pid:4711 for a process of yours, asked at its private control socket.\n";
 
 constexpr const char* show_examples =
     "Examples:\n"
@@ -39,11 +40,38 @@ constexpr const char* diff_examples =
 constexpr const char* snapshot_examples =
     "Examples:\n"
     "  memwatch snapshot --url http://127.0.0.1:9467 --label before -o before.memtrace\n"
+    "  memwatch snapshot --pid 4711 --label after -o after.memtrace\n"
     "  memwatch snapshot --url localhost:9467 --format pprof -o heap.pb.gz && go tool pprof -top heap.pb.gz\n";
+
+constexpr const char* run_examples =
+    "memwatch run [OPTIONS] [--] PROGRAM [ARGUMENTS...]\n\n"
+    "Runs PROGRAM with memwatch in it, unchanged, and in what it starts. When it has ended, what is still live is printed to\n"
+    "stderr, site by site. Not for static, set-user-ID and sanitizer-built programs: these are refused, with the reason.\n\n"
+    "Examples:\n"
+    "  memwatch run -- ./server --port 8080\n"
+    "  memwatch run --preset full --report report.json -- sort big.txt\n"
+    "  memwatch run --metrics 127.0.0.1:9467 -- nginx -g 'daemon off;'\n"
+    "  memwatch run --preset full --fail-on-leak --threshold 64KiB -- ./tests\n\n"
+    "Exit codes: PROGRAM's own, 128 + N when signal N ended it; 125 memwatch failed, 126 PROGRAM cannot be executed, 127 there "
+    "is no\n"
+    "            such program; 1 with --fail-on-leak when it ended with 0 and a site is above the threshold.\n";
+
+constexpr const char* report_examples =
+    "Examples:\n"
+    "  memwatch report pid:4711 -o now.json\n"
+    "  memwatch report --text dumps/*.memtrace\n";
+
+constexpr const char* control_examples =
+    "Examples:\n"
+    "  memwatch control --pid 4711 status\n"
+    "  memwatch control --pid 4711 set --preset full\n"
+    "  memwatch control --pid 4711 set --interval 512KiB\n"
+    "  memwatch control --pid 4711 stop && memwatch control --pid 4711 resume\n";
 
 // Options as typed, before they mean something.
 struct typed_options {
-    std::string threshold, by_dimension, duration, pid, format_word, colour;
+    std::string threshold, by_dimension, duration, format_word, colour;
+    std::uint64_t pid{};
     bool as_json{}, no_symbols{};
 };
 
@@ -54,20 +82,25 @@ public:
         app_.require_subcommand(1);
         app_.footer(std::string("Examples:\n"
                                 "  memwatch snapshot --url localhost:9467 --label before -o before.memtrace\n"
-                                "  memwatch diff before.memtrace localhost:9467 --threshold 1MB\n\n") +
+                                "  memwatch diff before.memtrace localhost:9467 --threshold 1MB\n"
+                                "  memwatch run -- ./server\n\n") +
                     exit_codes + "\n'memwatch COMMAND --help' says more.");
         add_show();
         add_diff();
         add_snapshot();
+        add_run();
+        add_report();
+        add_control();
     }
 
     parsed_arguments parse(int count, const char* const* arguments) {
-        constexpr std::array<std::string_view, 3> names{"show", "diff", "snapshot"};
-        constexpr const char* commands = "there are show, diff and snapshot";
+        constexpr std::array<std::string_view, 6> names{"show", "diff", "snapshot", "run", "report", "control"};
+        constexpr const char* commands = "there are show, diff, snapshot, run, report and control";
         if (count < 2) { return refuse(std::string("no command given; ") + commands); }
         if (arguments[1][0] != '-' && std::find(names.begin(), names.end(), arguments[1]) == names.end()) {
             return refuse(std::string("no such command; ") + commands, arguments[1]);
         }
+        if (std::string_view(arguments[1]) == "run") { count = cut_program(count, arguments); }
         try {
             app_.parse(count, arguments);
         } catch (const CLI::CallForHelp& e) {
@@ -81,14 +114,27 @@ public:
         }
         if (show_app_->parsed()) { return finish_show(); }
         if (diff_app_->parsed()) { return finish_diff(); }
+        if (run_app_->parsed()) { return finish_run(); }
+        if (report_app_->parsed()) { return finish_report(); }
+        if (control_app_->parsed()) { return finish_control(); }
         return finish_snapshot();
     }
 
 private:
+    // What stands behind "--" is the program's, also what looks like an option. Returns what is left to be parsed.
+    int cut_program(int count, const char* const* arguments) {
+        const char* const* const end = arguments + count;
+        const char* const* const dashes = std::find(arguments + 2, end, std::string_view("--"));
+        if (dashes == end) { return count; }
+        run_.program.assign(dashes + 1, end);
+        return static_cast<int>(dashes - arguments);
+    }
+
     void add_show() {
         show_app_ = app_.add_subcommand("show", "Show one snapshot: what is alive, where, for whom");
         show_app_->footer(std::string(show_examples) + "\n" + exit_codes);
-        show_app_->add_option("INPUT", show_.input, "FILE|URL to show")->required();
+        CLI::Option* const input = show_app_->add_option("INPUT", show_.input, "FILE|URL to show");
+        show_app_->add_option("--pid", typed_.pid, "the process, by its control socket")->excludes(input);
         show_app_->add_option("--by", show_.by, "one table instead of the summary: site, type, tag, pool, thread, route, trace")
             ->type_name("VIEW");
         show_app_->add_option("--sort", show_.sort, "column to order that table by");
@@ -128,8 +174,7 @@ private:
         snapshot_app_ = app_.add_subcommand("snapshot", "Take a snapshot of a running service");
         snapshot_app_->footer(std::string(snapshot_examples) + "\n" + exit_codes);
         CLI::Option* const url = snapshot_app_->add_option("--url", snapshot_.url, "the service, e.g. http://127.0.0.1:9467");
-        snapshot_app_->add_option("--pid", typed_.pid, "the process (needs the control socket; not in this version)")
-            ->excludes(url);
+        snapshot_app_->add_option("--pid", typed_.pid, "the process, by its control socket")->excludes(url);
         snapshot_app_->add_option("--label", snapshot_.label, "a name for the snapshot, shown in diffs");
         snapshot_app_->add_option("--duration", typed_.duration, "only what changes during this time, e.g. 5s")
             ->type_name("TIME");
@@ -138,6 +183,58 @@ private:
             ->type_name("FILE");
         snapshot_app_->add_option("--format", snapshot_.format, "memtrace, json, jsonl, pprof, folded")->capture_default_str();
         snapshot_app_->add_flag("--json", typed_.as_json, "say what was written as JSON; without -o: --format json");
+    }
+
+    void add_run() {
+        run_app_ = app_.add_subcommand("run", "Run a program with memwatch in it, and say what is live at its end");
+        run_app_->footer(run_examples);
+        run_app_->prefix_command();  // from PROGRAM on nothing is ours
+        run_app_->add_option("--preset", run_.preset, "off, on, full: nothing, sampled, each allocation (default: on)");
+        run_app_->add_option("--interval", run_.interval, "mean bytes between samples (default: 1MiB)")->type_name("SIZE");
+        run_app_->add_option("--report", run_.report_file, "JSON of what is live at the end, by process and site")
+            ->type_name("FILE");
+        run_app_
+            ->add_option("--metrics", run_.metrics_address,
+                         "serve /metrics and /debug/memtrace of its processes, e.g. 127.0.0.1:9467")
+            ->type_name("ADDRESS");
+        run_app_->add_flag("--control", run_.wants_control,
+                           "a control socket from the start; without it, from the program's first thread of its own on");
+        run_app_->add_option("--dump-dir", run_.dump_dir, "keep the dump of each process here")->type_name("DIR");
+        run_app_->add_flag("--fail-on-leak", run_.fail_on_leak,
+                           "end with 1 if a site holds more than the threshold at the end, by two standard errors");
+        run_app_->add_option("--threshold", typed_.threshold, "of --fail-on-leak (default: 1MiB)")->type_name("SIZE");
+        run_app_->add_option("--top", run_.top, "sites a process; 0 for all")
+            ->check(CLI::NonNegativeNumber)
+            ->capture_default_str();
+        run_app_->add_flag("-q,--quiet", run_.is_quiet, "no summary on stderr");
+        add_source(*run_app_, run_.source);
+        run_app_->add_option("--color", typed_.colour, "auto, always, never")->type_name("WHEN");
+    }
+
+    void add_report() {
+        report_app_ =
+            app_.add_subcommand("report", "What is live in dumps and running processes, by site, with stacks, as JSON");
+        report_app_->footer(std::string(report_examples) + "\n" + exit_codes);
+        report_app_->add_option("INPUT", report_.inputs, "FILE|URL");
+        report_app_->add_option("--pid", typed_.pid, "a process, by its control socket");
+        report_app_->add_option("-o,--output", report_.file, "file to write (0600, atomically); without it: standard output")
+            ->type_name("FILE");
+        report_app_->add_option("--top", report_.top, "sites a process; 0 for all")
+            ->check(CLI::NonNegativeNumber)
+            ->capture_default_str();
+        report_app_->add_flag("--text", report_.as_text, "for people");
+        add_source(*report_app_, report_.source);
+        report_app_->add_option("--color", typed_.colour, "auto, always, never")->type_name("WHEN");
+    }
+
+    void add_control() {
+        control_app_ = app_.add_subcommand("control", "Ask and steer a running process by its control socket");
+        control_app_->footer(std::string(control_examples) + "\n" + exit_codes);
+        control_app_->add_option("ACTION", control_.action, "status, set, stop, resume, detach")->default_str("status");
+        control_app_->add_option("--pid", typed_.pid, "the process")->required();
+        control_app_->add_option("--preset", control_.preset, "for set: off, on, full");
+        control_app_->add_option("--interval", control_.interval, "for set: mean bytes between samples")->type_name("SIZE");
+        control_app_->add_flag("--json", control_.as_json, "the answer as JSON");
     }
 
     void add_source(CLI::App& app, source_options& source) {
@@ -192,6 +289,8 @@ private:
     parsed_arguments finish_show() {
         if (const auto wrong = choose_output(show_.output, false)) { return refuse(wrong->what, wrong->where); }
         show_.source.symbolize = !typed_.no_symbols;
+        if (typed_.pid != 0) { show_.input = fmt::format("pid:{}", typed_.pid); }
+        if (show_.input.empty()) { return refuse("INPUT is required"); }
         if (show_.by.empty()) {
             if (!show_.sort.empty() || !show_.cursor.empty()) { return refuse("--sort and --cursor need --by"); }
         } else if (const auto kind = parse_view_kind(show_.by); !kind) {
@@ -217,8 +316,9 @@ private:
     }
 
     parsed_arguments finish_snapshot() {
-        if (!typed_.pid.empty()) { return refuse("arrives with the control socket; use --url for now", "--pid"); }
-        if (snapshot_.url.empty()) { return refuse("--url is required"); }
+        snapshot_.pid = typed_.pid;
+        if (snapshot_.url.empty() && snapshot_.pid == 0) { return refuse("--url or --pid is required"); }
+        if (snapshot_.pid != 0 && !typed_.duration.empty()) { return refuse("needs --url", "--duration"); }
         if (typed_.as_json && snapshot_.file.empty()) { snapshot_.format = "json"; }
         snapshot_.json_summary = typed_.as_json && !snapshot_.file.empty();
         if (const auto format = parse_dump_format(snapshot_.format); !format) { return refuse("--format", format.error()); }
@@ -230,13 +330,67 @@ private:
         return snapshot_;
     }
 
+    [[nodiscard]] bool is_preset(const std::string& word) const {
+        return word.empty() || word == "off" || word == "on" || word == "full";
+    }
+
+    parsed_arguments finish_run() {
+        output_options output;
+        if (const auto wrong = choose_colour(output)) { return refuse(wrong->what, wrong->where); }
+        run_.colour = output.colour;
+        run_.source.symbolize = !typed_.no_symbols;
+        const std::vector<std::string> words = run_app_->remaining();
+        run_.program.insert(run_.program.begin(), words.begin(), words.end());
+        if (run_.program.empty()) { return refuse("PROGRAM is required"); }
+        if (run_.program.front().substr(0, 1) == "-") { return refuse("is no option of run", run_.program.front()); }
+        if (!is_preset(run_.preset)) { return refuse("use off, on or full", "--preset " + run_.preset); }
+        if (!run_.interval.empty()) {
+            if (const auto bytes = parse_bytes(run_.interval); !bytes) { return refuse("--interval", bytes.error()); }
+        }
+        if (!typed_.threshold.empty()) {
+            const result<std::uint64_t> bytes = parse_bytes(typed_.threshold);
+            if (!bytes) { return refuse("--threshold", bytes.error()); }
+            run_.leak_threshold_bytes = *bytes;
+        }
+        return run_;
+    }
+
+    parsed_arguments finish_report() {
+        output_options output;
+        if (const auto wrong = choose_colour(output)) { return refuse(wrong->what, wrong->where); }
+        report_.colour = output.colour;
+        report_.source.symbolize = !typed_.no_symbols;
+        if (typed_.pid != 0) { report_.inputs.push_back(fmt::format("pid:{}", typed_.pid)); }
+        if (report_.inputs.empty()) { return refuse("INPUT or --pid is required"); }
+        return report_;
+    }
+
+    parsed_arguments finish_control() {
+        control_.pid = typed_.pid;
+        constexpr std::array<std::string_view, 5> actions{"status", "set", "stop", "resume", "detach"};
+        if (std::find(actions.begin(), actions.end(), control_.action) == actions.end()) {
+            return refuse("use status, set, stop, resume or detach", control_.action);
+        }
+        const bool has_values = !control_.preset.empty() || !control_.interval.empty();
+        if (has_values != (control_.action == "set")) {
+            return refuse("set takes --preset and --interval, and nothing else does");
+        }
+        return control_;
+    }
+
     CLI::App app_;
     CLI::App* show_app_{};
     CLI::App* diff_app_{};
     CLI::App* snapshot_app_{};
+    CLI::App* run_app_{};
+    CLI::App* report_app_{};
+    CLI::App* control_app_{};
     show_command show_;
     diff_command diff_;
     snapshot_command snapshot_;
+    run_command run_;
+    report_command report_;
+    control_command control_;
     typed_options typed_;
 };
 

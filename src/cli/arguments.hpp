@@ -10,13 +10,13 @@
 #include <memwatch/diff/diff.hpp>
 #include <memwatch/model/delta.hpp>
 
+#include "cli/run.hpp"
 #include "cli/source.hpp"
+#include "cli/steer.hpp"
 #include "cli/terminal.hpp"
 
 namespace memwatch {
 inline namespace v1 {
-
-enum class exit_status { fine = 0, found = 1, usage = 2, unreadable = 3, unreachable = 4 };
 
 enum class output_format { text, markdown, json };
 
@@ -46,6 +46,7 @@ struct diff_command {
 
 struct snapshot_command {
     std::string url;
+    std::uint64_t pid{};  // instead of a URL
     std::string label;
     std::uint64_t duration_ns{};  // 0 = at once
     std::string file;             // empty = stdout
@@ -54,7 +55,8 @@ struct snapshot_command {
 };
 
 // Nothing left to do: help or version were printed, or an error was.
-using parsed_arguments = std::variant<exit_status, show_command, diff_command, snapshot_command>;
+using parsed_arguments =
+    std::variant<exit_status, show_command, diff_command, snapshot_command, run_command, report_command, control_command>;
 
 [[nodiscard]] parsed_arguments parse_arguments(int count, const char* const* arguments);
 

@@ -11,6 +11,7 @@
 #include "cli/http_client.hpp"
 #include "cli/terminal.hpp"
 #include "cli/url.hpp"
+#include "control/client.hpp"
 #include "report/json.hpp"
 #include "report/json_writer.hpp"
 #include "report/markdown.hpp"
@@ -87,7 +88,16 @@ std::string written_words(const snapshot_command& command, std::size_t bytes) {
     return json.take();
 }
 
+result<std::string> ask(const snapshot_command& command) {
+    const progress shown(fmt::format("taking a snapshot of pid {}", command.pid));
+    control::request asked{"snapshot", {{"format", command.format}}};
+    if (!command.label.empty()) { asked.parameters.emplace_back("label", command.label); }
+    if (command.format != "memtrace") { asked.parameters.emplace_back("names", "200"); }
+    return control::ask(command.pid, asked);
+}
+
 result<std::string> fetch(const snapshot_command& command) {
+    if (command.pid != 0) { return ask(command); }
     const result<http_url> base = parse_url(command.url);
     if (!base) { return tl::unexpected<error>(base.error()); }
     snapshot_query query{command.format, command.label, {}};

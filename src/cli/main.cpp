@@ -11,16 +11,15 @@ int main(int count, char** arguments) {
     using namespace memwatch;
     try {
         const parsed_arguments parsed = parse_arguments(count, arguments);
-        const exit_status status = std::visit(
+        return std::visit(
             [](const auto& command) {
                 if constexpr (std::is_same_v<std::decay_t<decltype(command)>, exit_status>) {
-                    return command;
+                    return static_cast<int>(command);
                 } else {
-                    return run(command);
+                    return static_cast<int>(run(command));
                 }
             },
             parsed);
-        return static_cast<int>(status);
     } catch (const std::exception& e) {  // std::bad_alloc: an input too large for this machine
         print_error({error_code::limit, e.what(), {}});
         return static_cast<int>(exit_status::unreadable);

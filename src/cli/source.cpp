@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/source.hpp"
 
+#include <charconv>
+#include <string_view>
+
 #include <fmt/format.h>
 #include <memwatch/snapshot/codec.hpp>
 
 #include "cli/http_client.hpp"
 #include "cli/terminal.hpp"
 #include "cli/url.hpp"
+#include "control/client.hpp"
 #include "symbols/symbolizer.hpp"
 
 namespace memwatch {
@@ -30,6 +34,19 @@ result<decoded_snapshot> fetch(const std::string& argument) {
     return decoded;
 }
 
+result<decoded_snapshot> ask(std::uint64_t pid) {
+    const result<std::string> bytes = control::ask(pid, {"snapshot", {}});
+    if (!bytes) { return tl::unexpected<error>(bytes.error()); }
+    result<decoded_snapshot> decoded = decode(*bytes);
+    if (!decoded) { decoded.error().where = fmt::format("pid {}: {}", pid, decoded.error().where); }
+    return decoded;
+}
+
+result<decoded_snapshot> obtain(const std::string& argument) {
+    if (const std::uint64_t pid = process_of(argument); pid != 0) { return ask(pid); }
+    return is_url(argument) ? fetch(argument) : read_dump(argument);
+}
+
 void print_warnings(const std::vector<std::string>& warnings, const std::string& prefix) {
     for (std::size_t i = 0; i < warnings.size() && i < most_warnings; ++i) { print_warning(prefix + warnings[i]); }
     if (warnings.size() > most_warnings) {
@@ -39,9 +56,19 @@ void print_warnings(const std::vector<std::string>& warnings, const std::string&
 
 }  // namespace
 
+std::uint64_t process_of(const std::string& argument) noexcept {
+    constexpr std::string_view scheme = "pid:";
+    std::uint64_t pid = 0;
+    if (argument.compare(0, scheme.size(), scheme) != 0) { return 0; }
+    const auto parsed = std::from_chars(argument.data() + scheme.size(), argument.data() + argument.size(), pid);
+    return parsed.ec == std::errc{} && parsed.ptr == argument.data() + argument.size() ? pid : 0;
+}
+
+bool is_running_source(const std::string& argument) { return process_of(argument) != 0 || is_url(argument); }
+
 result<loaded_snapshot> load_snapshot(const std::string& argument, const source_options& options) {
     const progress shown("reading " + argument);
-    result<decoded_snapshot> decoded = is_url(argument) ? fetch(argument) : read_dump(argument);
+    result<decoded_snapshot> decoded = obtain(argument);
     if (!decoded) { return tl::unexpected<error>(decoded.error()); }
     loaded_snapshot loaded{std::move(decoded->value), std::move(decoded->damage)};
     for (std::string& loss : loaded.damage) { loss = argument + ": " + loss; }

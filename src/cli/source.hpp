@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A FILE|URL argument as a snapshot: read or fetched, decoded, named.
+// A FILE|URL|pid:N argument as a snapshot: read, fetched or asked for at a control socket, decoded, named.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,11 @@ struct loaded_snapshot {
     snapshot value;
     std::vector<std::string> damage;  // "FILE: byte 200: ...", one a loss
 };
+
+// "pid:4711": a process, by its control socket. 0: another kind of source.
+[[nodiscard]] std::uint64_t process_of(const std::string& argument) noexcept;
+// Whether it is a process that runs rather than a file.
+[[nodiscard]] bool is_running_source(const std::string& argument);
 
 // Warnings (damage, modules that could not be named) go to stderr. Errors: as read_dump() and http_get(); what a server or file
 // sent and cannot be decoded is unreadable.

@@ -13,6 +13,8 @@
 namespace memwatch {
 inline namespace v1 {
 
+enum class exit_status { fine = 0, found = 1, usage = 2, unreadable = 3, unreachable = 4 };
+
 enum class colour_choice { automatic, always, never };
 
 // automatic: a terminal on stdout, TERM isn't "dumb", and NO_COLOR is unset or empty (no-color.org).

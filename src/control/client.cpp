@@ -81,7 +81,8 @@ private:
         }
         return refuse(is_forbidden_
                           ? "it belongs to another user: ask as that user or as root"
-                          : "no control socket: it runs without memwatch, with MEMWATCH_CONTROL=off, or too old a one");
+                          : "no control socket: it runs without memwatch, with MEMWATCH_CONTROL=off, or, preloaded, with one "
+                            "thread only ('memwatch run --control' makes one from the start)");
     }
 
     // Through the folder's descriptor: /proc/PID/root/... may be longer than the address of a socket.

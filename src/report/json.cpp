@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report/json.hpp"
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -180,6 +182,25 @@ std::string render_json(const view& v) {
         json.end_object();
     }
     json.end_array();
+    json.end_object();
+    return json.take();
+}
+
+std::string fields_to_json(std::string_view lines) {
+    json_writer json;
+    json.begin_object();
+    while (!lines.empty()) {
+        const std::string_view line = lines.substr(0, lines.find('\n'));
+        lines.remove_prefix(std::min(line.size() + 1, lines.size()));
+        const std::size_t equals = line.find('=');
+        if (equals == std::string_view::npos) { continue; }
+        const std::string_view value = line.substr(equals + 1);
+        std::uint64_t number = 0;
+        const auto parsed = std::from_chars(value.data(), value.data() + value.size(), number);
+        json.new_line();
+        json.key(line.substr(0, equals));
+        parsed.ec == std::errc{} && parsed.ptr == value.data() + value.size() ? json.value(number) : json.value(value);
+    }
     json.end_object();
     return json.take();
 }

@@ -6,6 +6,7 @@
 // In: values. Out: one JSON document, one line each for rows, newline at the end. Threads: any.
 
 #include <string>
+#include <string_view>
 
 #include <memwatch/model/delta.hpp>
 
@@ -24,6 +25,9 @@ inline namespace v1 {
 // {"kind": "memwatch.sites" .., "version": 1, "snapshot": {info}, "total_rows", "cursor": text or null, "rows": [{column:
 // cell}]}
 [[nodiscard]] std::string render_json(const view& v);
+
+// "name=value" lines, as the control socket answers, as one flat object of strings; whole numbers become numbers.
+[[nodiscard]] std::string fields_to_json(std::string_view lines);
 
 }  // namespace v1
 }  // namespace memwatch

@@ -198,5 +198,9 @@ result<std::string> answer_control(const control::request& asked) {
                 asked.command);
 }
 
+result<std::string> detail::control_process(std::string_view line) {
+    return control::parse_request(line).and_then([](const control::request& asked) { return answer_control(asked); });
+}
+
 }  // namespace v1
 }  // namespace memwatch

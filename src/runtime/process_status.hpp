@@ -3,6 +3,10 @@
 // The state of the process-wide session, for our own libraries that hold no handle of it (libmemwatch-serve). Exported, because
 // it crosses a library; no part of the public headers. Threads: any.
 
+#include <string>
+#include <string_view>
+
+#include <memwatch/base/result.hpp>
 #include <memwatch/session.hpp>
 
 namespace memwatch {
@@ -11,6 +15,9 @@ namespace detail {
 
 // running or degraded while any handle is open; stopped otherwise, also when nothing was ever started.
 [[nodiscard]] MEMWATCH_API session_status process_status();
+
+// A line as the control socket takes it ("set preset=full"), and its answer. Errors: as answer_control().
+[[nodiscard]] MEMWATCH_API result<std::string> control_process(std::string_view line);
 
 }  // namespace detail
 }  // namespace v1

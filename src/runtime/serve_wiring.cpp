@@ -28,6 +28,7 @@
 #include "report/text.hpp"
 #include "report/view.hpp"
 #include "runtime/process_status.hpp"
+#include "runtime/service_renderers.hpp"
 #include "serve/config_page.hpp"
 #include "serve/http_server.hpp"
 #include "serve/listen_address.hpp"
@@ -91,7 +92,17 @@ std::string to_text(unwinder_option value) {
     return "dwarf";
 }
 
-std::string to_text(control_option value) { return value == control_option::on ? "on" : "off"; }
+std::string to_text(control_option value) {
+    switch (value) {
+        case control_option::off:
+            return "off";
+        case control_option::automatic:
+            return "automatic";
+        case control_option::on:
+            break;
+    }
+    return "on";
+}
 
 const char* unit_of(std::string_view type) {
     if (type == "bytes_option") { return "bytes"; }
@@ -185,47 +196,15 @@ result<snapshot> summarize() {
     return out;
 }
 
-result<std::string> encode_as(const snapshot& s, std::string_view format_name) {
-    const result<dump_format> format = parse_dump_format(format_name);
-    if (!format) { return tl::unexpected(format.error()); }
-    return encode(s, *format);
-}
-
-result<snapshot> decode_whole(std::string_view dump) {
-    result<decoded_snapshot> decoded = decode(dump);
-    if (!decoded) { return tl::unexpected(decoded.error()); }
-    return std::move(decoded->value);
-}
-
-result<std::string> render_diff(const snapshot& before, const snapshot& after, const serve::diff_request& wanted) {
-    const result<dimension> by = parse_dimension(wanted.by);
-    if (!by) { return tl::unexpected(by.error()); }
-    diff_options how;
-    how.by = *by;
-    how.threshold_bytes = wanted.threshold_bytes;
-    how.focus = wanted.focus;
-    how.top = wanted.top;
-    const result<delta> difference = diff(before, after, how);
-    if (!difference) { return tl::unexpected(difference.error()); }
-    if (!wanted.as_text) { return render_json(*difference); }
-    text_options text;
-    text.top = wanted.top;
-    return render_text(*difference, text);
-}
-
-result<std::string> render_table(const snapshot& s, const serve::table_request& wanted) {
-    const result<view_kind> kind = parse_view_kind(wanted.name);
-    if (!kind) { return tl::unexpected(kind.error()); }
-    view_options how;
-    how.top = wanted.top;
-    how.cursor = wanted.cursor;
-    how.sort = wanted.by;
-    result<view> table = make_view(s, *kind, how);
-    if (!table) {
-        if (table.error().where == "sort") { table.error().where = "by"; }  // what the URL calls it
-        return tl::unexpected(table.error());
-    }
-    return wanted.as_text ? render_text(*table) : render_json(*table);
+// As at the control socket, and the same commands; exported by libmemwatch for this.
+result<std::string> control_session(const serve::control_request& wanted) {
+    result<std::string> status = std::string();
+    if (!wanted.action.empty()) { status = detail::control_process(wanted.action == "pause" ? "stop" : "resume"); }
+    std::string set = "set";
+    if (!wanted.interval.empty()) { set += " interval=" + wanted.interval; }
+    if (!wanted.preset.empty()) { set += " preset=" + wanted.preset; }
+    if (status && set != "set") { status = detail::control_process(set); }
+    return status.map([](const std::string& lines) { return fields_to_json(lines); });
 }
 
 serve::service_view make_service_view(const serve_settings& settings, serve::exposure where) {
@@ -233,15 +212,8 @@ serve::service_view make_service_view(const serve_settings& settings, serve::exp
     out.freeze = &freeze;
     out.summarize = &summarize;
     out.name_functions = [](snapshot& s, std::size_t max_sites) { session{}.name_functions(s, max_sites); };
-    out.encode = &encode_as;
-    out.decode = &decode_whole;
-    out.render_diff = &render_diff;
-    out.render_summary = [](const snapshot& s, std::size_t top) -> result<std::string> {
-        text_options how;
-        how.top = top;
-        return render_text(s, how);
-    };
-    out.render_table = &render_table;
+    fill_renderers(out);
+    out.control = &control_session;
     out.render_config = [settings, where](bool as_text) -> result<std::string> {
         std::vector<serve::config_row> rows = session_rows();
         for (serve::config_row& row : server_rows(settings, where)) { rows.push_back(std::move(row)); }
@@ -252,7 +224,6 @@ serve::service_view make_service_view(const serve_settings& settings, serve::exp
         const session_status status = detail::process_status();
         return status.state == session_state::running ? std::string() : state_in_words(status);
     };
-    out.name_site = [](const snapshot& s, const site& of) { return site_name(s, of); };
     return out;
 }
 

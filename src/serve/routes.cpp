@@ -180,6 +180,7 @@ const router::route router::routes[] = {
     {"/debug/memtrace/survivors", false, true, false, "by|top|cursor|format", &router::table},
     {"/debug/memtrace/hand_offs", false, true, false, "by|top|cursor|format", &router::table},
     {"/debug/memtrace/config", false, true, false, "format", &router::config},
+    {"/debug/memtrace/control", true, true, true, "", &router::control},
     {"/debug/pprof/heap", false, true, false, "debug|gc|seconds", &router::pprof},
     {"/debug/pprof/allocs", false, true, false, "debug|gc|seconds", &router::pprof},
     {"/debug/pprof/symbol", false, true, false, "", &router::pprof_symbol},
@@ -394,6 +395,12 @@ http_response router::config(const call& c) {
     const auto format = c.target.choice("format", "json", "json|text");
     if (!format) { return refuse(format.error()); }
     return rendered(view_.render_config(*format == "text"), *format == "text" ? text_type : json_type);
+}
+
+http_response router::control(const call& c) {
+    const auto wanted = parse_control_form(header(c.request, "Content-Type"), c.request.body);
+    if (!wanted) { return refuse(wanted.error()); }
+    return rendered(view_.control(*wanted), json_type);
 }
 
 http_response router::pprof(const call& c) {

@@ -26,6 +26,7 @@
 
 #include "serve/access.hpp"
 #include "serve/admission.hpp"
+#include "serve/control_form.hpp"
 #include "serve/kept_snapshots.hpp"
 #include "serve/metrics.hpp"
 #include "serve/target.hpp"
@@ -63,6 +64,7 @@ struct service_view {
     std::function<result<std::string>(bool as_text)> render_config;
     std::function<std::string()> health;  // empty = running; else one sentence
     site_namer name_site;
+    std::function<result<std::string>(const control_request&)> control;  // applies it; the status afterwards, as JSON
 };
 
 struct router_options {
@@ -100,6 +102,7 @@ private:
     [[nodiscard]] http_response diff(const call& c);
     [[nodiscard]] http_response table(const call& c);
     [[nodiscard]] http_response config(const call& c);
+    [[nodiscard]] http_response control(const call& c);
     [[nodiscard]] http_response pprof(const call& c);
     [[nodiscard]] http_response pprof_symbol(const call& c);
 

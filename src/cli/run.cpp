@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/run.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+#include <memwatch/snapshot/codec.hpp>
+
+#include "cli/child.hpp"
+#include "cli/children_server.hpp"
+#include "cli/commands.hpp"
+#include "cli/dump_folder.hpp"
+#include "cli/program.hpp"
+#include "control/client.hpp"
+#include "platform/platform.hpp"
+#include "report/process_report.hpp"
+#include "symbols/symbolizer.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+constexpr int failed_status = 125;
+constexpr int not_executable_status = 126;
+constexpr int not_found_status = 127;
+constexpr std::size_t most_dumps = 2000;
+constexpr std::size_t most_symbolized = 50;  // processes whose sites get names and lines; the largest ones
+
+int refuse(const error& e, int status) {
+    print_error(e);
+    return status;
+}
+
+int status_of_start(const error& e) noexcept {
+    switch (e.code) {
+        case error_code::not_found:
+            return not_found_status;
+        case error_code::io:
+            return not_executable_status;
+        default:
+            return failed_status;
+    }
+}
+
+// --- the environment of the program
+
+void set(std::vector<std::string>& environment, const std::string& name, const std::string& value) {
+    std::erase_if(environment, [&](const std::string& entry) { return entry.compare(0, name.size() + 1, name + "=") == 0; });
+    environment.push_back(name + "=" + value);
+}
+
+std::string value_of(const std::vector<std::string>& environment, const std::string& name) {
+    for (const std::string& entry : environment) {
+        if (entry.compare(0, name.size() + 1, name + "=") == 0) { return entry.substr(name.size() + 1); }
+    }
+    return {};
+}
+
+std::vector<std::string> environment_for(const run_command& command, const std::string& library, const std::string& dumps) {
+    std::vector<std::string> out;
+    for (const char* const* at = platform::environment(); at != nullptr && *at != nullptr; ++at) { out.emplace_back(*at); }
+    const std::string theirs = value_of(out, "LD_PRELOAD");
+    set(out, "LD_PRELOAD", library + (theirs.empty() ? "" : ":" + theirs));
+    set(out, "MEMWATCH_DUMP_DIR", dumps);
+    // A program with one thread gets none of ours unless somebody wants to ask it while it runs.
+    const bool is_asked = command.wants_control || !command.metrics_address.empty();
+    if (is_asked && value_of(out, "MEMWATCH_CONTROL").empty()) { set(out, "MEMWATCH_CONTROL", "on"); }
+    if (!command.preset.empty()) { set(out, "MEMWATCH_PRESET", command.preset); }
+    if (!command.interval.empty()) { set(out, "MEMWATCH_INTERVAL", command.interval); }
+    return out;
+}
+
+// --- what is left of it
+
+// The started process first, then by live bytes.
+void put_in_order(std::vector<reported_process>& processes, std::uint64_t first_pid) {
+    std::stable_sort(processes.begin(), processes.end(), [&](const reported_process& a, const reported_process& b) {
+        const bool is_a_first = a.value.info.pid == first_pid;
+        const bool is_b_first = b.value.info.pid == first_pid;
+        return is_a_first != is_b_first ? is_a_first : live_sum(a.value).bytes > live_sum(b.value).bytes;
+    });
+}
+
+void read_dumps(const dump_folder& folder, const run_command& command, process_report& into) {
+    const std::vector<std::string> paths = folder.dumps();
+    for (std::size_t i = 0; i < paths.size() && i < most_dumps; ++i) {
+        result<decoded_snapshot> dump = read_dump(paths[i]);
+        if (!dump) {
+            into.remarks.push_back("a dump is unreadable: " + dump.error().message());
+            continue;
+        }
+        for (const std::string& loss : dump->damage) { into.remarks.push_back("a dump is damaged: " + loss); }
+        keep_largest_sites(dump->value, command.top);
+        into.processes.push_back({std::move(dump->value), false});
+    }
+    if (paths.size() > most_dumps) {
+        into.remarks.push_back(fmt::format("{} more dumps were not read", paths.size() - most_dumps));
+    }
+}
+
+// Daemons and others that outlive the program tell through their sockets.
+void ask_survivors(const std::string& dumps, const run_command& command, process_report& into) {
+    for (const pid_t pid : processes_with("MEMWATCH_DUMP_DIR=" + dumps)) {
+        const result<std::string> bytes = control::ask(static_cast<std::uint64_t>(pid), {"summary", {}});
+        result<decoded_snapshot> taken = bytes ? decode(*bytes) : tl::unexpected<error>(bytes.error());
+        if (!taken) {
+            into.remarks.push_back("still running, and not to be asked: " + taken.error().message());
+            continue;
+        }
+        keep_largest_sites(taken->value, command.top);
+        into.processes.push_back({std::move(taken->value), true});
+    }
+}
+
+void name_sites(process_report& report, const source_options& source) {
+    for (std::size_t i = 0; source.symbolize && i < report.processes.size() && i < most_symbolized; ++i) {
+        for (const std::string& warning : symbolize(report.processes[i].value, {source.debug_dirs, true}).warnings) {
+            report.remarks.push_back("no names for " + warning);
+        }
+    }
+    std::sort(report.remarks.begin(), report.remarks.end());
+    report.remarks.erase(std::unique(report.remarks.begin(), report.remarks.end()), report.remarks.end());
+}
+
+process_report make_report(const run_command& command, const dump_folder& folder, pid_t child, int status) {
+    const auto pid = static_cast<std::uint64_t>(child);
+    process_report out;
+    out.command = command.program;
+    out.status = status;
+    out.top = command.top;
+    read_dumps(folder, command, out);
+    ask_survivors(folder.path(), command, out);
+    put_in_order(out.processes, pid);
+    name_sites(out, command.source);
+    if (out.processes.empty() || out.processes.front().value.info.pid != pid) {
+        out.remarks.push_back(
+            fmt::format("no dump of pid {}: it was killed, ended while memwatch was off, or replaced its environment", pid));
+    }
+    return out;
+}
+
+bool has_leak(const process_report& report, const run_command& command) {
+    std::size_t sites = 0;
+    for (const reported_process& each : report.processes) {
+        if (!each.is_running) { sites += count_sites_above(each.value, static_cast<double>(command.leak_threshold_bytes)); }
+    }
+    if (sites != 0) { fmt::print(stderr, "memwatch: {} sites above the threshold at the end\n", sites); }
+    return sites != 0;
+}
+
+int finish(const run_command& command, const dump_folder& folder, pid_t child, int status) {
+    const process_report report = make_report(command, folder, child, status);
+    if (!command.is_quiet) {
+        report_text_options how;
+        how.colour = command.colour == colour_choice::always ||
+                     (command.colour == colour_choice::automatic && ::isatty(STDERR_FILENO) == 1);
+        fmt::print(stderr, "memwatch: {}", render_text(report, how));
+    }
+    if (!command.report_file.empty()) {
+        if (const auto written = write_file_atomically(command.report_file, render_json(report)); !written) {
+            return refuse(written.error(), status != 0 ? status : failed_status);
+        }
+    }
+    const bool is_leaking = command.fail_on_leak && has_leak(report, command);
+    return status == 0 && is_leaking ? 1 : status;
+}
+
+}  // namespace
+
+int run(const run_command& command) {
+    const result<std::string> program = find_program(command.program.front());
+    if (!program) { return refuse(program.error(), status_of_start(program.error())); }
+    std::vector<std::string> warnings;
+    if (auto checked = check_program(*program, warnings); !checked) {
+        return refuse(checked.error(), status_of_start(checked.error()));
+    }
+    for (const std::string& warning : warnings) { print_warning(warning); }
+    const result<std::string> library = find_preload_library();
+    if (!library) { return refuse(library.error(), failed_status); }
+    const result<dump_folder> folder = dump_folder::make(command.dump_dir);
+    if (!folder) { return refuse(folder.error(), failed_status); }
+
+    const signals_held signals;
+    const auto server = serve_children(command.metrics_address, "MEMWATCH_DUMP_DIR=" + folder->path());
+    if (!server) { return refuse(server.error(), failed_status); }
+    const result<pid_t> child =
+        start_child(*program, command.program, environment_for(command, *library, folder->path()), signals);
+    if (!child) { return refuse(child.error(), status_of_start(child.error())); }
+    const int status = wait_for_child(*child, signals);
+    return finish(command, *folder, *child, status);
+}
+
+int run(const report_command& command) {
+    process_report report;
+    report.top = command.top;
+    source_options unnamed = command.source;
+    unnamed.symbolize = false;  // after the sites that are not shown are left out
+    for (const std::string& input : command.inputs) {
+        result<loaded_snapshot> loaded = load_snapshot(input, unnamed);
+        if (!loaded) { return refuse(loaded.error(), static_cast<int>(status_of(loaded.error()))); }
+        report.remarks.insert(report.remarks.end(), loaded->damage.begin(), loaded->damage.end());
+        keep_largest_sites(loaded->value, command.top);
+        report.processes.push_back({std::move(loaded->value), is_running_source(input)});
+    }
+    name_sites(report, command.source);
+    const std::string words =
+        command.as_text ? render_text(report, {report.processes.size(), 8, wants_colour(command.colour)}) : render_json(report);
+    const result<void> written = command.file.empty() ? print(words) : write_file_atomically(command.file, words);
+    return written ? 0 : refuse(written.error(), static_cast<int>(exit_status::unreadable));
+}
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/steer.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+#include "cli/commands.hpp"
+#include "control/client.hpp"
+#include "report/json.hpp"
+#include "report/words.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+
+exit_status run(const control_command& command) {
+    control::request asked{command.action, {}};
+    if (!command.preset.empty()) { asked.parameters.emplace_back("preset", command.preset); }
+    if (!command.interval.empty()) { asked.parameters.emplace_back("interval", command.interval); }
+    const result<std::string> answer = control::ask(command.pid, asked);
+    if (!answer) {
+        print_error(answer.error());
+        return status_of(answer.error());
+    }
+    std::string words;
+    if (command.as_json) {
+        words = fields_to_json(*answer);
+    } else {
+        for (std::string_view rest = *answer; !rest.empty();) {
+            const std::size_t end = std::min(rest.find('\n'), rest.size());
+            words += printable(rest.substr(0, end)) + "\n";
+            rest.remove_prefix(std::min(end + 1, rest.size()));
+        }
+    }
+    const result<void> written = print(words);
+    return written ? exit_status::fine : status_of(written.error());
+}
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/service_renderers.hpp"
+
+#include <utility>
+
+#include <memwatch/diff/diff.hpp>
+#include <memwatch/model/site_name.hpp>
+#include <memwatch/snapshot/codec.hpp>
+
+#include "report/json.hpp"
+#include "report/text.hpp"
+#include "report/view.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+result<std::string> encode_as(const snapshot& s, std::string_view format_name) {
+    const result<dump_format> format = parse_dump_format(format_name);
+    if (!format) { return tl::unexpected(format.error()); }
+    return encode(s, *format);
+}
+
+result<snapshot> decode_whole(std::string_view dump) {
+    result<decoded_snapshot> decoded = decode(dump);
+    if (!decoded) { return tl::unexpected(decoded.error()); }
+    return std::move(decoded->value);
+}
+
+result<std::string> render_diff(const snapshot& before, const snapshot& after, const serve::diff_request& wanted) {
+    const result<dimension> by = parse_dimension(wanted.by);
+    if (!by) { return tl::unexpected(by.error()); }
+    diff_options how;
+    how.by = *by;
+    how.threshold_bytes = wanted.threshold_bytes;
+    how.focus = wanted.focus;
+    how.top = wanted.top;
+    const result<delta> difference = diff(before, after, how);
+    if (!difference) { return tl::unexpected(difference.error()); }
+    if (!wanted.as_text) { return render_json(*difference); }
+    text_options text;
+    text.top = wanted.top;
+    return render_text(*difference, text);
+}
+
+result<std::string> render_table(const snapshot& s, const serve::table_request& wanted) {
+    const result<view_kind> kind = parse_view_kind(wanted.name);
+    if (!kind) { return tl::unexpected(kind.error()); }
+    view_options how;
+    how.top = wanted.top;
+    how.cursor = wanted.cursor;
+    how.sort = wanted.by;
+    result<view> table = make_view(s, *kind, how);
+    if (!table) {
+        if (table.error().where == "sort") { table.error().where = "by"; }  // what the URL calls it
+        return tl::unexpected(table.error());
+    }
+    return wanted.as_text ? render_text(*table) : render_json(*table);
+}
+
+}  // namespace
+
+void fill_renderers(serve::service_view& view) {
+    view.encode = &encode_as;
+    view.decode = &decode_whole;
+    view.render_diff = &render_diff;
+    view.render_summary = [](const snapshot& s, std::size_t top) -> result<std::string> {
+        text_options how;
+        how.top = top;
+        return render_text(s, how);
+    };
+    view.render_table = &render_table;
+    view.name_site = [](const snapshot& s, const site& of) { return site_name(s, of); };
+}
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The members of a service_view that are functions of finished snapshots: formats, diffs, tables, words. Joined here once for
+// the server inside a service and for the one that `memwatch run` keeps; nothing here lives.
+
+#include "serve/routes.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+
+// encode, decode, render_diff, render_summary, render_table, name_site.
+void fill_renderers(serve::service_view& view);
+
+}  // namespace v1
+}  // namespace memwatch
