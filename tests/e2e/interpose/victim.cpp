@@ -87,11 +87,13 @@ memwatch::session& joined() {
     return session;
 }
 
-bool is_interposed() {
-    // The preload object's own entry point is what malloc means then.
+// Whether what `function` means is memwatch's.
+bool is_ours(void* function) {
     Dl_info info{};
-    return dladdr(reinterpret_cast<void*>(&malloc), &info) != 0 && std::strstr(info.dli_fname, "memwatch-preload") != nullptr;
+    return dladdr(function, &info) != 0 && std::strstr(info.dli_fname, "libmemwatch-") != nullptr;
 }
+bool is_interposed() { return is_ours(reinterpret_cast<void*>(&malloc)); }
+bool is_new_interposed() { return is_ours(reinterpret_cast<void*>(static_cast<void* (*)(std::size_t)>(&operator new))); }
 
 // What is live under sites that `wanted` picks.
 template <class Predicate>
@@ -388,17 +390,19 @@ int churn(int operations) {
 
 // ---------------------------------------------------------------- weights against the truth
 
-[[gnu::noinline]] void* keep_one(std::size_t n) { return opaque(malloc(n)); }
+// By malloc, and every second one by operator new; all of them where only that is seen.
+bool is_by_new(int i) { return i % 2 == 0 || !is_interposed(); }
+[[gnu::noinline]] void* keep_one(std::size_t n, int i) { return opaque(is_by_new(i) ? operator new(n) : malloc(n)); }
 
 int weights() {
-    if (!is_interposed()) { return 77; }
+    if (!is_new_interposed()) { return 77; }
     std::mt19937 random(5);
     double truth = 0;
     std::vector<void*> kept;
     const memwatch::sampled_totals before = live_where(is_in_victim);
     for (int i = 0; i < 300'000; ++i) {
         const std::size_t n = i % 1000 == 0 ? 100'000 : i % 3 == 0 ? 16 + random() % 16 : 200 + random() % 400;
-        kept.push_back(keep_one(n));
+        kept.push_back(keep_one(n, i));
         truth += static_cast<double>(n);
     }
     const memwatch::sampled_totals after = live_where(is_in_victim);
@@ -409,7 +413,13 @@ int weights() {
     std::printf("weights: truth %.0f, estimate %.0f +- %.0f: off by %.2f sigma\n", truth, estimate, sigma,
                 sigma > 0 ? (estimate - truth) / sigma : 0);
     CHECK(std::abs(estimate - truth) <= 4.5 * sigma);  // by chance once in 150,000 runs
-    for (void* const p : kept) { free(p); }
+    for (int i = 0; i < 300'000; ++i) {
+        void* const p = kept[static_cast<std::size_t>(i)];
+        is_by_new(i) ? operator delete(p) : free(p);
+    }
+    CHECK(live_where([](const memwatch::snapshot& s, const memwatch::site& site) {
+              return is_in_victim(s, site) && s.stacks[site.stack].frames.size() > 1;
+          }).bytes < vector_bytes + 4.5 * sigma + 1e6);
     return failures;
 }
 
@@ -498,7 +508,7 @@ int signals() {
     std::printf("signals: %d taken\n", signals_taken.load());
 
     // longjmp out of frames that allocated, exceptions through frames that did.
-    for (int i = 0; i < 1000; ++i) {
+    for (volatile int i = 0; i < 1000; i = i + 1) {
         if (sigsetjmp(jump_target, 1) == 0) {
             free(opaque(malloc(100)));
             jump_out(0);
@@ -645,7 +655,7 @@ int stacks() {
 
 // Preload object and SDK in one process: one state, and no byte counted by both.
 int shared_state() {
-    if (!is_interposed()) { return 77; }
+    if (!is_new_interposed()) { return 77; }
     memwatch::session& session = joined();
     CHECK(session.status().state != memwatch::session_state::stopped);
     const memwatch::tag cache{"shared-cache"};
@@ -671,6 +681,11 @@ struct mode {
 };
 const mode modes[] = {
     {"entries", [](const char*) { return entries(); }},
+    {"operators",
+     [](const char*) {
+         check_operators();
+         return failures;
+     }},
     {"churn", [](const char*) { return churn(200'000); }},
     {"long-churn", [](const char*) { return churn(17'000'000); }},
     {"weights", [](const char*) { return weights(); }},
