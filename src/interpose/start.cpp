@@ -8,8 +8,11 @@
 #include <atomic>
 #include <new>
 
+#include <memwatch/base/log.hpp>
 #include <memwatch/session.hpp>
 #include "capture/heap_door.hpp"
+#include "capture/own_work.hpp"
+#include "interpose/conflicts.hpp"
 #include "interpose/exact_heap.hpp"
 #include "interpose/last_word.hpp"
 #include "interpose/targets.hpp"
@@ -33,16 +36,29 @@ void enter_child() {
     ensure_worker();
 }
 
-[[gnu::constructor]] void start() {
-    resolve();
-    if (getauxval(AT_SECURE) != 0) { return; }  // set-user-id: the environment is not to be trusted, so neither is being here
-    owner.store(getpid(), std::memory_order_relaxed);  // relaxed: before main
+// False: nothing is to be sampled.
+bool start_session() {
+    const detail::own_work ours;
     door.allocator = real.name;
     register_heap_door(door);
+    const conflicts others = find_conflicts(real);
+    for (const std::string& sentence : others.sentences) {
+        write_log(log_level::warning, "memwatch level=warning event=preload detail=\"" + sentence + "\"");
+    }
+    if (others.must_stand_aside) { return false; }
     options wanted;
     wanted.control = control_option::automatic;
     new (session_storage) session(session::start(wanted));
     pthread_atfork(nullptr, nullptr, &enter_child);
+    return true;
+}
+
+[[gnu::constructor]] void start() {
+    resolve();
+    if (getauxval(AT_SECURE) != 0) { return; }  // set-user-id: the environment is not to be trusted, so neither is being here
+    if (!start_session()) { return; }
+    owner.store(getpid(), std::memory_order_relaxed);  // relaxed: before main
+    detail::this_thread.countdown = 0;                 // drawn for from the program's first block on
 }
 
 // main returned or exit() was called, and the program's own destructors have run: what is live now stays.

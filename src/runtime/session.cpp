@@ -8,6 +8,7 @@
 
 #include <memwatch/base/log.hpp>
 #include <memwatch/version.hpp>
+#include "capture/own_work.hpp"
 #include "control/endpoint.hpp"
 #include "platform/platform.hpp"
 #include "runtime/option_reader.hpp"
@@ -185,6 +186,7 @@ void freeze_losses(const loss_counters& losses, snapshot& into) {
 }
 
 result<snapshot> freeze(std::string_view label, live_state::detail how) {
+    const detail::own_work ours;  // a snapshot is ours, also where malloc is interposed
     try {
         process_state& state = process();
         session_record session;
