@@ -65,7 +65,7 @@ bool environment_has(const char* variable, const char* part) noexcept {
 
 }  // namespace
 
-conflicts find_conflicts(const real_allocator& real) {
+conflicts find_conflicts() {
     conflicts found;
     if (const char* const sanitizer = find_sanitizer(); sanitizer != nullptr) {
         found.must_stand_aside = true;

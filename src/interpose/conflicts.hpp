@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "interpose/real_allocator.hpp"
-
 namespace memwatch::interpose {
 
 struct conflicts {
@@ -14,6 +12,6 @@ struct conflicts {
     std::vector<std::string> sentences;  // one a finding, for a log line
 };
 
-[[nodiscard]] conflicts find_conflicts(const real_allocator& real);
+[[nodiscard]] conflicts find_conflicts();
 
 }  // namespace memwatch::interpose

@@ -41,7 +41,7 @@ bool start_session() {
     const detail::own_work ours;
     door.allocator = real.name;
     register_heap_door(door);
-    const conflicts others = find_conflicts(real);
+    const conflicts others = find_conflicts();
     for (const std::string& sentence : others.sentences) {
         write_log(log_level::warning, "memwatch level=warning event=preload detail=\"" + sentence + "\"");
     }
