@@ -19,16 +19,6 @@ constinit std::atomic<bool> was_ever_full{false};
 constinit block_index index_of;
 constinit std::size_t least_bytes = 0;  // asked of the real allocator, so that no two blocks share a word of the index
 
-// Where the program called us, for the stack: where its return address lies, and its frame pointer.
-struct entry_point {
-    const void* stack_pointer;
-    std::uint64_t frame_pointer;
-};
-[[gnu::always_inline]] inline entry_point this_entry() noexcept {
-    auto* const frame = static_cast<std::uint64_t*>(__builtin_frame_address(0));
-    return {frame + 1, frame[0]};
-}
-
 bool records_this_thread() noexcept { return !detail::own_work::is_running() && detail::this_thread.is_covered == 0; }
 
 std::size_t padded(std::size_t bytes) noexcept { return bytes < least_bytes ? least_bytes : bytes; }
@@ -52,10 +42,7 @@ void* born(void* block, std::size_t bytes, const entry_point& entry) noexcept {
     return block;
 }
 
-void* exact_allocate(std::size_t bytes) noexcept {
-    if (__builtin_expect(!records_this_thread(), 0)) { return real.heap.allocate(bytes); }
-    return born(real.heap.allocate(padded(bytes)), bytes, this_entry());
-}
+void* exact_allocate(std::size_t bytes) noexcept { return exact_allocate_at(bytes, this_entry()); }
 
 void* exact_allocate_zeroed(std::size_t count, std::size_t bytes) noexcept {
     std::size_t total = 0;
@@ -66,8 +53,7 @@ void* exact_allocate_zeroed(std::size_t count, std::size_t bytes) noexcept {
 }
 
 void* exact_allocate_aligned(std::size_t alignment, std::size_t bytes) noexcept {
-    if (!records_this_thread()) { return real.heap.allocate_aligned(alignment, bytes); }
-    return born(real.heap.allocate_aligned(alignment, padded(bytes)), bytes, this_entry());
+    return exact_allocate_aligned_at(alignment, bytes, this_entry());
 }
 
 // Also on a thread that does memwatch's own work: nothing freed may stay.
@@ -92,6 +78,16 @@ void* exact_reallocate(void* block, std::size_t bytes) noexcept {
 }
 
 }  // namespace
+
+void* exact_allocate_at(std::size_t bytes, const entry_point& entry) noexcept {
+    if (__builtin_expect(!records_this_thread(), 0)) { return real.heap.allocate(bytes); }
+    return born(real.heap.allocate(padded(bytes)), bytes, entry);
+}
+
+void* exact_allocate_aligned_at(std::size_t alignment, std::size_t bytes, const entry_point& entry) noexcept {
+    if (!records_this_thread()) { return real.heap.allocate_aligned(alignment, bytes); }
+    return born(real.heap.allocate_aligned(alignment, padded(bytes)), bytes, entry);
+}
 
 // relaxed, all: the targets decide; these only help to choose, and are set before the first block they speak of.
 bool is_exact() noexcept { return is_full.load(std::memory_order_relaxed); }

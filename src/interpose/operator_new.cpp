@@ -10,6 +10,7 @@
 #include <memwatch/capture/sampler.hpp>
 #include "interpose/charge.hpp"
 #include "interpose/cold_paths.hpp"
+#include "interpose/exact_heap.hpp"
 #include "interpose/operator_targets.hpp"
 
 using namespace memwatch::interpose;  // NOLINT(google-build-using-namespace)
@@ -21,6 +22,13 @@ namespace {
 
 // malloc(0) may be null, operator new(0) may not.
 constexpr std::size_t at_least_one(std::size_t bytes) noexcept { return bytes == 0 ? 1 : bytes; }
+
+// Full mode draws nothing: the countdown stands at 0, so that every allocation comes by here, tracked allocators' too.
+bool is_recording_all() noexcept {
+    if (!is_exact() || operators.is_foreign) { return false; }
+    memwatch::detail::this_thread.countdown = 0;
+    return true;
+}
 
 void* sampled_block(std::size_t bytes, const void* caller) {
     if (!operators.is_foreign) { return sampled_malloc(bytes, caller); }
@@ -51,11 +59,23 @@ void* insist(Allocate again) {
 [[gnu::cold, gnu::noinline]] void* new_slowly(std::size_t bytes, std::size_t alignment) {
     return insist([=] { return operators.allocate_aligned(alignment, at_least_one(bytes)); });
 }
-[[gnu::cold, gnu::noinline]] void* sampled_new(std::size_t bytes, const void* caller) {
+// Full mode: reached by jumps, so that the stack begins in the program.
+[[gnu::noinline]] void* recorded_new(std::size_t bytes) {
+    void* const block = exact_allocate_at(at_least_one(bytes), this_entry());
+    return block != nullptr ? block : new_slowly(bytes);
+}
+[[gnu::noinline]] void* recorded_new(std::size_t bytes, std::size_t alignment) {
+    void* const block = exact_allocate_aligned_at(alignment, at_least_one(bytes), this_entry());
+    return block != nullptr ? block : new_slowly(bytes, alignment);
+}
+
+[[gnu::noinline]] void* sampled_new(std::size_t bytes, const void* caller) {
+    if (is_recording_all()) { return recorded_new(bytes); }
     void* const block = sampled_block(at_least_one(bytes), caller);
     return block != nullptr ? block : new_slowly(bytes);
 }
-[[gnu::cold, gnu::noinline]] void* sampled_new(std::size_t bytes, std::size_t alignment, const void* caller) {
+[[gnu::noinline]] void* sampled_new(std::size_t bytes, std::size_t alignment, const void* caller) {
+    if (is_recording_all()) { return recorded_new(bytes, alignment); }
     void* const block = sampled_aligned_block(at_least_one(bytes), alignment, caller);
     return block != nullptr ? block : new_slowly(bytes, alignment);
 }

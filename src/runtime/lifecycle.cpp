@@ -81,9 +81,9 @@ bool ensure_worker() noexcept {
 }
 
 bool write_exit_dump(std::uint64_t timeout_ns) noexcept {
+    const detail::own_work ours;
     static exit_dump& dump = *new exit_dump;
     worker& background = process().worker;
-    const detail::own_work ours;
     if (background.is_running() && !background.is_this_thread()) {
         return background.call(&exit_dump::write, &dump, timeout_ns) && dump.is_written;
     }

@@ -77,7 +77,7 @@ result<void> read_as(std::string_view type, std::string_view text, Value& into) 
 
 // Read by other parts of memwatch (serve/), and so not unknown.
 constexpr std::string_view names_read_elsewhere[] = {"MEMWATCH_LISTEN", "MEMWATCH_DEBUG_ROUTES", "MEMWATCH_TOKEN",
-                                                     "MEMWATCH_TOKEN_FILE"};
+                                                     "MEMWATCH_TOKEN_FILE", "MEMWATCH_PRELOAD_LIBRARY"};
 
 bool read_variable(std::string_view name, std::string_view text, options& into, std::vector<std::string>& warnings) {
 #define MEMWATCH_OPTION(type, member, default_value, environment, help)                                \
