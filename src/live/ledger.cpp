@@ -7,6 +7,9 @@
 #include <cstring>
 #include <thread>
 
+// A piece of birth() or death(): one function each, or calls cost more than what they do.
+#define MEMWATCH_HOT __attribute__((always_inline)) inline
+
 namespace memwatch {
 inline namespace v1 {
 namespace {
@@ -30,15 +33,7 @@ std::uint32_t pack_context(std::uint32_t thread, std::uint64_t time_ms, std::uin
 
 }  // namespace
 
-std::uint64_t ledger::now_ms() const noexcept {
-    // relaxed: settings, made before births are let in.
-    const clock_function replaced = clock_.load(std::memory_order_relaxed);
-    const std::uint64_t now = __builtin_expect(replaced == nullptr, 1) ? platform::coarse_ms() : replaced() / 1'000'000;
-    const std::uint64_t origin = origin_ms_.load(std::memory_order_relaxed);  // relaxed: as above
-    return now > origin ? now - origin : 0;
-}
-
-std::uint64_t ledger::birth_ms() const noexcept {
+MEMWATCH_HOT std::uint64_t ledger::birth_ms() const noexcept {
     // relaxed: collect() makes all threads pass a fence after it raised the floor.
     const std::uint64_t floor = floor_ms_.load(std::memory_order_relaxed);
     const std::uint64_t now = now_ms();
@@ -47,7 +42,7 @@ std::uint64_t ledger::birth_ms() const noexcept {
 
 // --- free records
 
-std::uint32_t ledger::take_free(ledger_lane& lane) noexcept {
+MEMWATCH_HOT std::uint32_t ledger::take_free(ledger_lane& lane) noexcept {
     const std::uint32_t index = lane.free_head;
     if (!records_.contains(index)) { return take_free_slow(lane); }
     const ledger_slot& slot = records_.slot(index);
@@ -75,11 +70,12 @@ std::uint32_t ledger::take_free_slow(ledger_lane& lane) noexcept {
     }
 }
 
-void ledger::give_free(ledger_lane& lane, std::uint32_t index) noexcept {
+MEMWATCH_HOT void ledger::give_free(ledger_lane& lane, std::uint32_t index) noexcept {
+    if (__builtin_expect(lane.free_count == ledger_records::chain_length, 0)) { give_free_slow(lane); }
     // release: pairs with the acquire in look_at(): who sees the link sees that the record is free.
     records_.slot(index).size.store(lane.free_head, std::memory_order_release);
     lane.free_head = index;
-    if (++lane.free_count == ledger_records::chain_length) { give_free_slow(lane); }
+    ++lane.free_count;
 }
 
 void ledger::give_free_slow(ledger_lane& lane) noexcept {
@@ -91,7 +87,7 @@ void ledger::give_free_slow(ledger_lane& lane) noexcept {
 
 // --- what a record says
 
-std::uint16_t ledger::number_of(ledger_lane& lane, const trace_label& label) noexcept {
+MEMWATCH_HOT std::uint16_t ledger::number_of(ledger_lane& lane, const trace_label& label) noexcept {
     if (!label.trace.is_valid() && label.route == 0) { return 0; }
     ledger_lane::known_trace& known = lane.traces[(label.trace.low ^ label.route) % ledger_lane::known_traces];
     if (known.number != 0 && known.label == label) { return known.number; }
@@ -106,14 +102,14 @@ std::uint16_t ledger::number_of_slow(ledger_lane::known_trace& known, const trac
 }
 
 // What goes into the record for `bytes`. False: more than 4 GiB, and no room to say so.
-bool ledger::fit_size(std::uint32_t index, std::size_t bytes, std::uint32_t& size) noexcept {
+MEMWATCH_HOT bool ledger::fit_size(std::uint32_t index, std::size_t bytes, std::uint32_t& size) noexcept {
     const bool is_small = bytes < ledger_records::large_size;
     size = is_small ? static_cast<std::uint32_t>(bytes) : ledger_records::large_size;
     return __builtin_expect(is_small, 1) || records_.set_large_size(index, bytes);
 }
 
-void ledger::publish(std::uint32_t index, const void* block, std::uint32_t size, std::uint32_t site, std::uint32_t thread,
-                     std::uint16_t number) noexcept {
+MEMWATCH_HOT void ledger::publish(std::uint32_t index, const void* block, std::uint32_t size, std::uint32_t site,
+                                  std::uint32_t thread, std::uint16_t number) noexcept {
     ledger_slot& slot = records_.slot(index);
     const std::uint64_t time_ms = birth_ms();
     // release, all: pair with the acquires in look_at(): who sees one of these no longer sees the record's earlier word.
@@ -124,7 +120,7 @@ void ledger::publish(std::uint32_t index, const void* block, std::uint32_t size,
     slot.word.store(ledger_records::make_word(block, site), std::memory_order_release);
 }
 
-bool ledger::end_record(std::uint32_t index, const void* block, ended& record) noexcept {
+MEMWATCH_HOT bool ledger::end_record(std::uint32_t index, const void* block, ended& record) noexcept {
     ledger_slot& slot = records_.slot(index);
     // acquire: pairs with the release in publish().
     const std::uint64_t word = slot.word.load(std::memory_order_acquire);
@@ -149,7 +145,8 @@ bool ledger::end_record(std::uint32_t index, const void* block, ended& record) n
 
 // --- sites
 
-std::uint32_t ledger::known_site(const ledger_lane& lane, const void* entry, std::uint64_t frame_pointer) const noexcept {
+MEMWATCH_HOT std::uint32_t ledger::known_site(const ledger_lane& lane, const void* entry,
+                                              std::uint64_t frame_pointer) const noexcept {
     const std::uint64_t above_begin = reinterpret_cast<std::uint64_t>(entry) - lane.stack_begin;
     if (above_begin >= lane.stack_bytes) { return no_site; }  // on a fiber's or a signal handler's stack
     return memo_.find({static_cast<const std::uint64_t*>(entry), frame_pointer, lane.stack_bytes - above_begin});
@@ -221,40 +218,51 @@ std::uint32_t ledger::not_recorded(drop_reason reason) noexcept {
 
 std::uint32_t ledger::birth(ledger_lane* lane, std::uint16_t thread, const void* block, std::size_t bytes, const void* entry,
                             std::uint64_t frame_pointer, const trace_label& label) noexcept {
-    std::uint32_t site = no_site;
-    if (__builtin_expect(lane != nullptr, 1)) {
-        // relaxed: only this thread sets it; a signal handler that finds it set has interrupted an operation.
-        if (lane->busy.load(std::memory_order_relaxed) != 0) { return not_recorded(drop_reason::ledger_reentered); }
-        if (!enter(*lane, births)) { return 0; }
-        site = known_site(*lane, entry, frame_pointer);
-        leave(*lane);
-    } else if (!takes_births()) {
-        return 0;
+    if (__builtin_expect(lane == nullptr, 0)) {
+        if (!takes_births()) { return 0; }
+        return birth_shared(thread, block, bytes, walk_to_site(nullptr, entry, frame_pointer), label);
     }
-    if (__builtin_expect(site == no_site, 0)) { site = walk_to_site(lane, entry, frame_pointer); }
-    return birth_at(lane, thread, block, bytes, site, label);
+    // relaxed: only this thread sets it; a signal handler that finds it set has interrupted an operation.
+    if (__builtin_expect(lane->busy.load(std::memory_order_relaxed) != 0, 0)) {
+        return not_recorded(drop_reason::ledger_reentered);
+    }
+    if (!enter(*lane, births)) { return 0; }
+    std::uint32_t site = known_site(*lane, entry, frame_pointer);
+    if (__builtin_expect(site == no_site, 0)) {
+        leave(*lane);
+        site = walk_to_site(lane, entry, frame_pointer);
+        if (!enter(*lane, births)) { return 0; }
+    }
+    return record_and_leave(*lane, block, bytes, site, label);
 }
 
 std::uint32_t ledger::birth_at(ledger_lane* lane, std::uint16_t thread, const void* block, std::size_t bytes,
                                std::uint32_t site, const trace_label& label) noexcept {
-    if (!ledger_records::is_recordable(block)) { return 0; }
-    if (__builtin_expect(lane == nullptr, 0)) { return birth_shared(thread, block, bytes, site, label); }
+    if (lane == nullptr) { return birth_shared(thread, block, bytes, site, label); }
     // relaxed: as in birth().
     if (lane->busy.load(std::memory_order_relaxed) != 0) { return not_recorded(drop_reason::ledger_reentered); }
-    if (!enter(*lane, births)) { return 0; }
-    const std::uint32_t index = take_free(*lane);
+    return enter(*lane, births) ? record_and_leave(*lane, block, bytes, site, label) : 0;
+}
+
+MEMWATCH_HOT std::uint32_t ledger::record_and_leave(ledger_lane& lane, const void* block, std::size_t bytes, std::uint32_t site,
+                                                    const trace_label& label) noexcept {
+    if (__builtin_expect(!ledger_records::is_recordable(block), 0)) {
+        leave(lane);
+        return 0;
+    }
+    const std::uint32_t index = take_free(lane);
     std::uint32_t size = 0;
     if (__builtin_expect(index == 0 || !fit_size(index, bytes, size), 0)) {
-        if (index != 0) { give_free(*lane, index); }
-        leave(*lane);
+        if (index != 0) { give_free(lane, index); }
+        leave(lane);
         return not_recorded(drop_reason::ledger_full);
     }
-    ledger_cell& cell = lane->cells[site];
+    ledger_cell& cell = lane.cells[site];
     // relaxed, both: published with the record; freeze() reads them after the records.
     count_owned(cell.allocated_bytes, bytes, std::memory_order_relaxed);
     count_owned(cell.allocations, 1, std::memory_order_relaxed);  // relaxed: as above
-    publish(index, block, size, site, lane->thread, number_of(*lane, label));
-    leave(*lane);
+    publish(index, block, size, site, lane.thread, number_of(lane, label));
+    leave(lane);
     return index;
 }
 
@@ -298,7 +306,7 @@ bool ledger::enter_shared(std::uint32_t wanted) noexcept {
 std::uint32_t ledger::birth_shared(std::uint16_t thread, const void* block, std::size_t bytes, std::uint32_t site,
                                    const trace_label& label) noexcept {
     if (is_in_shared_lane) { return not_recorded(drop_reason::ledger_reentered); }
-    if (!enter_shared(births)) { return 0; }
+    if (!ledger_records::is_recordable(block) || !enter_shared(births)) { return 0; }
     losses_.count(degradation::shared_ledger_lane);
     pin(thread);
     is_in_shared_lane = true;

@@ -198,6 +198,8 @@ private:
     void remember(ledger_lane& lane, stack_memo::place at, const walked_stack& stack, std::uint32_t site) noexcept;
     void publish(std::uint32_t index, const void* block, std::uint32_t size, std::uint32_t site, std::uint32_t thread,
                  std::uint16_t number) noexcept;
+    [[nodiscard]] std::uint32_t record_and_leave(ledger_lane& lane, const void* block, std::size_t bytes, std::uint32_t site,
+                                                 const trace_label& label) noexcept;
     [[gnu::cold]] std::uint32_t birth_shared(std::uint16_t thread, const void* block, std::size_t bytes, std::uint32_t site,
                                              const trace_label& label) noexcept;
     [[gnu::cold]] bool death_shared(std::uint16_t thread, std::uint32_t index, const void* block) noexcept;
@@ -267,6 +269,14 @@ private:
     site_mark* marks_{nullptr};   // one a site
     trace_contexts::sweep sweep_{};
 };
+
+inline std::uint64_t ledger::now_ms() const noexcept {
+    // relaxed: settings, made before births are let in.
+    const clock_function replaced = clock_.load(std::memory_order_relaxed);
+    const std::uint64_t now = __builtin_expect(replaced == nullptr, 1) ? platform::coarse_ms() : replaced() / 1'000'000;
+    const std::uint64_t origin = origin_ms_.load(std::memory_order_relaxed);  // relaxed: as above
+    return now > origin ? now - origin : 0;
+}
 
 }  // namespace v1
 }  // namespace memwatch

@@ -50,8 +50,8 @@ MEMWATCH_READS_STACK inline stack_memo::remembered* stack_memo::make(const place
         made.is_pointer_checked |= stack.bases[i] == in_register;
         if (stack.bases[i] < in_register) { ++made.bases; }
     }
-    const std::size_t count = static_cast<std::size_t>(made.checks) + made.bases;
-    const std::size_t bytes = (sizeof made + count * (sizeof(std::uint64_t) + sizeof(std::uint32_t)) + 7) / 8 * 8;
+    made.bases = static_cast<std::uint8_t>((made.bases + 3) / 4 * 4);
+    const std::size_t bytes = sizeof made + made.checks / 4 * sizeof(check_four) + made.bases * sizeof(check_base);
     // relaxed: changes under the lock, which is held.
     const std::size_t used = used_.load(std::memory_order_relaxed);
     if (bytes > arena_bytes_ - used) { return nullptr; }
@@ -59,19 +59,19 @@ MEMWATCH_READS_STACK inline stack_memo::remembered* stack_memo::make(const place
 
     auto* const kept = reinterpret_cast<remembered*>(arena_ + used);
     *kept = made;
-    auto* const values = reinterpret_cast<std::uint64_t*>(kept + 1);
-    auto* const offsets = reinterpret_cast<std::uint32_t*>(values + count);
+    auto* const fours = reinterpret_cast<check_four*>(kept + 1);
     for (std::uint32_t i = 0; i < made.checks; ++i) {
         const bool is_filler = i + 1 >= stack.depth;  // checks come in fours; what is compared then holds anyway
-        values[i] = stack.frames[is_filler ? 0 : i + 1];
-        offsets[i] = is_filler ? 0 : stack.slots[i + 1];
+        fours[i / 4].values[i % 4] = stack.frames[is_filler ? 0 : i + 1];
+        fours[i / 4].offsets[i % 4] = is_filler ? 0 : stack.slots[i + 1];
     }
-    std::uint32_t next = made.checks;
+    auto* const bases = reinterpret_cast<check_base*>(fours + made.checks / 4);
+    std::uint32_t next = 0;
     for (std::uint32_t i = 1; stack.bases != nullptr && i < stack.depth; ++i) {
         if (stack.bases[i] >= in_register) { continue; }
-        offsets[next] = stack.bases[i];
-        values[next++] = *reinterpret_cast<const std::uint64_t*>(base + stack.bases[i]) - base;
+        bases[next++] = {*reinterpret_cast<const std::uint64_t*>(base + stack.bases[i]) - base, stack.bases[i]};
     }
+    for (; next < made.bases; ++next) { bases[next] = bases[0]; }
     return kept;
 }
 
