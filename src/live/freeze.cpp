@@ -96,6 +96,7 @@ void live_state::freeze(snapshot& into, detail how) {
     std::vector<exact_site_totals> exact;
     exact_.freeze(exact, how == detail::records ? &into.live : nullptr);
     into.info.exact_until_ns = exact_.exact_until_ns();
+    into.info.taken_ns = std::max(into.info.taken_ns, into.info.exact_until_ns);  // the mark may be younger
     // After the records: every record's site is among them.
     const std::uint32_t first_site = freeze_sites(into, exact);
     freeze_threads(into, how);  // likewise

@@ -122,7 +122,7 @@ public:
     void lock_for_fork() noexcept;
     void unlock_after_fork() noexcept;
     void let_go_after_fork() noexcept;
-    // In the child, while held: of the lanes only `own` has a thread.
+    // In the child, while held and locked: of the lanes only `own` has a thread.
     void enter_child(ledger_lane* own) noexcept;
 
 private:

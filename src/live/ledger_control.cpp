@@ -336,8 +336,8 @@ void ledger::enter_child(ledger_lane* own) noexcept {
     for (std::uint32_t i = 1; i < lanes_in_use(); ++i) {
         ledger_lane& lane = lanes_[i];
         if (&lane == own || !lane.is_leased) { continue; }
-        records_.give({lane.spare_head, lane.spare_head == 0 ? 0 : ledger_records::chain_length});
-        records_.give({lane.free_head, lane.free_count});
+        records_.give_locked({lane.spare_head, lane.spare_head == 0 ? 0 : ledger_records::chain_length});
+        records_.give_locked({lane.free_head, lane.free_count});
         lane.spare_head = 0;
         lane.free_head = 0;
         lane.free_count = 0;

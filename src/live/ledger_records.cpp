@@ -64,6 +64,11 @@ ledger_records::chain ledger_records::carve(std::uint32_t first, std::uint32_t c
 void ledger_records::give(const chain& free) noexcept {
     if (free.head == 0 || free.count == 0) { return; }
     const std::lock_guard guard(lock_);
+    give_locked(free);
+}
+
+void ledger_records::give_locked(const chain& free) noexcept {
+    if (free.head == 0 || free.count == 0) { return; }
     // relaxed, both: the lock publishes the chain.
     slot(free.head).time.store(chains_, std::memory_order_relaxed);
     context(free.head).store(free.count, std::memory_order_relaxed);  // relaxed: as above

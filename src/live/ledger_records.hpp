@@ -78,6 +78,7 @@ public:
     // Some free records; {0, 0}: the budget is used up. [hook]
     [[nodiscard]] chain take() noexcept;
     void give(const chain& free) noexcept;
+    void give_locked(const chain& free) noexcept;  // caller holds lock()
 
     // Sizes of 4 GiB and more. False: the list is full. [hook]
     bool set_large_size(std::uint32_t index, std::uint64_t bytes) noexcept;

@@ -29,6 +29,11 @@ bool is_sound(const lifetime_histogram& lifetimes) noexcept {
     return is_amount(lifetimes.sum_seconds);
 }
 
+result<void> check_info(const snapshot& s) {
+    if (s.info.exact_until_ns > s.info.taken_ns) { return broken("info", 0, "it was exact for longer than it had been running"); }
+    return {};
+}
+
 result<void> check_code(const snapshot& s) {
     for (std::size_t i = 0; i < s.frames.size(); ++i) {
         if (s.frames[i].module != no_module && s.frames[i].module >= s.modules.size()) {
@@ -114,7 +119,7 @@ result<void> check_lifecycles(const snapshot& s) {
 }  // namespace
 
 result<void> validate(const snapshot& s) {
-    for (const auto check : {check_code, check_tags, check_sites, check_live, check_lifecycles}) {
+    for (const auto check : {check_info, check_code, check_tags, check_sites, check_live, check_lifecycles}) {
         if (auto checked = check(s); !checked) { return checked; }
     }
     return {};

@@ -95,7 +95,10 @@ sampled_totals live_heap(const snapshot& s) {
 std::string figures(const snapshot& s) {
     const sampled_totals live = live_heap(s);
     std::string words = "live heap " + format_estimate(live.bytes, live.bytes_standard_error());
-    if (s.info.interval_bytes == 0) {
+    if (s.info.exact_until_ns != 0) {
+        words += fmt::format(" (exact until {} after the start, when full mode's budget ended: {} recorded)",
+                             format_duration(s.info.exact_until_ns), format_count(static_cast<double>(live.samples)));
+    } else if (s.info.interval_bytes == 0) {
         words += fmt::format(" (every block recorded: {})", format_count(static_cast<double>(live.samples)));
     } else {
         words += fmt::format(" (estimated from {} samples, one per {})", format_count(static_cast<double>(live.samples)),

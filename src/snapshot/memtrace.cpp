@@ -101,7 +101,7 @@ std::string encode_table(const std::vector<Row>& rows) {
     return std::move(out.bytes());
 }
 
-void add_live(chunk_writer& out, const std::vector<live_record>& live) {
+void add_live(chunk_writer& out, const std::vector<live_record>& live, std::optional<packing> as) {
     const std::span<const live_record> lists[] = {live};
     auto index = index_traces(lists);
     // The absent trace needs no entry: it is 0, and the others count from 1 without it.
@@ -124,8 +124,7 @@ void add_live(chunk_writer& out, const std::vector<live_record>& live) {
     std::uint64_t next_new = 0;
     in_parts(live.size(), [&](std::uint16_t part, std::size_t from, std::size_t count) {
         const auto records = lists[0].subspan(from, count);
-        out.add(records_type, part, encode_records(records, std::span{index.of_record}.subspan(from, count), next_new),
-                packing::columns);
+        out.add(records_type, part, encode_records(records, std::span{index.of_record}.subspan(from, count), next_new), as);
     });
 }
 
@@ -232,24 +231,37 @@ private:
 
 }  // namespace
 
-result<std::string> encode_memtrace(const snapshot& s) {
-    if (s.live.size() > max_parts * records_a_part) {
-        return fail(error_code::limit, "too many live records for one dump", "live");
-    }
+namespace {
+
+// `fits`: a reader will unpack it; see unpack_budget().
+result<std::string> encode_with(const snapshot& s, std::optional<packing> records, bool& fits) {
     chunk_writer out;
     out.add(info_type, 0, encode_table(std::vector{s.info}).substr(1), packing::text);
     const auto add = [&](table_name table, const auto& rows) {
         if (!rows.empty()) { out.add(table.code, 0, encode_table(rows), packing::text); }
     };
     tables(add, s);
-    add_live(out, s.live);
+    add_live(out, s.live, records);
     if (!out.finish()) { return fail(error_code::limit, "a table is larger than a chunk may be (1 GiB)", {}); }
     const auto raw_bytes = out.raw_bytes();
     auto bytes = out.take();
-    if (charged_bytes_of_all(s) + raw_bytes > unpack_budget(bytes.size())) {
-        return fail(error_code::limit, "the snapshot packs so well that a reader would take it for a bomb", {});
-    }
+    fits = charged_bytes_of_all(s) + raw_bytes <= unpack_budget(bytes.size());
     return bytes;
+}
+
+}  // namespace
+
+result<std::string> encode_memtrace(const snapshot& s) {
+    if (s.live.size() > max_parts * records_a_part) {
+        return fail(error_code::limit, "too many live records for one dump", "live");
+    }
+    bool fits = false;
+    auto bytes = encode_with(s, packing::columns, fits);
+    if (!bytes || fits) { return bytes; }
+    // Millions of blocks that are all alike pack so well that a reader would take the dump for a bomb: then unpacked.
+    bytes = encode_with(s, std::nullopt, fits);
+    if (!bytes || fits) { return bytes; }
+    return fail(error_code::limit, "the snapshot packs so well that a reader would take it for a bomb", {});
 }
 
 result<decoded_snapshot> decode_memtrace(std::string_view bytes) {

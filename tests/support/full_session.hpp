@@ -20,6 +20,7 @@ public:
     }
 
     [[nodiscard]] const memwatch::session& get() const noexcept { return session_; }
+    [[nodiscard]] memwatch::session& get() noexcept { return session_; }
 
     [[nodiscard]] std::size_t live_records(memwatch::tag owner) const {
         const auto frozen = session_.snapshot();

@@ -122,6 +122,7 @@ inline snapshot random_snapshot(random_source& r, random_shape shape = {}) {
     snapshot s;
     s.info = {r.text(),   r.text(),   r.text(),   r.text(),   r.text(),   r.text(),  r.number(),
               r.number(), r.number(), r.number(), r.number(), r.number(), r.number()};
+    s.info.exact_until_ns = s.info.taken_ns / 3;
     add_random_code(r, s);
     add_random_names(r, s);
     for (std::size_t i = 0; i < shape.sites; ++i) { s.sites.push_back(random_site(r, s)); }

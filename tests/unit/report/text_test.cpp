@@ -40,6 +40,14 @@ delta hostile_delta() {
 
 }  // namespace
 
+TEST_CASE("text: a snapshot of full mode says until when it is exact") {
+    snapshot s;
+    s.info.exact_until_ns = 90'000'000'000;
+    CHECK(render_text(s, {}).find("exact until") != std::string::npos);
+    s.info.exact_until_ns = 0;
+    CHECK(render_text(s, {}).find("exact until") == std::string::npos);
+}
+
 TEST_CASE("text: a snapshot's summary reads as in the golden file") {
     check_golden("snapshot.txt", render_text(sample::orders()));
 }

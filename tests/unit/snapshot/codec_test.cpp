@@ -111,3 +111,24 @@ TEST_CASE("codec: format names parse and everything else is refused") {
     CHECK(*parse_dump_format("folded") == dump_format::folded);
     CHECK(parse_dump_format("JSON").error().code == error_code::invalid_argument);
 }
+
+TEST_CASE("codec: five million blocks that are all alike are written so that a reader accepts them") {
+    snapshot s;
+    s.stacks = {{}};
+    s.tags.resize(1);
+    s.routes.resize(1);
+    s.threads.resize(1);
+    s.sites.resize(1);
+    s.live.resize(5'000'000);
+    for (std::size_t i = 0; i < s.live.size(); ++i) {
+        s.live[i].sequence = i + 1;
+        s.live[i].size_bytes = 64;
+    }
+    s.sites[0].live.samples = s.live.size();
+    const auto bytes = encode(s, dump_format::memtrace);
+    REQUIRE(bytes);
+    const auto decoded = decode(*bytes);
+    REQUIRE(decoded);
+    CHECK(decoded->damage.empty());
+    CHECK(decoded->value.live.size() == s.live.size());
+}
