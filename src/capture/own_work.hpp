@@ -19,6 +19,9 @@ public:
     own_work(const own_work&) = delete;
     own_work& operator=(const own_work&) = delete;
 
+    // The calling thread is one of ours, to its end.
+    static void keep_for_thread() noexcept { this_thread.countdown = parked; }
+
     // Whether the calling thread is inside such a scope: for doors that record without asking the countdown.
     [[nodiscard]] static bool is_running() noexcept { return this_thread.countdown >= parked / 2; }
 

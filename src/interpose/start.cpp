@@ -15,6 +15,7 @@
 #include "interpose/conflicts.hpp"
 #include "interpose/exact_heap.hpp"
 #include "interpose/last_word.hpp"
+#include "interpose/server_loader.hpp"
 #include "interpose/targets.hpp"
 #include "runtime/lifecycle.hpp"
 
@@ -50,6 +51,7 @@ bool start_session() {
     wanted.control = control_option::automatic;
     new (session_storage) session(session::start(wanted));
     pthread_atfork(nullptr, nullptr, &enter_child);
+    serve_if_asked();
     return true;
 }
 

@@ -24,6 +24,7 @@
 #include <memwatch/session.hpp>
 #include <memwatch/snapshot/codec.hpp>
 
+#include "capture/own_work.hpp"
 #include "report/json.hpp"
 #include "report/text.hpp"
 #include "report/view.hpp"
@@ -282,7 +283,10 @@ public:
         }
         const auto exposure = where->is_loopback ? serve::exposure::loopback : serve::exposure::network;
         const auto router = make_router(settings, exposure);
-        auto started = serve::http_server::start(*where, [router](const http_request& r) { return router->handle(r); });
+        serve::http_limits limits;
+        limits.on_thread = &detail::own_work::keep_for_thread;
+        auto started = serve::http_server::start(
+            *where, [router](const http_request& r) { return router->handle(r); }, limits);
         if (started) {
             http = std::move(*started);
         } else {
@@ -295,6 +299,15 @@ server::server() noexcept = default;
 server::server(server&&) noexcept = default;
 server& server::operator=(server&&) noexcept = default;
 server::~server() = default;
+
+// For a program that calls nothing: the preload object finds this by its name when MEMWATCH_LISTEN is set. Lives as long as the
+// process.
+extern "C" MEMWATCH_API void memwatch_serve_from_environment() noexcept {
+    try {
+        static server& started = *new server(server::start(session{}));
+        static_cast<void>(started);
+    } catch (...) {}  // no memory: no server
+}
 
 server server::start(const session&, server_options wanted) noexcept {
     server out;

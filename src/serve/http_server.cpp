@@ -255,6 +255,7 @@ result<void> http_server::impl::start(const listen_address& where) {
 
 void http_server::impl::run() noexcept {
     name_this_thread("memwatch-http");
+    if (limits_.on_thread != nullptr) { limits_.on_thread(); }
     while (!loop_.stopped()) {
         try {
             loop_.run();

@@ -42,6 +42,7 @@ struct http_limits {
     std::uint64_t idle_ms{30'000};
     std::uint64_t write_ms{60'000};
     std::size_t max_connections{32};
+    void (*on_thread)() noexcept = nullptr;  // called first on the server's thread
 };
 
 class http_server {
