@@ -48,6 +48,9 @@ bool worker::is_this_thread() const noexcept {
 }
 
 result<void> worker::ensure_running(control_setup setup) {
+    // A door may be told of each new thread, ours included, and call here from inside our own pthread_create.
+    // relaxed, all of them: only ever equal on the thread that wrote it.
+    if (starting_thread_.load(std::memory_order_relaxed) == platform::thread_id()) { return {}; }
     const std::lock_guard lifecycle(lifecycle_);
     if (is_running()) { return {}; }
     if (is_abandoned_) { return fail(error_code::unavailable, "memwatch's last thread has not ended yet"); }
@@ -58,8 +61,11 @@ result<void> worker::ensure_running(control_setup setup) {
     runtime_directory_ = std::move(setup.runtime_directory);
     const result<void> bound = is_serving_ ? server_.open(runtime_directory_) : result<void>{};
     next_open_ns_ = bound ? 0 : platform::monotonic_ns() + bind_again_ns;
-    must_stop_.store(false, std::memory_order_relaxed);  // relaxed: the thread does not exist yet
-    if (!wake_.open() || !thread_.start("memwatch", stack_bytes, &worker::enter, this)) {
+    must_stop_.store(false, std::memory_order_relaxed);                        // relaxed: the thread does not exist yet
+    starting_thread_.store(platform::thread_id(), std::memory_order_relaxed);  // relaxed: as above
+    const bool has_started = wake_.open() && thread_.start("memwatch", stack_bytes, &worker::enter, this);
+    starting_thread_.store(0, std::memory_order_relaxed);  // relaxed: as above
+    if (!has_started) {
         wake_.close();
         server_.close();
         return fail(error_code::unavailable, "no thread for memwatch: no control socket, no telemetry");
@@ -102,6 +108,7 @@ void worker::enter_child() noexcept {
     server_.enter_child();
     new (&runtime_directory_) std::string();
     thread_.forget();
+    starting_thread_.store(0, std::memory_order_relaxed);  // relaxed: the child has one thread
     is_abandoned_ = false;
     owner_pid_.store(0, std::memory_order_relaxed);   // relaxed: the child has one thread
     call_.store(nullptr, std::memory_order_relaxed);  // relaxed: as above

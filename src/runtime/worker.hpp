@@ -106,6 +106,7 @@ private:
     std::atomic<bool> must_stop_{false};
     std::atomic<std::uint64_t> owner_pid_{0};  // the process the thread runs in; 0 = none runs
     std::atomic<std::uint32_t> thread_id_{0};
+    std::atomic<std::uint32_t> starting_thread_{0};  // the thread that is inside pthread_create for us
 
     std::atomic<void (*)(void*)> call_{nullptr};  // to be run; taken by exchange
     void* call_argument_{};                       // written before call_
