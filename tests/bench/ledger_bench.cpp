@@ -129,7 +129,6 @@ double seconds_of(const auto& work) {
 }
 
 void print_freeze(const memwatch::session& session, std::size_t live) {
-    const auto before = session.summary();
     const churn blocks(live);
     std::size_t records = 0;
     std::size_t dumped = 0;
@@ -146,7 +145,7 @@ void print_freeze(const memwatch::session& session, std::size_t live) {
         });
     });
     std::printf("%zu live blocks: %.1f B a record, freeze %.2f s, dump %.2f s, %.1f MB\n", records,
-                static_cast<double>(self - self_bytes(*before)) / static_cast<double>(live), freeze_s - encode_s, encode_s,
+                static_cast<double>(self) / static_cast<double>(records), freeze_s - encode_s, encode_s,
                 static_cast<double>(dumped) / 1e6);
 }
 
