@@ -14,6 +14,8 @@
 #include "capture/edge_map.hpp"
 #include "capture/heap_door.hpp"
 #include "capture/record_sink.hpp"
+#include "capture/sampling_interval.hpp"
+#include "capture/self_meter.hpp"
 #include "capture/tag_table.hpp"
 #include "model/drop_reason.hpp"
 #include "platform/platform.hpp"
@@ -53,7 +55,8 @@ struct capture_state {
     std::atomic<clock_function> clock{nullptr};
 
     std::atomic<bool> is_sampling{false};
-    std::atomic<std::uint64_t> interval_bytes{0};  // R for the next draws; 0 = every block
+    sampling_interval interval;  // R for the next draws; 0 = every block
+    self_meter cost;
     std::atomic<std::uint32_t> stack_depth{64};
     std::atomic<unwinder_option> unwinder{unwinder_option::automatic};
 
@@ -61,6 +64,8 @@ struct capture_state {
     std::atomic<const heap_door*> doors[max_heap_doors]{};  // filled from the front, for good
 
     [[nodiscard]] std::uint64_t now_ns() const noexcept;
+    // now_ns() for who has just read CLOCK_MONOTONIC as `monotonic_ns`.
+    [[nodiscard]] std::uint64_t now_ns(std::uint64_t monotonic_ns) const noexcept;
 };
 
 // Defined by runtime/. [hook]

@@ -15,6 +15,12 @@ std::uint64_t capture_state::now_ns() const noexcept {
     return replaced != nullptr ? replaced() : platform::monotonic_ns();
 }
 
+std::uint64_t capture_state::now_ns(std::uint64_t monotonic_ns) const noexcept {
+    // relaxed: as above.
+    const clock_function replaced = clock.load(std::memory_order_relaxed);
+    return replaced != nullptr ? replaced() : monotonic_ns;
+}
+
 namespace detail {
 namespace {
 
@@ -123,6 +129,7 @@ void record_allocation(const void* address, std::size_t bytes, tag_id owner, std
     const record_sink* const sink = sink_of(state);
     if (sink == nullptr) { return; }
     const own_work guard;
+    const std::uint64_t began_ns = ticket.began_ns != 0 ? ticket.began_ns : platform::monotonic_ns();
     record r;
     r.thread = index_of_this_thread(*sink);
     platform::captured_stack stack;
@@ -137,20 +144,25 @@ void record_allocation(const void* address, std::size_t bytes, tag_id owner, std
     r.key = make_block_key(address, owner);
     r.size_bytes = bytes;
     r.interval_bytes = ticket.interval_bytes;
-    r.time_ns = state.now_ns();
+    r.time_ns = state.now_ns(began_ns);
     r.trace = this_thread.context.trace;
     r.route = this_thread.context.route;
     r.tag = owner;
     r.type = type;
     sink->insert(sink->context, r, this_thread.random_state);
+    state.cost.add_sample(began_ns, platform::monotonic_ns());
 }
 
 bool record_free(const void* address, tag_id owner) noexcept {
-    const capture_state& state = process_capture();
+    capture_state& state = process_capture();
     const record_sink* const sink = sink_of(state);
     if (sink == nullptr) { return false; }
     const own_work guard;
-    return sink->remove(sink->context, make_block_key(address, owner), index_of_this_thread(*sink), state.now_ns());
+    const std::uint64_t began_ns = platform::monotonic_ns();
+    const bool was_live =
+        sink->remove(sink->context, make_block_key(address, owner), index_of_this_thread(*sink), state.now_ns(began_ns));
+    state.cost.add_work(began_ns, platform::monotonic_ns());
+    return was_live;
 }
 
 bool hold_record(const void* address, tag_id owner, held_block& held) noexcept {

@@ -41,8 +41,8 @@ sample_ticket take_sample(std::size_t bytes) noexcept {
         self.countdown = off_recheck_bytes;
         return {false, 0};
     }
-    // relaxed: any recent R will do; the draw remembers the one it used.
-    const std::uint64_t interval = state.interval_bytes.load(std::memory_order_relaxed);
+    const std::uint64_t began_ns = platform::monotonic_ns();
+    const std::uint64_t interval = state.interval.in_force();  // any recent one will do: the draw remembers the R it used
     bool is_taken = true;
     std::uint64_t drawn_with = self.interval_bytes;
     if (drawn_with == not_drawn) {  // this block is the first of its process: it has yet to be drawn for
@@ -54,7 +54,7 @@ sample_ticket take_sample(std::size_t bytes) noexcept {
     self.interval_bytes = interval & not_drawn;
     // The process has no memory: after a sample the next interval starts with the next block.
     if (is_taken) { self.countdown = draw_interval(interval, self.random_state); }
-    return {is_taken, drawn_with};
+    return {is_taken, drawn_with, began_ns};
 }
 
 }  // namespace detail

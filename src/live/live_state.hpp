@@ -51,6 +51,9 @@ public:
     // R, and who is told when it changes.
     void configure(std::uint64_t base_interval, interval_listener listener) noexcept;
 
+    // The least R at which no shard is thinned; what the listener was told last.
+    [[nodiscard]] std::uint64_t interval_floor() const noexcept { return live_.interval_floor(); }
+
     void insert(const record& r, std::uint64_t& random_state) noexcept;
     bool remove(block_key key, std::uint16_t thread, std::uint64_t time_ns) noexcept;
 

@@ -48,51 +48,6 @@ std::uint64_t resident_bytes() noexcept {
     } catch (...) { return 0; }
 }
 
-namespace {
-
-// The limit in `path`/`file`; 0 for "max", for v1's "no limit" (a number near 2^63) and for no such file.
-std::uint64_t limit_in(const std::string& path, const char* file) {
-    std::ifstream stream(path + "/" + file);
-    std::string text;
-    if (!(stream >> text)) { return 0; }
-    std::uint64_t value = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-    constexpr std::uint64_t unlimited = 1ULL << 60U;
-    return parsed.ec == std::errc{} && value < unlimited ? value : 0;
-}
-
-std::uint64_t tighter(std::uint64_t a, std::uint64_t b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
-
-// Least limit of `group` and its ancestors below `mount`.
-std::uint64_t limit_up_from(const std::string& mount, std::string group, const char* file) {
-    std::uint64_t limit = limit_in(mount, file);
-    while (group.size() > 1) {
-        limit = tighter(limit, limit_in(mount + group, file));
-        group.erase(group.rfind('/'));
-    }
-    return limit;
-}
-
-}  // namespace
-
-std::uint64_t cgroup_memory_limit(const std::string& root, const std::string& self) {
-    std::ifstream groups(self);
-    std::uint64_t limit = 0;
-    for (std::string line; std::getline(groups, line);) {  // "0::/a/b" (v2) or "7:memory:/a/b" (v1)
-        const std::size_t first = line.find(':');
-        const std::size_t second = line.find(':', first + 1);
-        if (first == std::string::npos || second == std::string::npos) { continue; }
-        const std::string_view controllers = std::string_view(line).substr(first + 1, second - first - 1);
-        const std::string group = line.substr(second + 1);
-        if (group.empty() || group.front() != '/') { continue; }
-        if (controllers.empty()) { limit = tighter(limit, limit_up_from(root, group, "memory.max")); }
-        if (controllers == "memory") {
-            limit = tighter(limit, limit_up_from(root + "/memory", group, "memory.limit_in_bytes"));
-        }
-    }
-    return limit;
-}
-
 }  // namespace platform
 }  // namespace v1
 }  // namespace memwatch

@@ -33,6 +33,11 @@ void zero_pages(void* memory, std::size_t bytes) noexcept;
 [[nodiscard]] std::uint64_t cgroup_memory_limit(const std::string& root = "/sys/fs/cgroup",
                                                 const std::string& self = "/proc/self/cgroup");
 
+// --- CPUs
+// How many CPUs this process can use at once: those it may run on (affinity; those that are online), or less where a cgroup's
+// quota says so (v2 cpu.max, v1 cpu.cfs_quota_us; the tightest of the group and its ancestors). Above 0, may be a fraction.
+[[nodiscard]] double available_cpus(const std::string& root = "/sys/fs/cgroup", const std::string& self = "/proc/self/cgroup");
+
 // --- threads
 // The other half of asymmetric fences: when it returns, every other thread of the process has passed a full memory fence
 // since the call (membarrier(2)). can_fence_all_threads() must have said yes once in this process, and in a forked child again.

@@ -133,6 +133,9 @@ void check_ranges(options& wanted, std::vector<std::string>& warnings) {
     const options defaults;
     constexpr std::uint64_t mib = 1ULL << 20U;
     check<std::uint64_t>(wanted.interval_bytes, 1, mib << 20U, defaults.interval_bytes, "interval_bytes", warnings);
+    check<std::uint64_t>(wanted.interval_cap_bytes, 1, mib << 20U, defaults.interval_cap_bytes, "interval_cap_bytes", warnings);
+    check<std::uint32_t>(wanted.target_overhead_permille, 0, 1000, defaults.target_overhead_permille,
+                         "target_overhead_permille", warnings);
     check<std::uint64_t>(wanted.budget_bytes, 2 * mib, mib << 16U, defaults.budget_bytes, "budget_bytes", warnings);
     check<std::uint64_t>(wanted.full_budget_bytes, 4 * mib, mib << 16U, defaults.full_budget_bytes, "full_budget_bytes",
                          warnings);

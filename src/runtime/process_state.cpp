@@ -22,6 +22,7 @@ void before_fork() {
     process_state& state = process();
     state.steering.lock();
     state.session_mutex.lock();
+    state.interval_control.lock_for_fork();
     state.worker.lock_for_fork();
     // acquire: pairs with the release in session start.
     live_state* const live = state.live.load(std::memory_order_acquire);
@@ -53,6 +54,7 @@ void release_locks(process_state& state) {
         live->unlock_telemetry_after_fork();
     }
     state.worker.unlock_after_fork();
+    state.interval_control.unlock_after_fork();
     state.session_mutex.unlock();
     state.steering.unlock();
 }

@@ -17,6 +17,7 @@
 #include "capture/capture_state.hpp"
 #include "live/live_state.hpp"
 #include "platform/elf_symbols.hpp"
+#include "runtime/interval_control.hpp"
 #include "runtime/worker.hpp"
 
 namespace memwatch {
@@ -47,6 +48,7 @@ struct process_state {
     std::mutex session_mutex;
     session_record session;  // guarded by session_mutex
 
+    memwatch::interval_control interval_control;
     memwatch::worker worker;
 };
 

@@ -160,8 +160,7 @@ void describe_process(const process_state& state, const session_record& session,
     const std::uint64_t now = state.capture.now_ns();
     info.taken_ns = now > session.origin_ns ? now - session.origin_ns : 0;
     info.first_epoch = session.first_epoch;
-    // relaxed: a setting.
-    info.interval_bytes = state.capture.interval_bytes.load(std::memory_order_relaxed);
+    info.interval_bytes = state.capture.interval.in_force();
     info.resident_bytes = platform::resident_bytes();
 }
 
@@ -206,6 +205,8 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
         freeze_tags_and_routes(state.capture, frozen);  // after the sites: their tags and routes are among these
         frozen.pools = state.pools.totals();
         freeze_losses(state.capture.losses, frozen);
+        frozen.activity.push_back({"samples", state.capture.cost.samples()});
+        frozen.activity.push_back({"self_ns", state.capture.cost.spent_ns()});
         frozen.self_bytes.push_back({"tag_rows", state.capture.tags.self_bytes()});
         frozen.self_bytes.push_back({"edge_map", state.capture.edges.self_bytes() + state.capture.heap_edges.self_bytes()});
         frozen.self_bytes.push_back({"edge_waste", state.capture.edge_waste.waste_bytes()});

@@ -11,8 +11,7 @@ namespace {
 constexpr std::uint64_t most_interval = std::uint64_t{1} << 40U;
 
 void raise_interval(std::uint64_t interval_bytes) noexcept {
-    // relaxed: a setting; each draw remembers the interval it used.
-    process().capture.interval_bytes.store(interval_bytes, std::memory_order_relaxed);
+    process().capture.interval.set(sampling_interval::wish::live_table, interval_bytes);
 }
 
 preset_option preset_now(const session_record& session) noexcept {
@@ -35,10 +34,13 @@ void set_switches(process_state& state, preset_option now, std::uint64_t interva
     // acquire: pairs with the release in build_live().
     live_state* const live = state.live.load(std::memory_order_acquire);
     if (now != preset_option::off) {
-        // relaxed: a setting; the release store below publishes it to who was off, others may see it at any time.
-        capture.interval_bytes.store(interval, std::memory_order_relaxed);
-        capture.edge_waste.limit_waste(state.session.effective.budget_bytes / 2, interval);
-        if (live != nullptr) { live->configure(interval, &raise_interval); }
+        // The release store below publishes it to who was off; others may see it at any time.
+        capture.interval.set(sampling_interval::wish::configured, interval);
+        state.interval_control.begin(capture, state.session.effective, interval);
+        if (live != nullptr) {
+            live->configure(interval, &raise_interval);
+            raise_interval(live->interval_floor());
+        }
     }
     if (live != nullptr) { set_exactness(state, *live, now == preset_option::full); }
     capture.edges.open_cache(now != preset_option::off);

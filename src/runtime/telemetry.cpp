@@ -11,8 +11,12 @@ namespace {
 
 void wake_worker() noexcept { process().worker.wake(worker_task::telemetry); }
 
-std::uint64_t take_turn(void* live, std::uint64_t) noexcept {
-    return static_cast<live_state*>(live)->lifecycle_turn(process().capture.now_ns());
+std::uint64_t take_turn(void* live, std::uint64_t now_ns) noexcept {
+    process_state& state = process();
+    const std::uint64_t pause_ns = static_cast<live_state*>(live)->lifecycle_turn(state.capture.now_ns());
+    state.capture.cost.add_background(now_ns, platform::monotonic_ns());
+    state.interval_control.turn(state.capture, now_ns);
+    return pause_ns;
 }
 
 // Chores of full mode: at the end of an epoch, and twice a second.

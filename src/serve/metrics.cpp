@@ -277,6 +277,23 @@ void add_heap(std::vector<MetricFamily>& out, const snapshot& s) {
     add_single(out, "memwatch_live_samples", "Sampled blocks that are alive.", MetricType::Gauge, as_double(live.samples));
 }
 
+std::uint64_t activity_of(const snapshot& s, std::string_view name) {
+    const auto at = std::find_if(s.activity.begin(), s.activity.end(), [&](const named_value& v) { return v.name == name; });
+    return at == s.activity.end() ? 0 : at->value;
+}
+
+// What memwatch did, and what it saw of lives that ended.
+void add_activity(std::vector<MetricFamily>& out, const snapshot& s) {
+    add_single(out, "memwatch_samples_total", "Samples taken.", MetricType::Counter, as_double(activity_of(s, "samples")));
+    add_single(out, "memwatch_self_seconds_total", "Time spent on samples, on the program's threads and memwatch's own.",
+               MetricType::Counter, as_double(activity_of(s, "self_ns")) * 1e-9);
+    add_single(out, "memwatch_lifecycle_events_total", "Births and deaths of sampled blocks that telemetry added up.",
+               MetricType::Counter, as_double(activity_of(s, "lifecycle_events")));
+    if (activity_of(s, "lifetime_p50_ns") == 0) { return; }  // nothing sampled was freed yet
+    add_single(out, "memwatch_short_lived_ratio", "Share of freed blocks that died in the epoch of their birth, estimated.",
+               MetricType::Gauge, as_double(activity_of(s, "short_lived_permille")) / 1000);
+}
+
 void add_self(std::vector<MetricFamily>& out, const snapshot& s) {
     std::uint64_t self_bytes = 0;
     for (const named_value& part : s.self_bytes) { self_bytes += part.value; }
@@ -298,7 +315,7 @@ std::string site_label(const snapshot& s, const site& of) {
 
 std::vector<prometheus::MetricFamily> collect_metrics(const snapshot& s, const metrics_options& options) {
     std::vector<MetricFamily> out;
-    out.reserve(32);  // references into `out` stay valid while one family is filled
+    out.reserve(40);  // references into `out` stay valid while one family is filled
     add_single(out, "memwatch_up", "1 while memwatch can answer, 0 when it never started.", MetricType::Gauge, 1);
     const grouping tags = group_by_name(s.tags, options.max_tags);
     add_tags(out, s, tags);
@@ -306,6 +323,7 @@ std::vector<prometheus::MetricFamily> collect_metrics(const snapshot& s, const m
     add_heap(out, s);
     add_sites(out, s, tags, options);
     add_pools(out, s, options.max_pools);
+    add_activity(out, s);
     add_self(out, s);
     out.erase(std::remove_if(out.begin(), out.end(), [](const MetricFamily& f) { return f.metric.empty(); }), out.end());
     return out;

@@ -24,10 +24,12 @@ inline bool countdown_borrows(std::size_t bytes) noexcept {
     return __builtin_sub_overflow(self.countdown, static_cast<std::uint64_t>(bytes), &self.countdown);
 }
 
-// What take_sample decided. `interval_bytes` is the R the draw was made with, which the record's weight needs.
+// What take_sample decided. `interval_bytes` is the R the draw was made with, which the record's weight needs; `began_ns` is
+// when (CLOCK_MONOTONIC), so that what the sample costs can be measured to the end of its recording.
 struct sample_ticket {
     bool is_taken;
     std::uint64_t interval_bytes;
+    std::uint64_t began_ns = 0;
 };
 
 // After countdown_borrows(bytes) said true: seeds a new thread, refills the countdown, and says whether this block is a sample.

@@ -15,9 +15,11 @@ using namespace memwatch;
 
 namespace {
 
+void set_interval(std::uint64_t bytes) { process_capture().interval.set(sampling_interval::wish::configured, bytes); }
+
 struct sampling_on {
     explicit sampling_on(std::uint64_t interval_bytes) {
-        process_capture().interval_bytes = interval_bytes;
+        set_interval(interval_bytes);
         process_capture().is_sampling = true;
         detail::this_thread.countdown = 0;
         detail::this_thread.random_state = 0;
@@ -85,7 +87,7 @@ TEST_CASE("sampler: a changed interval weighs each sample with the one it was dr
     seed(7);
     run r;
     for (int i = 0; i < 400'000; ++i) {
-        if (i % 10'000 == 0) { process_capture().interval_bytes = i / 10'000 % 2 == 0 ? 64U << 10U : 1U << 20U; }
+        if (i % 10'000 == 0) { set_interval(i / 10'000 % 2 == 0 ? 64U << 10U : 1U << 20U); }
         allocate(r, 300);
     }
     CHECK(r.estimate.samples > 200);
@@ -109,7 +111,7 @@ TEST_CASE("sampler: off takes nothing, and a restart is noticed within 1 MiB", "
     for (int i = 0; i < 100'000; ++i) { allocate(off, 4096); }
     CHECK(off.estimate.samples == 0);
 
-    process_capture().interval_bytes = 4096;
+    set_interval(4096);
     process_capture().is_sampling = true;
     run on;
     for (std::size_t bytes = 0; bytes <= (1U << 20U) + 256 * 4096; bytes += 4096) { allocate(on, 4096); }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sched.h>
 #include <catch2/catch.hpp>
 #include <cerrno>
 #include <cstring>
@@ -31,6 +32,7 @@ public:
     [[nodiscard]] std::uint64_t limit() const {
         return platform::cgroup_memory_limit(root_.string(), (root_ / "self").string());
     }
+    [[nodiscard]] double cpus() const { return platform::available_cpus(root_.string(), (root_ / "self").string()); }
 
 private:
     std::filesystem::path root_;
@@ -67,6 +69,50 @@ TEST_CASE("cgroup_memory_limit: what cannot be read is no limit", "[platform]") 
     tree.write("x/memory.max", "twelve\n");
     CHECK(tree.limit() == 0);
     CHECK(platform::cgroup_memory_limit("/nonexistent", "/nonexistent") == 0);
+}
+
+TEST_CASE("available_cpus: no more than a quota allows, the tightest of the group and its ancestors, v2", "[platform]") {
+    const cgroup_tree tree;
+    tree.write("self", "0::/kubepods/pod1/app\n");
+    const double all = tree.cpus();
+    CHECK(all >= 1);
+    CHECK(all <= std::thread::hardware_concurrency());
+    tree.write("kubepods/pod1/app/cpu.max", "max 100000\n");
+    CHECK(tree.cpus() == all);
+    tree.write("kubepods/pod1/cpu.max", "75000 100000\n");
+    CHECK(tree.cpus() == 0.75);
+    tree.write("kubepods/cpu.max", "25000 50000\n");
+    CHECK(tree.cpus() == 0.5);
+    tree.write("kubepods/cpu.max", "10000000 100000\n");  // 100 CPUs: more than the pod's
+    CHECK(tree.cpus() == 0.75);
+}
+
+TEST_CASE("available_cpus: v1, where no quota is -1 and controllers share a tree", "[platform]") {
+    const cgroup_tree tree;
+    tree.write("self", "4:cpu,cpuacct:/docker/abc\n3:cpuset:/x\n");
+    const double all = tree.cpus();
+    tree.write("cpu/cpu.cfs_quota_us", "-1\n");
+    tree.write("cpu/cpu.cfs_period_us", "100000\n");
+    CHECK(tree.cpus() == all);
+    tree.write("cpu/docker/abc/cpu.cfs_quota_us", "50000\n");
+    tree.write("cpu/docker/abc/cpu.cfs_period_us", "100000\n");
+    CHECK(tree.cpus() == 0.5);
+    tree.write("cpu/docker/abc/cpu.cfs_period_us", "0\n");  // nonsense is no quota
+    CHECK(tree.cpus() == all);
+    CHECK(platform::available_cpus("/nonexistent", "/nonexistent") == all);
+}
+
+TEST_CASE("available_cpus: affinity counts", "[platform]") {
+    cpu_set_t before;
+    REQUIRE(sched_getaffinity(0, sizeof before, &before) == 0);
+    int first = 0;
+    while (!CPU_ISSET(first, &before)) { ++first; }
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(first, &one);
+    REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+    CHECK(platform::available_cpus() <= 1);
+    REQUIRE(sched_setaffinity(0, sizeof before, &before) == 0);
 }
 
 TEST_CASE("loaded_modules: the executable first, each with a range, ours with a build id", "[platform]") {

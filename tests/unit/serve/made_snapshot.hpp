@@ -45,6 +45,11 @@ inline memwatch::snapshot made_snapshot() {
     s.sites.push_back(small);
 
     s.drops.push_back({"table_full", 11});
+    s.activity = {{"lifecycle_events", 77},
+                  {"short_lived_permille", 250},
+                  {"lifetime_p50_ns", 5},
+                  {"samples", 42},
+                  {"self_ns", 1'500'000'000}};
     s.self_bytes.push_back({"tables", 1000});
     s.self_bytes.push_back({"stacks", 234});
     return s;

@@ -102,6 +102,10 @@ memwatch_object_lifetime_seconds_sum{tag="order-cache"} 2000.5
     CHECK(has_line(text, R"(memwatch_pool_acquire_failures_total{pool="sessions"} 3)"));
     CHECK(has_line(text, R"(memwatch_pool_misuses_total{pool="sessions"} 1)"));
     CHECK(has_line(text, "memwatch_self_bytes 1234"));
+    CHECK(has_line(text, "memwatch_samples_total 42"));
+    CHECK(has_line(text, "memwatch_self_seconds_total 1.5"));
+    CHECK(has_line(text, "memwatch_lifecycle_events_total 77"));
+    CHECK(has_line(text, "memwatch_short_lived_ratio 0.25"));
     CHECK(has_line(text, R"(memwatch_dropped_total{reason="table_full"} 11)"));
     CHECK(has_line(text, "memwatch_sample_interval_bytes 65536"));
     CHECK(has_line(text, R"(memwatch_build_info{version="0.1.0"} 1)"));

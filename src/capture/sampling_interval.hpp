@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// R, the mean of the next draws: the largest of what is wished for. Each party writes its own wish whenever it likes, and a
+// draw takes the maximum, so that no order of writing can lose one.
+//
+//   configured    MEMWATCH_INTERVAL, session::set_interval    1 MiB  -+
+//   load          samples a second, their cost (runtime)      4 MiB  -+--> max: the next draw has R = 4 MiB and remembers it
+//   live_table    a shard at its cap (live)                   2 MiB  -+
+//                                                                            |
+//   page edges near their limit (edge_budget) --- judged after the draw, a block at a time: only small blocks waste a page
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace memwatch {
+inline namespace v1 {
+
+class sampling_interval {
+public:
+    enum class wish : std::uint8_t { configured, load, live_table, count_ };
+
+    // 0: none; as `configured`, every block. relaxed, all: settings; any recent value will do for a draw.
+    void set(wish whose, std::uint64_t bytes) noexcept {
+        wishes_[static_cast<std::size_t>(whose)].store(bytes, std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t of(wish whose) const noexcept {
+        return wishes_[static_cast<std::size_t>(whose)].load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t in_force() const noexcept {
+        return std::max({of(wish::configured), of(wish::load), of(wish::live_table)});
+    }
+
+private:
+    std::atomic<std::uint64_t> wishes_[static_cast<std::size_t>(wish::count_)]{};
+};
+
+}  // namespace v1
+}  // namespace memwatch
