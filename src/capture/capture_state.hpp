@@ -60,6 +60,9 @@ struct capture_state {
     std::atomic<std::uint32_t> stack_depth{64};
     std::atomic<unwinder_option> unwinder{unwinder_option::automatic};
 
+    // Where OpenTelemetry's thread context is, from the thread pointer; 0 = nowhere (platform/otel_context.hpp).
+    std::atomic<std::ptrdiff_t> otel_context_offset{0};
+
     std::atomic<preset_option> preset{preset_option::off};  // what is_sampling and the doors were last told
     std::atomic<const heap_door*> doors[max_heap_doors]{};  // filled from the front, for good
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <memwatch/capture/recorder.hpp>
 
+#include <memwatch/model/weight.hpp>
 #include "capture/capture_state.hpp"
 #include "capture/exact_sink.hpp"
 #include "capture/own_work.hpp"
+#include "platform/otel_context.hpp"
 #include "platform/platform.hpp"
+#include "platform/probes.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -98,6 +101,23 @@ void capture_stack(capture_state& state, platform::captured_stack& stack) noexce
     if (stack.is_truncated) { state.losses.count(degradation::stack_truncated); }
 }
 
+std::uint64_t read_big_endian(const std::uint8_t (&bytes)[16], std::size_t first) noexcept {
+    std::uint64_t value = 0;
+    for (std::size_t i = first; i < first + 8; ++i) { value = value << 8U | bytes[i]; }
+    return value;
+}
+
+// memwatch's own context wins: who sets it means allocations. Else what a tracing library publishes for this thread.
+trace_id trace_of_this_thread(const capture_state& state) noexcept {
+    const trace_id own = this_thread.context.trace;
+    if (own.is_valid()) { return own; }
+    // relaxed: a place that was probed, or 0; the module that it is in stays loaded.
+    const std::ptrdiff_t offset = state.otel_context_offset.load(std::memory_order_relaxed);
+    platform::otel_ids published;
+    if (offset == 0 || !platform::read_otel_context(offset, published)) { return {}; }
+    return {read_big_endian(published.trace_id, 0), read_big_endian(published.trace_id, 8)};
+}
+
 // Our own frames on top are noise: the stack begins at `caller`, the return address into the user's code.
 std::uint32_t own_frames(const platform::captured_stack& stack, std::uint64_t caller) noexcept {
     constexpr std::uint32_t most = 8;
@@ -145,11 +165,13 @@ void record_allocation(const void* address, std::size_t bytes, tag_id owner, std
     r.size_bytes = bytes;
     r.interval_bytes = ticket.interval_bytes;
     r.time_ns = state.now_ns(began_ns);
-    r.trace = this_thread.context.trace;
+    r.trace = trace_of_this_thread(state);
     r.route = this_thread.context.route;
     r.tag = owner;
     r.type = type;
     sink->insert(sink->context, r, this_thread.random_state);
+    const double represented = static_cast<double>(bytes) / sampling_probability(bytes, ticket.interval_bytes);
+    platform::probe_alloc(address, bytes, static_cast<std::uint64_t>(represented));
     state.cost.add_sample(began_ns, platform::monotonic_ns());
 }
 
@@ -161,6 +183,7 @@ bool record_free(const void* address, tag_id owner) noexcept {
     const std::uint64_t began_ns = platform::monotonic_ns();
     const bool was_live =
         sink->remove(sink->context, make_block_key(address, owner), index_of_this_thread(*sink), state.now_ns(began_ns));
+    if (was_live) { platform::probe_free(address); }
     state.cost.add_work(began_ns, platform::monotonic_ns());
     return was_live;
 }
@@ -169,7 +192,10 @@ bool hold_record(const void* address, tag_id owner, held_block& held) noexcept {
     const record_sink* const sink = sink_of(process_capture());
     if (sink == nullptr) { return false; }
     const own_work guard;
-    return sink->hold(sink->context, make_block_key(address, owner), held);
+    if (!sink->hold(sink->context, make_block_key(address, owner), held)) { return false; }
+    platform::probe_free(
+        address);  // said early: after realloc the address is another block's. A realloc that fails says it too
+    return true;
 }
 
 void settle_record(const held_block& held) noexcept {

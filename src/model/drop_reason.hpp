@@ -30,16 +30,17 @@ enum class drop_reason : std::uint8_t {
 };
 
 enum class degradation : std::uint8_t {
-    interval_raised,        // a shard was thinned: R doubled, weights followed
-    interval_lowered,       // and came back
-    shared_thread_row,      // a sample on a thread that has no row of its own: all are leased
-    stack_truncated,        // a stack that does not reach its thread's base frame
-    edge_interval_raised,   // a sample was judged at a higher R, because page edges near their limit
-    unwinder_fallback,      // a stack the DWARF unwinder had to take
-    shared_ledger_lane,     // a thread that records through the ledger's shared lane: all others are taken
-    stack_memo_full,        // a stack that found no room in the stack memo and is walked each time, until it is emptied
-    load_interval_raised,   // R doubled: samples, or what they cost, were above their target
-    load_interval_lowered,  // and came back
+    interval_raised,           // a shard was thinned: R doubled, weights followed
+    interval_lowered,          // and came back
+    shared_thread_row,         // a sample on a thread that has no row of its own: all are leased
+    stack_truncated,           // a stack that does not reach its thread's base frame
+    edge_interval_raised,      // a sample was judged at a higher R, because page edges near their limit
+    unwinder_fallback,         // a stack the DWARF unwinder had to take
+    shared_ledger_lane,        // a thread that records through the ledger's shared lane: all others are taken
+    stack_memo_full,           // a stack that found no room in the stack memo and is walked each time, until it is emptied
+    load_interval_raised,      // R doubled: samples, or what they cost, were above their target
+    load_interval_lowered,     // and came back
+    otel_context_unsupported,  // OpenTelemetry's thread context is published, but not where a hook can read it
     count_
 };
 
@@ -47,9 +48,10 @@ inline constexpr const char* drop_reason_names[] = {
     "live_table_full", "duplicate_block",  "site_table_full",   "stack_table_full", "type_table_full",
     "tag_table_full",  "route_table_full", "thread_table_full", "edge_waste_full",  "telemetry_ring_full",
     "no_memory",       "ledger_full",      "ledger_abandoned",  "ledger_reentered", "trace_context_full"};
-inline constexpr const char* degradation_names[] = {
-    "interval_raised",   "interval_lowered",   "shared_thread_row", "stack_truncated",      "edge_interval_raised",
-    "unwinder_fallback", "shared_ledger_lane", "stack_memo_full",   "load_interval_raised", "load_interval_lowered"};
+inline constexpr const char* degradation_names[] = {"interval_raised",       "interval_lowered",        "shared_thread_row",
+                                                    "stack_truncated",       "edge_interval_raised",    "unwinder_fallback",
+                                                    "shared_ledger_lane",    "stack_memo_full",         "load_interval_raised",
+                                                    "load_interval_lowered", "otel_context_unsupported"};
 static_assert(sizeof drop_reason_names / sizeof drop_reason_names[0] == static_cast<std::size_t>(drop_reason::count_));
 static_assert(sizeof degradation_names / sizeof degradation_names[0] == static_cast<std::size_t>(degradation::count_));
 

@@ -85,8 +85,8 @@ result<std::string> status(const control::request&) {
     control::add_field(lines, "state", state_in_words(detail::process_status(), is_paused));
     control::add_field(lines, "preset", to_string(effective.preset));
     add_number(lines, "interval_bytes", effective.interval_bytes);
-    // relaxed: a figure for reports. Other than the one asked for while tables or edges are near their limits.
-    add_number(lines, "interval_in_force_bytes", state.capture.interval_bytes.load(std::memory_order_relaxed));
+    // Other than the one asked for while samples cost too much or tables are near their limits.
+    add_number(lines, "interval_in_force_bytes", state.capture.interval.in_force());
     control::add_field(lines, "door", doors_in_words(state.capture, &heap_door::name));
     control::add_field(lines, "allocator", doors_in_words(state.capture, &heap_door::allocator));
     add_figures(lines);

@@ -48,6 +48,9 @@ struct process_state {
     std::mutex session_mutex;
     session_record session;  // guarded by session_mutex
 
+    std::atomic<std::uint64_t> modules_seen{
+        0};  // platform::module_changes() when OpenTelemetry's publisher was last looked for
+
     memwatch::interval_control interval_control;
     memwatch::worker worker;
 };

@@ -194,6 +194,7 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
             session = state.session;
         }
         if (!session.was_started) { return fail(error_code::unavailable, "no memwatch session was started in this process"); }
+        look_for_otel_context(state);
         snapshot frozen;
         describe_process(state, session, frozen.info);
         frozen.info.label = label;
@@ -252,6 +253,7 @@ session session::start(options wanted) noexcept {
         std::vector<std::string> warnings;
         options merged = merge_options(std::move(wanted), warnings);
         warn(warnings);
+        look_for_otel_context(state);
         const bool has_joined = join_or_begin(state, std::move(merged), warnings);
         run_worker(state);
         return session(has_joined);

@@ -3,6 +3,8 @@
 
 #include <new>
 
+#include "capture/own_work.hpp"
+#include "platform/otel_context.hpp"
 #include "platform/platform.hpp"
 
 namespace memwatch {
@@ -39,6 +41,21 @@ void begin_telemetry(process_state& state, live_state& live, std::size_t sites, 
     live.set_lifecycle(telemetry);
     static_assert(worker::never == lifecycle::never);
     state.worker.bind(worker_task::telemetry, &take_turn, &live);
+}
+
+void look_for_otel_context(process_state& state) noexcept {
+    const std::uint64_t modules = platform::module_changes();
+    // relaxed, all: two threads may look at once, and find the same.
+    if (state.modules_seen.exchange(modules, std::memory_order_relaxed) == modules) { return; }
+    std::atomic<std::ptrdiff_t>& offset = state.capture.otel_context_offset;
+    if (offset.load(std::memory_order_relaxed) != 0) { return; }
+    const detail::own_work ours;
+    const platform::otel_context_place place = platform::find_otel_context();
+    offset.store(place.offset, std::memory_order_relaxed);
+    loss_counters& losses = state.capture.losses;
+    if (place.publisher == platform::otel_publisher::unsupported && losses.of(degradation::otel_context_unsupported) == 0) {
+        losses.count(degradation::otel_context_unsupported);  // once: a state rather than an event
+    }
 }
 
 }  // namespace v1

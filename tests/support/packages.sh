@@ -14,6 +14,7 @@ demo_packages=(
     zlib1g-dev libprotozero-dev rapidjson-dev # dumps: native, pprof, JSON
     prometheus-cpp-dev                        # libmemwatch-serve
     libcli11-dev libdw-dev libelf-dev         # the CLI: options, symbolization
+    systemtap-sdt-dev                         # static tracepoints (optional)
     curl python3                              # the demo's traffic and printing
 )
 tests_packages=(
