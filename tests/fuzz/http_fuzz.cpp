@@ -56,6 +56,12 @@ serve::service_view made_view() {
     v.render_config = [](bool) -> memwatch::result<std::string> { return std::string("{}"); };
     v.health = [] { return std::string(); };
     v.name_site = [](const memwatch::snapshot&, const memwatch::site&) { return std::string("f"); };
+    v.control = [](const serve::control_request& r) -> memwatch::result<std::string> {
+        require(r.preset.empty() || r.preset == "off" || r.preset == "on" || r.preset == "full", "presets are the three words");
+        require(r.action.empty() || r.action == "pause" || r.action == "resume", "actions are the two words");
+        require(r.interval.find_first_of(" \n") == std::string::npos && r.interval.size() <= 64, "an interval is a word");
+        return std::string("{}");
+    };
     return v;
 }
 

@@ -21,6 +21,7 @@ constexpr const char* token = "0123456789abcdef";
 // A memwatch that answers with what it was asked.
 struct fixture {
     int freezes{};
+    int controls{};
     std::string health_detail;
     std::string summary_text{"summary"};
     std::string encoded{"dump"};
@@ -67,6 +68,11 @@ struct fixture {
         };
         v.health = [this] { return health_detail; };
         v.name_site = [](const memwatch::snapshot&, const memwatch::site&) { return std::string("f"); };
+        v.control = [this](const serve::control_request& r) -> memwatch::result<std::string> {
+            ++controls;
+            if (is_down) { return memwatch::fail(memwatch::error_code::unavailable, "no session is running"); }
+            return r.preset + "," + r.interval + "," + r.action;
+        };
         return v;
     }
 
@@ -385,4 +391,27 @@ TEST_CASE("routes: an answer above the cap is refused, an exception is a 500") {
     CHECK(router.handle(get("/debug/memtrace/config")).status == 500);
     CHECK(router.handle(get("/healthz")).status == 500);
     CHECK(router.handle(get("/debug/memtrace")).status == 200);
+}
+
+TEST_CASE("routes: control needs the token, even on loopback, and a body that says what to do", "[serve]") {
+    for (const auto where : {serve::exposure::loopback, serve::exposure::mounted, serve::exposure::network}) {
+        fixture f;
+        serve::router_options how;
+        how.access = {where, token};
+        serve::router r(f.view(), how, std::make_shared<serve::kept_snapshots>());
+        memwatch::http_request asked{"POST", "/debug/memtrace/control", {{"Host", "localhost"}}, "preset=full&interval=64KiB"};
+        CHECK(r.handle(asked).status == 401);
+        CHECK(f.controls == 0);
+        asked.headers.emplace_back("Authorization", std::string("Bearer ") + token);
+        CHECK(r.handle(asked).body == "full,64KiB,");
+        asked.body = "preset=most";
+        CHECK(r.handle(asked).status == 400);
+        asked.body = "action=pause";
+        asked.method = "GET";
+        CHECK(r.handle(asked).status == 405);
+        asked.method = "POST";
+        f.is_down = true;
+        CHECK(r.handle(asked).status == 503);
+        CHECK(f.controls == 2);
+    }
 }
