@@ -79,6 +79,7 @@ void write_process(json_writer& json, const reported_process& p, std::size_t top
     json.key("is_running").value(p.is_running);
     json.key("interval_bytes").value(s.info.interval_bytes);
     json.key("resident_bytes").value(s.info.resident_bytes);
+    if (s.info.exact_until_ns != 0) { json.key("exact_until_ns").value(s.info.exact_until_ns); }
     const sampled_totals all = live_sum(s);
     write_totals(json, all);
     const std::vector<const site*> sites = largest_live_sites(s, top);
@@ -103,10 +104,13 @@ std::string process_words(const reported_process& p) {
     std::string words = fmt::format("{}  pid {}  {}{} live in {} blocks", printable(base_name(s.info.executable)), s.info.pid,
                                     p.is_running ? "still running, " : "at its end ",
                                     format_estimate(live.bytes, live.bytes_standard_error()), format_count(live.objects));
-    words += s.info.interval_bytes == 0 ? " (every block recorded)"
-                                        : fmt::format(" (estimated from {} samples, one per {})", live.samples,
-                                                      format_bytes(static_cast<double>(s.info.interval_bytes)));
-    return words;
+    if (s.info.interval_bytes != 0) {
+        return words + fmt::format(" (estimated from {} samples, one per {})", live.samples,
+                                   format_bytes(static_cast<double>(s.info.interval_bytes)));
+    }
+    if (s.info.exact_until_ns == 0) { return words + " (every block recorded)"; }
+    return words + fmt::format(" (every block recorded until the budget ended after {}; then some are missing)",
+                               format_duration(s.info.exact_until_ns));
 }
 
 std::string site_words(const snapshot& s, const site& of, std::size_t stack_lines) {

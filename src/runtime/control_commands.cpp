@@ -67,6 +67,7 @@ void add_figures(std::string& lines) {
     add_number(lines, "drops", sum_of(s->drops));
     add_number(lines, "self_bytes", sum_of(s->self_bytes));
     add_number(lines, "resident_bytes", s->info.resident_bytes);
+    if (s->info.exact_until_ns != 0) { add_number(lines, "exact_until_ns", s->info.exact_until_ns); }
 }
 
 result<std::string> status(const control::request&) {
