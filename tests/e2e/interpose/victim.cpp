@@ -449,6 +449,22 @@ int sparse() {
     return failures;
 }
 
+// What samples cost in memory once the heap has been turned over twenty times: page edges must not scatter it.
+int turnover() {
+    std::mt19937 random(3);
+    std::vector<void*> kept(100'000);
+    for (std::size_t i = 0; i < 20 * kept.size(); ++i) {
+        void*& slot = kept[i < kept.size() ? i : random() % kept.size()];
+        free(slot);
+        const std::size_t n = random() % 50 == 0 ? 5000 + random() % 20'000 : 16 + random() % 800;
+        slot = malloc(n);
+        std::memset(slot, 1, n);
+    }
+    std::printf("turnover: %zu KiB resident\n", resident_bytes() >> 10U);
+    for (void* const p : kept) { free(p); }
+    return failures;
+}
+
 int fork_while_allocating() {
     std::atomic<bool> stop{false};
     std::vector<std::thread> threads;
@@ -691,6 +707,7 @@ const mode modes[] = {
     {"long-churn", [](const char*) { return churn(17'000'000); }},
     {"weights", [](const char*) { return weights(); }},
     {"sparse", [](const char*) { return sparse(); }},
+    {"turnover", [](const char*) { return turnover(); }},
     {"fork", [](const char*) { return fork_while_allocating(); }},
     {"signals", [](const char*) { return signals(); }},
     {"threads", [](const char*) { return threads_that_end(); }},
