@@ -6,12 +6,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <memory>
+
+#include "control/client.hpp"
+#include "control/endpoint.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -34,6 +38,22 @@ bool has_ended(pid_t child, int& status) {
     if (ended != child) { return false; }
     status = WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
     return WIFSIGNALED(raw) || WIFEXITED(raw);
+}
+
+// Processes, other than this one, whose environment holds `variable` ("NAME=value"), as far as we may look.
+std::vector<std::uint64_t> processes_with(const std::string& variable) {
+    std::vector<std::uint64_t> out;
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc"), &::closedir);
+    while (const dirent* const entry = directory == nullptr ? nullptr : ::readdir(directory.get())) {
+        const pid_t pid = std::atoi(entry->d_name);
+        if (pid <= 0 || pid == ::getpid()) { continue; }
+        std::ifstream in("/proc/" + std::to_string(pid) + "/environ", std::ios::binary);
+        const std::string environment =
+            std::string(1, '\0') + std::string{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+        const std::string entry_of_it = std::string(1, '\0') + variable + std::string(1, '\0');
+        if (environment.find(entry_of_it) != std::string::npos) { out.push_back(static_cast<std::uint64_t>(pid)); }
+    }
+    return out;
 }
 
 }  // namespace
@@ -75,22 +95,14 @@ int wait_for_child(pid_t child, const signals_held& signals) {
     return status;
 }
 
-std::vector<pid_t> processes_with(const std::string& variable) {
-    std::vector<pid_t> out;
-    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc"), &::closedir);
-    while (const dirent* const entry = directory == nullptr ? nullptr : ::readdir(directory.get())) {
-        const pid_t pid = std::atoi(entry->d_name);
-        if (pid <= 0 || pid == ::getpid()) { continue; }
-        std::ifstream in("/proc/" + std::to_string(pid) + "/environ", std::ios::binary);
-        const std::string environment{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-        for (std::size_t at = 0; at < environment.size(); at = environment.find('\0', at) + 1) {
-            if (environment.compare(at, variable.size() + 1, variable.c_str(), variable.size() + 1) == 0) {
-                out.push_back(pid);
-                break;
-            }
-            if (environment.find('\0', at) == std::string::npos) { break; }
-        }
+std::vector<std::uint64_t> processes_of_run(const std::string& dump_dir) {
+    std::vector<std::uint64_t> out = processes_with("MEMWATCH_DUMP_DIR=" + dump_dir);
+    for (const std::uint64_t pid : control::processes_with_sockets()) {
+        if (std::find(out.begin(), out.end(), pid) != out.end()) { continue; }
+        const result<std::string> status = control::ask(pid, {"status", {}}, {500'000'000, 2'000'000'000});
+        if (status && control::field(*status, "dump_dir") == dump_dir) { out.push_back(pid); }
     }
+    std::sort(out.begin(), out.end());
     return out;
 }
 

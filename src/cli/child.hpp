@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <csignal>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -38,8 +39,10 @@ private:
 // it: 0 .. 255, or 128 + the signal that ended it.
 [[nodiscard]] int wait_for_child(pid_t child, const signals_held& signals);
 
-// Processes, other than this one, whose environment holds `variable` ("NAME=value"), as far as we may look.
-[[nodiscard]] std::vector<pid_t> processes_with(const std::string& variable);
+// Processes of the run that leaves its dumps in `dump_dir`, wherever they went: those whose sockets say so, and those whose
+// environment does. (A program may have overwritten its environment with a title, and may have no socket; both at once are
+// missed.)
+[[nodiscard]] std::vector<std::uint64_t> processes_of_run(const std::string& dump_dir);
 
 }  // namespace v1
 }  // namespace memwatch

@@ -122,7 +122,8 @@ http_response refuse(unsigned status, std::string what) {
 
 class running_server final : public children_server {
 public:
-    running_server(std::string marker, serve::access_policy access) : marker_(std::move(marker)), access_(std::move(access)) {}
+    running_server(std::string dump_dir, serve::access_policy access)
+        : dump_dir_(std::move(dump_dir)), access_(std::move(access)) {}
     ~running_server() override {
         if (http_ != nullptr) { http_->stop(); }
     }
@@ -140,9 +141,7 @@ private:
     http_response handle(const http_request& request) {
         const split_target split = take_pid(request.target);
         if (split.is_wrong) { return refuse(400, "pid: a process of this run"); }
-        std::vector<std::uint64_t> pids;
-        for (const pid_t pid : processes_with(marker_)) { pids.push_back(static_cast<std::uint64_t>(pid)); }
-        std::sort(pids.begin(), pids.end());
+        const std::vector<std::uint64_t> pids = processes_of_run(dump_dir_);
         if (split.pid == 0 && split.target == "/metrics") { return metrics(request, pids); }
         const std::uint64_t pid = split.pid != 0 || pids.empty() ? split.pid : pids.front();
         if (std::find(pids.begin(), pids.end(), pid) == pids.end()) {
@@ -206,7 +205,7 @@ private:
         return out;
     }
 
-    const std::string marker_;
+    const std::string dump_dir_;
     const serve::access_policy access_;
     const serve::service_view names_ = renderers();
     std::map<std::uint64_t, std::unique_ptr<serve::router>> routers_;
@@ -225,14 +224,14 @@ result<std::string> token() {
 
 }  // namespace
 
-result<std::unique_ptr<children_server>> serve_children(const std::string& address, const std::string& marker) {
+result<std::unique_ptr<children_server>> serve_children(const std::string& address, const std::string& dump_dir) {
     if (address.empty()) { return std::unique_ptr<children_server>(); }
     const result<serve::listen_address> where = serve::parse_listen_address(address);
     if (!where) { return tl::unexpected<error>(where.error()); }
     result<std::string> secret = token();
     if (!secret) { return tl::unexpected<error>(secret.error()); }
     const auto exposure = where->is_loopback ? serve::exposure::loopback : serve::exposure::network;
-    auto made = std::make_unique<running_server>(marker, serve::access_policy{exposure, std::move(*secret)});
+    auto made = std::make_unique<running_server>(dump_dir, serve::access_policy{exposure, std::move(*secret)});
     if (auto started = made->start(*where); !started) { return tl::unexpected<error>(started.error()); }
     return made;
 }

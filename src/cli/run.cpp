@@ -106,8 +106,8 @@ void read_dumps(const dump_folder& folder, const run_command& command, process_r
 
 // Daemons and others that outlive the program tell through their sockets.
 void ask_survivors(const std::string& dumps, const run_command& command, process_report& into) {
-    for (const pid_t pid : processes_with("MEMWATCH_DUMP_DIR=" + dumps)) {
-        const result<std::string> bytes = control::ask(static_cast<std::uint64_t>(pid), {"summary", {}});
+    for (const std::uint64_t pid : processes_of_run(dumps)) {
+        const result<std::string> bytes = control::ask(pid, {"summary", {}});
         result<decoded_snapshot> taken = bytes ? decode(*bytes) : tl::unexpected<error>(bytes.error());
         if (!taken) {
             into.remarks.push_back("still running, and not to be asked: " + taken.error().message());
@@ -187,7 +187,7 @@ int run(const run_command& command) {
     if (!folder) { return refuse(folder.error(), failed_status); }
 
     const signals_held signals;
-    const auto server = serve_children(command.metrics_address, "MEMWATCH_DUMP_DIR=" + folder->path());
+    const auto server = serve_children(command.metrics_address, folder->path());
     if (!server) { return refuse(server.error(), failed_status); }
     const result<pid_t> child =
         start_child(*program, command.program, environment_for(command, *library, folder->path()), signals);

@@ -194,6 +194,23 @@ void remove_leftovers(const std::string& directory) {
     }
 }
 
+std::vector<std::uint64_t> processes_with_sockets() {
+    target places;
+    places.user = ::geteuid();
+    add_directories(places, "", {runtime_directory()});
+    std::vector<std::uint64_t> out;
+    for (const std::string& directory : places.directories) {
+        const directory_stream names = open_directory(directory);
+        while (const dirent* const entry = names == nullptr ? nullptr : ::readdir(names.get())) {
+            const socket_owner owner = parse_socket_name(entry->d_name);
+            if (owner.pid != 0 && start_time_of(owner.pid) == owner.start_time) { out.push_back(owner.pid); }
+        }
+    }
+    std::sort(out.begin(), out.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
+}
+
 result<target> find_target(std::uint64_t pid) {
     target out;
     out.pid = pid;

@@ -40,6 +40,9 @@ struct socket_owner {
 // Removes sockets of processes that are gone: dead by number, and nobody answers. Bounded; never fails.
 void remove_leftovers(const std::string& directory);
 
+// Processes of this pid namespace whose sockets stand in the folders that this user may read; in the order of their pids.
+[[nodiscard]] std::vector<std::uint64_t> processes_with_sockets();
+
 // Where a client may find process `pid`, best first.
 struct target {
     std::uint64_t pid{};   // as this process sees it

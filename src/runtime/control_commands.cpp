@@ -88,6 +88,7 @@ result<std::string> status(const control::request&) {
     add_number(lines, "interval_bytes", effective.interval_bytes);
     // Other than the one asked for while samples cost too much or tables are near their limits.
     add_number(lines, "interval_in_force_bytes", state.capture.interval.in_force());
+    control::add_field(lines, "dump_dir", effective.dump_dir);
     control::add_field(lines, "door", doors_in_words(state.capture, &heap_door::name));
     control::add_field(lines, "allocator", doors_in_words(state.capture, &heap_door::allocator));
     add_figures(lines);

@@ -299,7 +299,7 @@ class RunTest(unittest.TestCase):
     # --- over HTTP
 
     def test_the_parent_serves_what_its_children_answer(self):
-        with Running("keep=1048576", "fork", "wait", run=["-q", "--preset", "full", "--metrics", "127.0.0.1:0"], MEMWATCH_TOKEN=TOKEN) as it:
+        with Running("keep=1048576", "title", "fork", "wait", run=["-q", "--preset", "full", "--metrics", "127.0.0.1:0"], MEMWATCH_TOKEN=TOKEN) as it:
             address = it.process.stderr.readline().split()[1].removesuffix("/metrics")
 
             def fetch(target, body=None, **headers):

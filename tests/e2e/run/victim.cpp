@@ -4,6 +4,7 @@
 //   churn=COUNT        blocks that go again
 //   fork               the rest in a child, too; the parent waits for it
 //   exec               the rest in a new image of this program
+//   title              overwrites its environment, as programs with a title in ps do
 //   close              closes all descriptors above 2
 //   user=UID           drops privileges
 //   term               ends with 42 at SIGTERM
@@ -64,6 +65,9 @@ int main(int, char** words) {
         if (is(word, "keep=")) { keep_blocks(number_in(word)); }
         if (is(word, "churn=")) { churn(number_in(word)); }
         if (is(word, "exec")) { exec_rest(words + 1, self); }
+        if (is(word, "title")) {
+            for (char** at = environ; *at != nullptr; ++at) { std::memset(*at, ' ', std::strlen(*at)); }
+        }
         if (is(word, "close")) {
             for (int fd = 3; fd < 4096; ++fd) { close(fd); }
         }
