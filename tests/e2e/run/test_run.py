@@ -67,7 +67,7 @@ class Running:
 
     def __exit__(self, *unused):
         if self.process.poll() is None:
-            self.process.kill()
+            self.process.terminate()  # memwatch run passes it on, and clears up
         self.process.stdin.close()
         self.process.stdout.close()
         self.process.stderr.close()
