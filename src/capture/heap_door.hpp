@@ -8,6 +8,8 @@
 // any hook and of memwatch's own locks, and after the sampler's switches are set; it is told where things stand when it
 // registers.
 
+#include <cstdint>
+
 #include <memwatch/base/export.hpp>
 #include <memwatch/options.hpp>
 
@@ -20,6 +22,8 @@ struct heap_door {
     void (*on_preset)(preset_option now) noexcept;
     // Undoes the door where that is possible (attached: the patched tables); null: it is not. True: done.
     bool (*detach)() noexcept;
+    // Memory the door holds itself, bytes; null: none to speak of.
+    std::uint64_t (*self_bytes)() noexcept = nullptr;
 };
 
 inline constexpr int max_heap_doors = 4;

@@ -8,7 +8,7 @@ namespace {
 
 void follow_preset(preset_option now) noexcept { now == preset_option::full ? enter_full_mode() : leave_full_mode(); }
 
-constexpr heap_door door{"new", "malloc", &follow_preset, nullptr};
+constexpr heap_door door{"new", "malloc", &follow_preset, nullptr, &exact_self_bytes};
 
 [[gnu::constructor]] void start() { register_heap_door(door); }
 

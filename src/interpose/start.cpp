@@ -30,7 +30,7 @@ std::atomic<pid_t> owner{0};
 
 void follow_preset(preset_option now) noexcept { now == preset_option::full ? enter_full_mode() : leave_full_mode(); }
 
-heap_door door{"preload", "", &follow_preset, nullptr};
+heap_door door{"preload", "", &follow_preset, nullptr, &exact_self_bytes};
 
 void enter_child() {
     owner.store(getpid(), std::memory_order_relaxed);  // relaxed: the child has one thread

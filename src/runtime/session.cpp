@@ -184,6 +184,16 @@ void freeze_losses(const loss_counters& losses, snapshot& into) {
     }
 }
 
+// What the doors hold beside the process' state: full mode's index of blocks.
+void freeze_doors(const capture_state& capture, snapshot& into) {
+    for (const std::atomic<const heap_door*>& slot : capture.doors) {
+        // acquire: pairs with the release in register_heap_door().
+        const heap_door* const door = slot.load(std::memory_order_acquire);
+        if (door == nullptr || door->self_bytes == nullptr) { continue; }
+        into.self_bytes.push_back({std::string("heap_index_") + door->name, door->self_bytes()});
+    }
+}
+
 result<snapshot> freeze(std::string_view label, live_state::detail how) {
     const detail::own_work ours;  // a snapshot is ours, also where malloc is interposed
     try {
@@ -208,6 +218,7 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
         freeze_losses(state.capture.losses, frozen);
         frozen.activity.push_back({"samples", state.capture.cost.samples()});
         frozen.activity.push_back({"self_ns", state.capture.cost.spent_ns()});
+        freeze_doors(state.capture, frozen);
         frozen.self_bytes.push_back({"tag_rows", state.capture.tags.self_bytes()});
         frozen.self_bytes.push_back({"edge_map", state.capture.edges.self_bytes() + state.capture.heap_edges.self_bytes()});
         frozen.self_bytes.push_back({"edge_waste", state.capture.edge_waste.waste_bytes()});
