@@ -170,37 +170,54 @@ void ledger::unwind_from(platform::captured_stack& stack, const void* entry, std
 // Outside of the gate: unwinding may wait for the loader.
 std::uint32_t ledger::walk_to_site(ledger_lane* lane, const void* entry, std::uint64_t frame_pointer) noexcept {
     platform::captured_stack stack;
-    std::uint32_t slots[platform::max_stack_depth];
-    std::uint32_t bases[platform::max_stack_depth];
     // relaxed: a setting.
     const std::uint32_t most = stack_depth_.load(std::memory_order_relaxed);
-    const auto end = platform::walk_by_rules(stack, slots, most, entry, frame_pointer, bases);
+    const auto end = platform::walk_by_rules(stack, nullptr, most, entry, frame_pointer, nullptr);
     const bool is_by_rules = end != platform::walk_end::no_rule;
     if (!is_by_rules) {
         losses_.count(degradation::unwinder_fallback);
         unwind_from(stack, entry, most);
     }
     if (stack.is_truncated) { losses_.count(degradation::stack_truncated); }
-    const std::uint32_t site = sites_.intern(stacks_.intern(stack.frames, stack.depth, stack.is_truncated), {}, 0);
-    if (lane != nullptr && is_by_rules) {
-        remember(*lane, {static_cast<const std::uint64_t*>(entry), frame_pointer, 0}, {stack.frames, slots, bases, stack.depth},
-                 site);
+    bool is_new = false;
+    const std::uint32_t site = site_of_stack(stacks_.intern(stack.frames, stack.depth, stack.is_truncated), is_new);
+    if (lane != nullptr && is_by_rules && !is_new) {  // many a stack comes once: it need not be remembered
+        remember(*lane, {static_cast<const std::uint64_t*>(entry), frame_pointer, 0}, stack, most, site);
     }
     return site;
 }
 
-// Unless one of its places is not on the thread's stack.
-void ledger::remember(ledger_lane& lane, stack_memo::place at, const walked_stack& stack, std::uint32_t site) noexcept {
+std::uint32_t ledger::site_of_stack(std::uint32_t stack, bool& is_new) noexcept {
+    std::atomic<std::uint32_t>& known = site_of_stack_[stack];
+    // acquire: pairs with the release below: who sees the site also sees it counted in sites_.size().
+    const std::uint32_t site = known.load(std::memory_order_acquire);
+    is_new = site == 0;
+    if (!is_new) { return site - 1; }
+    const std::uint32_t fresh = sites_.intern(stack, {}, 0);
+    known.store(fresh + 1, std::memory_order_release);  // release: pairs with the acquire above
+    return fresh;
+}
+
+// Unless the memo has seen enough of its like, or one of its places is not on the thread's stack. Walks once more, for the
+// places: most walks are of stacks that are not remembered.
+void ledger::remember(ledger_lane& lane, stack_memo::place at, platform::captured_stack& stack, std::uint32_t most,
+                      std::uint32_t site) noexcept {
     const std::uint64_t above_begin = reinterpret_cast<std::uint64_t>(at.entry) - lane.stack_begin;
     if (above_begin >= lane.stack_bytes || stack.depth == 0) { return; }
     at.distance = lane.stack_bytes - above_begin;
+    if (!memo_.admits(at)) { return; }
+    std::uint32_t slots[platform::max_stack_depth];
+    std::uint32_t bases[platform::max_stack_depth];
+    const std::uint32_t depth = stack.depth;
+    const auto end = platform::walk_by_rules(stack, slots, most, at.entry, at.frame_pointer, bases);
+    if (end == platform::walk_end::no_rule || stack.depth != depth) { return; }  // its code is being unloaded
     const auto is_inside = [&](std::uint32_t place) { return place % 8 == 0 && place + 8ULL <= at.distance; };
     for (std::uint32_t i = 0; i < stack.depth; ++i) {
-        if (!is_inside(stack.slots[i])) { return; }  // no_slot is odd
-        if (i > 0 && stack.bases[i] < stack_memo::in_register && !is_inside(stack.bases[i])) { return; }
+        if (!is_inside(slots[i])) { return; }  // no_slot is odd
+        if (i > 0 && bases[i] < stack_memo::in_register && !is_inside(bases[i])) { return; }
     }
     if (!enter(lane, births)) { return; }
-    const bool is_kept = memo_.add(at, stack, site);
+    const bool is_kept = memo_.add(at, {stack.frames, slots, bases, stack.depth}, site);
     leave(lane);
     if (!is_kept) { losses_.count(degradation::stack_memo_full); }
 }

@@ -65,7 +65,7 @@ struct ledger_sizes {
     std::size_t cells_bytes;  // of one lane
     std::size_t memory_bytes;
 
-    [[nodiscard]] static ledger_sizes for_budget(std::uint64_t budget_bytes, std::size_t sites) noexcept;
+    [[nodiscard]] static ledger_sizes for_budget(std::uint64_t budget_bytes, std::size_t sites, std::size_t stacks) noexcept;
 };
 
 class ledger {
@@ -193,9 +193,11 @@ private:
     [[nodiscard]] std::uint32_t known_site(const ledger_lane& lane, const void* entry,
                                            std::uint64_t frame_pointer) const noexcept;
     static void unwind_from(platform::captured_stack& stack, const void* entry, std::uint32_t most) noexcept;
-    [[gnu::cold, gnu::noinline]] std::uint32_t walk_to_site(ledger_lane* lane, const void* entry,
-                                                            std::uint64_t frame_pointer) noexcept;
-    void remember(ledger_lane& lane, stack_memo::place at, const walked_stack& stack, std::uint32_t site) noexcept;
+    [[gnu::noinline]] std::uint32_t walk_to_site(ledger_lane* lane, const void* entry, std::uint64_t frame_pointer) noexcept;
+    // The site of a stack without type and tag. `is_new`: this is the first time that it is asked for.
+    [[nodiscard]] std::uint32_t site_of_stack(std::uint32_t stack, bool& is_new) noexcept;
+    [[gnu::noinline]] void remember(ledger_lane& lane, stack_memo::place at, platform::captured_stack& stack,
+                                    std::uint32_t most, std::uint32_t site) noexcept;
     void publish(std::uint32_t index, const void* block, std::uint32_t size, std::uint32_t site, std::uint32_t thread,
                  std::uint16_t number) noexcept;
     [[nodiscard]] std::uint32_t record_and_leave(ledger_lane& lane, const void* block, std::size_t bytes, std::uint32_t site,
@@ -251,6 +253,7 @@ private:
     ledger_records records_;
     stack_memo memo_;
     trace_contexts contexts_;
+    std::atomic<std::uint32_t>* site_of_stack_{nullptr};  // + 1; 0 = not known. By the stack's id
     ledger_lane* lanes_{nullptr};
     ledger_sizes sizes_{};
 

@@ -20,7 +20,7 @@ std::size_t to_lines(std::size_t bytes) noexcept { return (bytes + 63) / 64 * 64
 
 // --- sizes
 
-ledger_sizes ledger_sizes::for_budget(std::uint64_t budget_bytes, std::size_t sites) noexcept {
+ledger_sizes ledger_sizes::for_budget(std::uint64_t budget_bytes, std::size_t sites, std::size_t stacks) noexcept {
     ledger_sizes sizes{};
     sizes.cells_bytes = to_lines((sites + 1) * sizeof(ledger_cell));
     // Cells take at most a quarter, the memo a thirty-second; both are touched as sites and stacks appear.
@@ -29,7 +29,8 @@ ledger_sizes ledger_sizes::for_budget(std::uint64_t budget_bytes, std::size_t si
     sizes.memo_bytes = std::clamp<std::size_t>(budget_bytes / 32, 64U << 10U, 64U << 20U);
     const std::size_t fixed = to_lines(sizes.lanes * sizeof(ledger_lane)) + sizes.lanes * sizes.cells_bytes +
                               to_lines(stack_memo::memory_bytes(sizes.memo_bytes)) + to_lines(trace_contexts::memory_bytes()) +
-                              to_lines((sites + 1) * 4 * sizeof(std::uint64_t));
+                              to_lines((sites + 1) * 4 * sizeof(std::uint64_t)) +
+                              to_lines((stacks + 1) * sizeof(std::uint32_t));
     const std::size_t least = 1U << 20U;
     const std::size_t rest = budget_bytes > fixed + least ? budget_bytes - fixed : least;
     sizes.records = ledger_records::capacity_of(rest);
@@ -50,6 +51,7 @@ void ledger::divide(std::byte* memory) noexcept {
     };
     memo_.open(take(stack_memo::memory_bytes(sizes_.memo_bytes)), sizes_.memo_bytes);
     contexts_.open(take(trace_contexts::memory_bytes()));
+    site_of_stack_ = reinterpret_cast<std::atomic<std::uint32_t>*>(take((stacks_.capacity() + 1) * sizeof(std::uint32_t)));
     marks_ = reinterpret_cast<site_mark*>(take((sites_.capacity() + 1) * sizeof(site_mark)));
     lanes_ = reinterpret_cast<ledger_lane*>(take(sizes_.lanes * sizeof(ledger_lane)));
     for (std::uint32_t i = 0; i < sizes_.lanes; ++i) {
@@ -114,7 +116,7 @@ bool ledger::open(const ledger_settings& settings) noexcept {
     const std::lock_guard guard(control_);
     if (lanes_ == nullptr) {
         if (sites_.capacity() >= ledger_records::most_sites) { return false; }
-        sizes_ = ledger_sizes::for_budget(settings.budget_bytes, sites_.capacity());
+        sizes_ = ledger_sizes::for_budget(settings.budget_bytes, sites_.capacity(), stacks_.capacity());
         auto* const memory = static_cast<std::byte*>(platform::reserve_memory(sizes_.memory_bytes));
         if (memory == nullptr) { return false; }
         divide(memory);

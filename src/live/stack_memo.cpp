@@ -35,6 +35,7 @@ void stack_memo::clear() noexcept {
     for (std::size_t i = 0; sets_ != nullptr && i <= mask_; ++i) {
         // relaxed: nobody else is at work.
         for (std::atomic<std::uint64_t>& way : sets_[i].ways) { way.store(0, std::memory_order_relaxed); }
+        sets_[i].asked.store(0, std::memory_order_relaxed);  // relaxed: as above
     }
     used_.store(0, std::memory_order_relaxed);         // relaxed: as above
     is_full_.store(false, std::memory_order_relaxed);  // relaxed: as above
@@ -73,6 +74,19 @@ MEMWATCH_READS_STACK inline stack_memo::remembered* stack_memo::make(const place
     }
     for (; next < made.bases; ++next) { bases[next] = bases[0]; }
     return kept;
+}
+
+MEMWATCH_READS_STACK inline stack_memo::way_set& stack_memo::set_of(const place& at) const noexcept {
+    return sets_[hash_of(at, *at.entry) >> shift_];
+}
+
+bool stack_memo::admits(const place& at) noexcept {
+    if (is_full()) { return false; }
+    std::atomic<std::uint32_t>& asked = set_of(at).asked;
+    // relaxed, both: a number that may miss some.
+    const std::uint32_t before = asked.load(std::memory_order_relaxed);
+    asked.store(before + 1, std::memory_order_relaxed);  // relaxed: as above
+    return before < free_adds || before % rare_adds == 0;
 }
 
 bool stack_memo::add(const place& at, const walked_stack& stack, std::uint32_t site) noexcept {

@@ -53,6 +53,9 @@ public:
     void open(void* memory, std::size_t arena_bytes) noexcept;
 
     [[nodiscard]] std::uint32_t find(const place& at) const noexcept;
+    // Whether to add() the stack at `at`, which find() missed. Where more stacks come by than a set holds, few are let in: the
+    // others would only push each other out, and fill the arena.
+    [[nodiscard]] bool admits(const place& at) noexcept;
     // False: no room left; clear() makes some.
     bool add(const place& at, const walked_stack& stack, std::uint32_t site) noexcept;
     // Nobody else may be in find() or add().
@@ -66,9 +69,12 @@ public:
     [[nodiscard]] spin_lock& lock() noexcept { return lock_; }  // for fork()
 
 private:
-    static constexpr std::size_t ways = 4;
-    struct way_set {
+    static constexpr std::size_t ways = 6;
+    static constexpr std::uint32_t free_adds = 12;  // from then on one in `rare_adds` is let in
+    static constexpr std::uint32_t rare_adds = 64;
+    struct alignas(64) way_set {
         std::atomic<std::uint64_t> ways[stack_memo::ways];  // entry's address | 16 bits of the hash << 48; 0 = none
+        std::atomic<std::uint32_t> asked;                   // how often admits() was
     };
     // Followed by `checks` / 4 of check_four, then `bases` of check_base.
     struct check_four {
@@ -93,6 +99,7 @@ private:
         return (return_address ^ at.distance << 32U) * 0x9E37'79B9'7F4A'7C15ULL;
     }
     [[nodiscard]] static bool fits(const remembered& known, const place& at) noexcept;
+    [[nodiscard]] way_set& set_of(const place& at) const noexcept;
     [[nodiscard]] remembered* make(const place& at, const walked_stack& stack, std::uint32_t site) noexcept;
 
     way_set* sets_{nullptr};
@@ -123,11 +130,12 @@ MEMWATCH_READS_STACK inline bool stack_memo::fits(const remembered& known, const
     const auto* const fours_end = four + known.checks / 4;
     std::uint64_t differs = 0;
     std::uint64_t differs_too = 0;
-    for (; four != fours_end; ++four) {  // no early end: the loads go side by side
+    for (; four != fours_end; ++four) {
         differs |= word_above(entry, four->offsets[0]) ^ four->values[0];
         differs_too |= word_above(entry, four->offsets[1]) ^ four->values[1];
         differs |= word_above(entry, four->offsets[2]) ^ four->values[2];
         differs_too |= word_above(entry, four->offsets[3]) ^ four->values[3];
+        if ((differs | differs_too) != 0) { return false; }  // predicted: the loads of the next four do not wait for it
     }
     const auto base = reinterpret_cast<std::uint64_t>(entry);
     const auto* saved = reinterpret_cast<const check_base*>(fours_end);

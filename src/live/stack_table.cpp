@@ -17,9 +17,11 @@ stack_table::stack_table(void* memory, std::size_t capacity, std::size_t frame_b
 
 std::uint32_t stack_table::intern(const std::uint64_t* frames, std::uint32_t depth, bool is_truncated) noexcept {
     if (depth == 0) { return 0; }
+    const std::uint64_t hash = hash_words(frames, depth);
+    const auto check = static_cast<std::uint32_t>(hash >> 32U);
     const auto is_equal = [&](std::uint32_t id) {
         const entry& known = entries_[id];
-        return known.depth == depth && known.is_truncated == is_truncated &&
+        return known.check == check && known.depth == depth && known.is_truncated == is_truncated &&
                std::memcmp(known.frames, frames, depth * sizeof *frames) == 0;
     };
     const auto make = [&]() -> std::uint32_t {
@@ -28,12 +30,17 @@ std::uint32_t stack_table::intern(const std::uint64_t* frames, std::uint32_t dep
         void* const copy = id > capacity_ ? nullptr : frames_.allocate(depth * sizeof *frames);
         if (copy == nullptr) { return intern_index::none; }
         std::memcpy(copy, frames, depth * sizeof *frames);
-        entries_[id] = {static_cast<const std::uint64_t*>(copy), depth, is_truncated};
+        entries_[id] = {static_cast<const std::uint64_t*>(copy), check, static_cast<std::uint16_t>(depth), is_truncated};
         last_id_.store(id, std::memory_order_relaxed);  // relaxed: as above
         return id;
     };
-    const std::uint32_t id = index_.intern(hash_words(frames, depth), is_equal, make);
-    if (id == intern_index::none) { losses_.count(drop_reason::stack_table_full); }
+    // relaxed: a hint; who misses it takes the lock once more.
+    const bool is_full = is_full_.load(std::memory_order_relaxed);
+    const std::uint32_t id = is_full ? index_.find(hash, is_equal) : index_.intern(hash, is_equal, make);
+    if (id == intern_index::none) {
+        is_full_.store(true, std::memory_order_relaxed);  // relaxed: as above
+        losses_.count(drop_reason::stack_table_full);
+    }
     return id;
 }
 

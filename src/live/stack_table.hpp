@@ -32,19 +32,23 @@ public:
     [[nodiscard]] interned_stack at(std::uint32_t id) const noexcept {
         return {entries_[id].frames, entries_[id].depth, entries_[id].is_truncated};
     }
+    [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }  // highest id
     [[nodiscard]] std::size_t self_bytes() const noexcept;
     [[nodiscard]] spin_lock& lock() noexcept { return index_.lock(); }
 
 private:
     struct entry {
         const std::uint64_t* frames;
-        std::uint32_t depth;
+        std::uint32_t check;  // of the hash, so that other stacks' frames need not be looked at
+        std::uint16_t depth;
         bool is_truncated;
     };
+    static_assert(sizeof(entry) == 16);
 
     entry* entries_;
     std::uint32_t capacity_;
     std::atomic<std::uint32_t> last_id_{0};
+    std::atomic<bool> is_full_{false};  // a hint: no lock is taken for nothing
     intern_index index_;
     arena frames_;
     loss_counters& losses_;

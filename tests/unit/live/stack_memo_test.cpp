@@ -86,3 +86,20 @@ TEST_CASE("stack_memo: several stacks behind one caller are kept apart; when it 
     CHECK(t.add(3));
     CHECK(t.find() == 3);
 }
+
+TEST_CASE("stack_memo: where more stacks come by than it holds, few are let in", "[live]") {
+    memo_under_test t;
+    std::uint32_t admitted = 0;
+    for (std::uint32_t i = 0; i < 6400; ++i) {
+        t.words[15] = 0x10000 + i;  // one key, a stack that never came before
+        if (t.memo.admits(t.place())) {
+            ++admitted;
+            REQUIRE(t.add(i));
+        }
+    }
+    CHECK(admitted >= 100);
+    CHECK(admitted <= 120);
+    CHECK_FALSE(t.memo.is_full());
+    t.memo.clear();
+    CHECK(t.memo.admits(t.place()));
+}
