@@ -13,7 +13,8 @@ import subprocess
 import sys
 
 LIBRARIES = {"glibc": None, "jemalloc": "libjemalloc.so.2", "tcmalloc": "libtcmalloc.so.4", "mimalloc": "libmimalloc.so.2"}
-MODES = ["entries", "churn", "weights", "sparse", "turnover", "fork", "signals", "threads", "foreign", "dlopen", "hostile-host", "stacks",
+MODES = ["entries", "churn", "weights", "sparse", "turnover", "fork", "signals", "threads", "foreign", "dlopen", "hostile-host", "sandbox",
+         "stacks",
          "shared"]
 SETTINGS = {
     "each block a sample": {"MEMWATCH_INTERVAL": "1"},
@@ -23,6 +24,9 @@ SETTINGS = {
 }
 # What cannot be said of a run.
 POINTLESS = {
+    # They open files of /proc and /sys when they like.
+    **{("sandbox", other): "opens files by itself" for other in ("jemalloc", "tcmalloc", "mimalloc")},
+    ("sandbox", "full"): "full mode reads /proc/self/maps once a thread (docs/any-program.md)",
     ("stacks", "R = 1 MiB"): "too few samples to find a function by",
     # libc's free under RTLD_DEEPBIND is the right one for libc's blocks only.
     ("foreign", "jemalloc"): "crashes without memwatch, too",

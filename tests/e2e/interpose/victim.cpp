@@ -6,6 +6,8 @@
 // It links the SDK, so each run also shows that the preload object and the SDK share one state.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -22,6 +24,7 @@
 #include <cerrno>
 #include <cmath>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -35,6 +38,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <memwatch/memwatch.hpp>
@@ -621,6 +625,30 @@ int hostile_host() {
     return failures;
 }
 
+// A host that locks itself in once it runs: opening a file or a socket kills it, asking for names or randomness fails.
+int sandbox() {
+    constexpr std::uint32_t kill = SECCOMP_RET_KILL_PROCESS;
+    constexpr std::uint32_t refuse = SECCOMP_RET_ERRNO | EPERM;
+    const std::pair<int, std::uint32_t> rules[] = {
+        {SYS_openat, kill}, {SYS_socket, kill}, {SYS_connect, kill}, {SYS_prctl, refuse}, {SYS_getrandom, refuse}};
+    std::vector<sock_filter> program{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
+    for (const auto& [number, answer] : rules) {
+        program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(number), 0, 1));
+        program.push_back(BPF_STMT(BPF_RET | BPF_K, answer));
+    }
+    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+    const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);  // glibc opens a file of /proc before it trims an arena
+    churn_all(2, 5'000);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) {
+        std::printf("sandbox: no seccomp here\n");
+        return 77;
+    }
+    churn_all(4, 50'000);
+    return failures;
+}
+
 // The user's function must be named though libstdc++ and libc, built without frame pointers, stand between.
 [[gnu::noinline]] std::vector<char*> through_strdup() {
     std::vector<char*> kept;
@@ -714,6 +742,7 @@ const mode modes[] = {
     {"foreign", [](const char* library) { return foreign(library); }},
     {"dlopen", [](const char* library) { return load_and_unload(library); }},
     {"hostile-host", [](const char*) { return hostile_host(); }},
+    {"sandbox", [](const char*) { return sandbox(); }},
     {"stacks", [](const char*) { return stacks(); }},
     {"shared", [](const char*) { return shared_state(); }},
 };
