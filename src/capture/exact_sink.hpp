@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Full mode, as a door sees it: each block is announced when it was obtained and again before it is given back. The door keeps
-// the record's index with the block (its tail), so that nothing is ever looked up by address. Defined by runtime/, which hands
-// both on to the ledger of live/; exported, because the door that replaces malloc is a library of its own.
+// the record's index for the block (interpose: in a shadow of the heap). Defined by runtime/, which hands both on to the ledger
+// of live/; exported, because the door that replaces malloc is a library of its own.
 //
-//   p = real malloc(n + 8)                                       free(p): the tail says 17 and the nonce fits
+//   p = real malloc(n)                                           free(p): p is known as 17, and forgotten
 //   17 = exact_birth(p, n, entry, frame pointer)                 exact_death(17, p)        then real free(p)
-//   tail of p = {17, nonce}                                      realloc: real realloc, exact_death(17, old), exact_birth(new)
+//   p is known as 17                                             realloc: real realloc, exact_death(17, old), exact_birth(new)
 //
 // Threads: any. Allocates: never. errno: kept. Locks: none on the usual path; short spin locks, never held while unwinding.
 // While the process forks, leaves full mode or forgets unloaded code, both wait (yielding) for some microseconds.
@@ -26,9 +26,9 @@ inline namespace v1 {
 [[nodiscard]] MEMWATCH_API std::uint32_t exact_birth(const void* block, std::size_t bytes, const void* entry,
                                                      std::uint64_t frame_pointer) noexcept;
 
-// The block goes away: call before the memory does, or after realloc moved it. False: `index` holds no live record of `block`,
-// and nothing happened. Any index may be passed.
-MEMWATCH_API bool exact_death(std::uint32_t index, const void* block) noexcept;
+// The block goes away: call before the memory does, or after realloc moved it. Any index may be passed: unless it holds the
+// live record of `block`, nothing happens. Once for each birth: what is counted may follow later, though before anybody looks.
+MEMWATCH_API void exact_death(std::uint32_t index, const void* block) noexcept;
 
 // Never 0. A number that changes when full mode is left and that a tail should carry: tails of blocks whose records were
 // abandoned, or bytes that only look like a tail, then cost no look at a record. Not needed for correctness.

@@ -28,6 +28,14 @@ public:
         const word* const w = find(block);
         return w == nullptr ? 0 : w->load(std::memory_order_relaxed);  // relaxed: handed over together with the block
     }
+    // The index, which is forgotten. [hook]
+    std::uint32_t take(const void* block) noexcept {
+        word* const w = find(block);
+        // relaxed, both: as in at().
+        const std::uint32_t index = w == nullptr ? 0 : w->load(std::memory_order_relaxed);
+        if (index != 0) { w->store(0, std::memory_order_relaxed); }  // relaxed: as above
+        return index;
+    }
     // 0 forgets. False: no memory, or an address beyond 2^47; nothing is remembered. [hook]
     bool set(const void* block, std::uint32_t index) noexcept {
         word* w = find(block);

@@ -23,15 +23,9 @@ bool records_this_thread() noexcept { return !detail::own_work::is_running() && 
 
 std::size_t padded(std::size_t bytes) noexcept { return bytes < least_bytes ? least_bytes : bytes; }
 
-// Forgets the block if it is recorded; so that its index is free when the allocator gives the address to somebody else.
-std::uint32_t take_index(const void* block) noexcept {
-    const std::uint32_t index = index_of.at(block);
-    if (index != 0) { index_of.set(block, 0); }
-    return index;
-}
-
-void die(const void* block) noexcept {
-    if (const std::uint32_t index = take_index(block); index != 0) { exact_death(index, block); }
+// Forgets the block first: the allocator may give its address to somebody else.
+inline void die(const void* block) noexcept {
+    if (const std::uint32_t index = index_of.take(block); index != 0) { exact_death(index, block); }
 }
 
 void* born(void* block, std::size_t bytes, const entry_point& entry) noexcept {
@@ -58,6 +52,8 @@ void* exact_allocate_aligned(std::size_t alignment, std::size_t bytes) noexcept 
 
 // Also on a thread that does memwatch's own work: nothing freed may stay.
 void exact_release(void* block) noexcept {
+    // What the allocator keeps before it, and looks at next: fetched while we wait for our own word.
+    __builtin_prefetch(static_cast<const char*>(block) - 16);
     die(block);
     real.heap.release(block);
 }
@@ -67,7 +63,7 @@ void exact_release_sized(void* block, std::size_t) noexcept { exact_release(bloc
 void* exact_reallocate(void* block, std::size_t bytes) noexcept {
     const entry_point entry = this_entry();
     const bool is_recording = records_this_thread();
-    const std::uint32_t index = take_index(block);
+    const std::uint32_t index = index_of.take(block);
     void* const result = real.heap.reallocate(block, is_recording && bytes != 0 ? padded(bytes) : bytes);
     if (result == nullptr && bytes != 0) {
         if (index != 0) { index_of.set(block, index); }

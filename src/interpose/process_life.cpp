@@ -8,7 +8,6 @@
 #include <cstdlib>
 
 #include "interpose/last_word.hpp"
-#include "platform/unwind_rules.hpp"
 #include "runtime/lifecycle.hpp"
 
 #define MEMWATCH_ENTRY extern "C" [[gnu::visibility("default")]]
@@ -38,11 +37,11 @@ MEMWATCH_ENTRY [[noreturn]] void abort() noexcept {
     __builtin_unreachable();
 }
 
-// The rules of the code that went are forgotten; whatever is mapped there next is looked up anew.
+// What is known of the code that went is forgotten; whatever is mapped there next is looked up anew.
 MEMWATCH_ENTRY int dlclose(void* handle) noexcept {
     static const auto next = next_of<int (*)(void*)>("dlclose");
     const int result = next(handle);
-    memwatch::platform::forget_unwind_rules();
+    memwatch::code_was_unloaded();
     return result;
 }
 

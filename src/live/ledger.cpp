@@ -15,6 +15,8 @@ inline namespace v1 {
 namespace {
 
 constexpr std::uint64_t time_mask = (1ULL << 36U) - 1;  // 2.2 years of milliseconds
+constexpr unsigned index_bits = 27;
+static_assert(ledger_records::most_records == 1U << index_bits);
 
 // This thread holds the shared lane's lock: a signal handler that allocates must not wait for it.
 __attribute__((tls_model("initial-exec"))) __thread bool is_in_shared_lane = false;
@@ -61,6 +63,10 @@ std::uint32_t ledger::take_free_slow(ledger_lane& lane) noexcept {
         if (next.head == 0) { next = records_.take(); }
         lane.free_head = 0;
         lane.free_count = 0;
+        if (next.head == 0) {  // the budget is used up, but for what this thread gave back just now
+            complete_pending(lane);
+            next = {lane.free_head, lane.free_count};
+        }
         if (!records_.contains(next.head)) { return 0; }
         const ledger_slot& slot = records_.slot(next.head);
         if (slot.word.load(std::memory_order_relaxed) != 0) { continue; }  // relaxed: as in take_free()
@@ -120,7 +126,7 @@ MEMWATCH_HOT void ledger::publish(std::uint32_t index, const void* block, std::u
     slot.word.store(ledger_records::make_word(block, site), std::memory_order_release);
 }
 
-MEMWATCH_HOT bool ledger::end_record(std::uint32_t index, const void* block, ended& record) noexcept {
+MEMWATCH_HOT bool ledger::end_record(std::uint32_t index, const void* block, std::uint64_t died_ms, ended& record) noexcept {
     ledger_slot& slot = records_.slot(index);
     // acquire: pairs with the release in publish().
     const std::uint64_t word = slot.word.load(std::memory_order_acquire);
@@ -132,8 +138,7 @@ MEMWATCH_HOT bool ledger::end_record(std::uint32_t index, const void* block, end
                                                                                   << 32U;  // relaxed: as above
     // relaxed: the frees counted from here on are stores with release.
     slot.word.store(0, std::memory_order_relaxed);
-    const std::uint64_t now = now_ms() & time_mask;
-    record.lifetime_ms = now > time_ms ? now - time_ms : 0;
+    record.lifetime_ms = died_ms > time_ms ? died_ms - time_ms : 0;
     record.site = ledger_records::site_of(word);
     record.thread = context >> 20U;
     if (__builtin_expect(record.bytes == ledger_records::large_size, 0)) {
@@ -279,29 +284,68 @@ MEMWATCH_HOT std::uint32_t ledger::record_and_leave(ledger_lane& lane, const voi
     count_owned(cell.allocated_bytes, bytes, std::memory_order_relaxed);
     count_owned(cell.allocations, 1, std::memory_order_relaxed);  // relaxed: as above
     publish(index, block, size, site, lane.thread, number_of(lane, label));
+    lane.last_born = index;
     leave(lane);
     return index;
 }
 
-bool ledger::death(ledger_lane* lane, std::uint16_t thread, std::uint32_t index, const void* block) noexcept {
-    // relaxed: as in birth(). A handler that interrupted its own thread's operation uses what all may use at once.
-    if (lane == nullptr || lane->busy.load(std::memory_order_relaxed) != 0) { return death_shared(thread, index, block); }
-    if (!records_.contains(index)) { return false; }
-    if (!enter(*lane, deaths)) { return false; }
+MEMWATCH_HOT bool ledger::complete(ledger_lane& lane, std::uint32_t index, const void* block, std::uint64_t died_ms) noexcept {
     ended record{};
-    const bool is_ended = end_record(index, block, record);
-    if (__builtin_expect(is_ended, 1)) {
-        ledger_cell& cell = lane->cells[record.site];
-        // release, all: pair with the acquires in sum_frees(): who sees this free no longer sees the record.
-        count_owned(cell.freed_bytes, record.bytes, std::memory_order_release);
-        count_owned(cell.lifetime_ms, record.lifetime_ms, std::memory_order_release);  // release: as above
-        if (record.thread != lane->thread && record.thread != 0 && lane->thread != 0) {
-            count_owned(cell.elsewhere_bytes, record.bytes, std::memory_order_release);  // release: as above
-            count_owned(cell.elsewhere_frees, 1, std::memory_order_release);             // release: as above
-        }
-        count_owned(cell.frees[lifetime_bucket_ms(record.lifetime_ms)], 1, std::memory_order_release);  // release: as above
-        give_free(*lane, index);
+    if (__builtin_expect(!end_record(index, block, died_ms, record), 0)) { return false; }
+    ledger_cell& cell = lane.cells[record.site];
+    // release, all: pair with the acquires in sum_frees(): who sees this free no longer sees the record.
+    count_owned(cell.freed_bytes, record.bytes, std::memory_order_release);
+    count_owned(cell.lifetime_ms, record.lifetime_ms, std::memory_order_release);  // release: as above
+    if (record.thread != lane.thread && record.thread != 0 && lane.thread != 0) {
+        count_owned(cell.elsewhere_bytes, record.bytes, std::memory_order_release);  // release: as above
+        count_owned(cell.elsewhere_frees, 1, std::memory_order_release);             // release: as above
     }
+    count_owned(cell.frees[lifetime_bucket_ms(record.lifetime_ms)], 1, std::memory_order_release);  // release: as above
+    give_free(lane, index);
+    return true;
+}
+
+MEMWATCH_HOT void ledger::complete(ledger_lane& lane, const ledger_lane::pending_death& death) noexcept {
+    if (death.due == 0) { return; }
+    complete(lane, static_cast<std::uint32_t>(death.due % ledger_records::most_records),
+             reinterpret_cast<const void*>(death.block), death.due >> index_bits);
+}
+
+void ledger::complete_pending(ledger_lane& lane) noexcept {
+    for (std::size_t i = 0; i < ledger_lane::most_pending; ++i) {
+        ledger_lane::pending_death& next = lane.pending[(lane.next_pending + i) % ledger_lane::most_pending];
+        const ledger_lane::pending_death death = next;
+        next = {};
+        complete(lane, death);
+    }
+}
+
+void ledger::death(ledger_lane* lane, std::uint16_t thread, std::uint32_t index, const void* block) noexcept {
+    // relaxed: as in birth(). A handler that interrupted its own thread's operation uses what all may use at once.
+    if (__builtin_expect(lane == nullptr || lane->busy.load(std::memory_order_relaxed) != 0, 0)) {
+        death_shared(thread, index, block);
+        return;
+    }
+    if (!records_.contains(index) || !enter(*lane, deaths)) { return; }
+    const std::uint64_t died_ms = now_ms() & time_mask;
+    if (index == lane->last_born) {
+        complete(*lane, index, block, died_ms);
+    } else {
+        __builtin_prefetch(&records_.slot(index), 1);
+        __builtin_prefetch(&records_.context(index), 1);
+        ledger_lane::pending_death& oldest = lane->pending[lane->next_pending % ledger_lane::most_pending];
+        ++lane->next_pending;
+        const ledger_lane::pending_death death = oldest;
+        oldest = {reinterpret_cast<std::uint64_t>(block), died_ms << index_bits | index};
+        complete(*lane, death);
+    }
+    leave(*lane);
+}
+
+bool ledger::death_now(ledger_lane* lane, std::uint16_t thread, std::uint32_t index, const void* block) noexcept {
+    if (lane == nullptr) { return death_shared(thread, index, block); }
+    if (!records_.contains(index) || !enter(*lane, deaths)) { return false; }
+    const bool is_ended = complete(*lane, index, block, now_ms() & time_mask);
     leave(*lane);
     return is_ended;
 }
@@ -351,7 +395,7 @@ std::uint32_t ledger::birth_shared(std::uint16_t thread, const void* block, std:
 bool ledger::death_shared(std::uint16_t thread, std::uint32_t index, const void* block) noexcept {
     if (!enter_shared(deaths)) { return false; }
     ended record{};
-    const bool is_ended = records_.contains(index) && end_record(index, block, record);
+    const bool is_ended = records_.contains(index) && end_record(index, block, now_ms() & time_mask, record);
     if (is_ended) {
         ledger_cell& cell = shared_lane().cells[record.site];
         // release, all: pair with the acquires in sum_frees(), as in death().
@@ -412,6 +456,7 @@ ledger_lane* ledger::lease_lane(std::uint16_t thread, const platform::address_ra
 
 void ledger::release_lane(ledger_lane& lane) noexcept {
     if (enter(lane, deaths)) {  // else the ledger is closed and the lists are empty
+        complete_pending(lane);
         records_.give({lane.spare_head, lane.spare_head == 0 ? 0 : ledger_records::chain_length});
         records_.give({lane.free_head, lane.free_count});
         lane.spare_head = 0;

@@ -105,7 +105,10 @@ public:
     // The same with the site already known. Tests.
     [[nodiscard]] std::uint32_t birth_at(ledger_lane* lane, std::uint16_t thread, const void* block, std::size_t bytes,
                                          std::uint32_t site, const trace_label& label) noexcept;
-    bool death(ledger_lane* lane, std::uint16_t thread, std::uint32_t index, const void* block) noexcept;
+    // Nothing happens unless `index` holds the live record of `block`. It may take effect later, but before anybody looks.
+    void death(ledger_lane* lane, std::uint16_t thread, std::uint32_t index, const void* block) noexcept;
+    // The same at once; whether there was such a record. Tests.
+    bool death_now(ledger_lane* lane, std::uint16_t thread, std::uint32_t index, const void* block) noexcept;
 
     // Changes whenever records were given up; never 0. relaxed: compared, nothing is reached through it.
     [[nodiscard]] std::uint32_t nonce() const noexcept { return nonce_.load(std::memory_order_relaxed); }
@@ -212,13 +215,18 @@ private:
         std::uint32_t site;
         std::uint32_t thread;
     };
-    [[nodiscard]] bool end_record(std::uint32_t index, const void* block, ended& record) noexcept;
+    [[nodiscard]] bool end_record(std::uint32_t index, const void* block, std::uint64_t died_ms, ended& record) noexcept;
+    bool complete(ledger_lane& lane, std::uint32_t index, const void* block, std::uint64_t died_ms) noexcept;
+    void complete(ledger_lane& lane, const ledger_lane::pending_death& death) noexcept;
     void pin(std::uint16_t thread) noexcept;
 
     // --- control
     [[nodiscard]] ledger_lane& shared_lane() noexcept { return lanes_[0]; }
     void divide(std::byte* memory) noexcept;
     void forget_lanes() noexcept;
+    // What `lane` put off. Its thread in an operation, or behind the gate.
+    void complete_pending(ledger_lane& lane) noexcept;
+    void complete_all_pending() noexcept;
     void abandon_records() noexcept;
     void roll_epochs() noexcept;
     void share_births(std::uint32_t site, double bytes, double objects, std::uint64_t from_ms, std::uint64_t to_ms) noexcept;

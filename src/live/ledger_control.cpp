@@ -105,6 +105,32 @@ void ledger::behind_gate(const ledger_lane* own, Work work) noexcept {
     holds_gate = false;
 }
 
+// Before anybody looks. Of a lane that stays in an operation (its thread may be the one that asks, from a handler in the middle
+// of it) nothing is completed: it is not quiet.
+void ledger::complete_all_pending() noexcept {
+    constexpr std::uint64_t patience_ms = 100;
+    // relaxed: changes under control_ only, which is held.
+    const std::uint32_t before = mode_.load(std::memory_order_relaxed);
+    if (before == 0) { return; }
+    holds_gate = true;
+    // seq_cst: pairs with the loads in enter() and enter_shared(), as in set_mode().
+    mode_.store(before | held, std::memory_order_seq_cst);
+    if (!needs_fence_) { platform::fence_all_threads(); }
+    const std::uint64_t begin = platform::coarse_ms();
+    for (std::uint32_t i = 1; i < lanes_in_use(); ++i) {
+        ledger_lane& lane = lanes_[i];
+        // seq_cst, both: pair with the exchange in mark_busy() and the release in leave(), as in wait_until_idle().
+        while (lane.busy.load(std::memory_order_seq_cst) != 0 && platform::coarse_ms() - begin < patience_ms) {
+            std::this_thread::yield();
+        }
+        // seq_cst: pairs with the exchange in mark_busy(), and the release in leave().
+        if (lane.busy.load(std::memory_order_seq_cst) == 0) { complete_pending(lane); }
+    }
+    // release: pairs with the loads in enter(), enter_shared() and wait_or_give_up().
+    mode_.store(before, std::memory_order_release);
+    holds_gate = false;
+}
+
 std::uint32_t ledger::lanes_in_use() const noexcept {
     // acquire: pairs with the releases in divide() and lease_lane().
     return used_lanes_.load(std::memory_order_acquire);
@@ -145,6 +171,7 @@ void ledger::close() noexcept {
     // relaxed: as in drain().
     if (lanes_ == nullptr || mode_.load(std::memory_order_relaxed) == 0) { return; }
     set_mode(0, nullptr);
+    for (std::uint32_t i = 1; i < lanes_in_use(); ++i) { complete_pending(lanes_[i]); }
     abandon_records();
     records_.clear();
     contexts_.clear();
@@ -174,6 +201,8 @@ void ledger::forget_lanes() noexcept {
         lane.free_head = 0;
         lane.free_count = 0;
         lane.spare_head = 0;
+        lane.last_born = 0;
+        for (ledger_lane::pending_death& each : lane.pending) { each = {}; }
         for (ledger_lane::known_trace& known : lane.traces) { known.number = 0; }
     }
 }
@@ -305,6 +334,10 @@ void ledger::hold_for_fork(ledger_lane* own) noexcept {
     holds_gate = true;
     // relaxed: changes under control_ only, which is held.
     set_mode(mode_.load(std::memory_order_relaxed) | held, own);
+    // What the forking thread put off, it completes in either process: it may be in the middle of an operation.
+    for (std::uint32_t i = 1; i < lanes_in_use(); ++i) {
+        if (&lanes_[i] != own) { complete_pending(lanes_[i]); }
+    }
 }
 
 void ledger::lock_for_fork() noexcept {

@@ -123,6 +123,7 @@ void ledger::freeze(std::vector<exact_site_totals>& totals, std::vector<live_rec
     if (lanes_ == nullptr) { return; }
     totals.assign(sites_.capacity() + 1, {});
     totals.resize(sites_.size());
+    complete_all_pending();
     sum_frees(totals);
     if (live != nullptr) { collect(*live); }
     totals.resize(sites_.size());  // the capacity is there: records of sites that came meanwhile

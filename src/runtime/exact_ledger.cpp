@@ -3,6 +3,8 @@
 #include "capture/exact_sink.hpp"
 
 #include "capture/own_work.hpp"
+#include "platform/unwind_rules.hpp"
+#include "runtime/lifecycle.hpp"
 #include "runtime/process_state.hpp"
 
 namespace memwatch {
@@ -65,12 +67,12 @@ std::uint32_t exact_birth(const void* block, std::size_t bytes, const void* entr
     return exact->birth(lane, index_of(detail::this_thread.row), block, bytes, entry, frame_pointer, label_of_this_thread());
 }
 
-bool exact_death(std::uint32_t index, const void* block) noexcept {
+void exact_death(std::uint32_t index, const void* block) noexcept {
     // acquire: pairs with the release in find_ledger().
     ledger* exact = bound_ledger.load(std::memory_order_acquire);
-    if (__builtin_expect(exact == nullptr, 0) && (exact = find_ledger()) == nullptr) { return false; }
+    if (__builtin_expect(exact == nullptr, 0) && (exact = find_ledger()) == nullptr) { return; }
     ledger_lane* const lane = lane_of_this_thread(*exact);
-    return exact->death(lane, index_of(detail::this_thread.row), index, block);
+    exact->death(lane, index_of(detail::this_thread.row), index, block);
 }
 
 std::uint32_t exact_handle_check() noexcept {
@@ -78,6 +80,12 @@ std::uint32_t exact_handle_check() noexcept {
     ledger* exact = bound_ledger.load(std::memory_order_acquire);
     if (exact == nullptr && (exact = find_ledger()) == nullptr) { return 1; }
     return exact->nonce();
+}
+
+void code_was_unloaded() noexcept {
+    platform::forget_unwind_rules();
+    // acquire: pairs with the release in find_ledger().
+    if (ledger* const exact = bound_ledger.load(std::memory_order_acquire); exact != nullptr) { exact->forget_code(); }
 }
 
 namespace detail {

@@ -20,5 +20,9 @@ MEMWATCH_API bool ensure_worker() noexcept;
 // `timeout_ns`. False: no directory was given, nothing was ever started, not in time, or already done.
 MEMWATCH_API bool write_exit_dump(std::uint64_t timeout_ns = 10'000'000'000) noexcept;
 
+// After a dlclose: what is known of code by its address is forgotten (unwind rules, full mode's stacks), for the address may be
+// other code by now. Threads: any, outside of hooks. Allocates: never.
+MEMWATCH_API void code_was_unloaded() noexcept;
+
 }  // namespace v1
 }  // namespace memwatch

@@ -37,7 +37,7 @@ struct ledger_under_test {
     std::uint32_t birth(std::uint64_t address, std::size_t bytes = 64, std::uint32_t site = 0, const trace_label& label = {}) {
         return exact().birth_at(lane, 0, at(address), bytes, site, label);
     }
-    bool death(std::uint32_t index, std::uint64_t address) { return exact().death(lane, 0, index, at(address)); }
+    bool death(std::uint32_t index, std::uint64_t address) { return exact().death_now(lane, 0, index, at(address)); }
     // A site of its own, by the only frame of its stack.
     std::uint32_t make_site(std::uint64_t frame) {
         record r;
@@ -359,8 +359,8 @@ TEST_CASE("ledger: a free by another thread is told from one by its own, with an
     REQUIRE(c != 0);
     CHECK(t.losses.of(degradation::shared_ledger_lane) == 1);
     CHECK(t.death(a, 0x1000));
-    CHECK(t.exact().death(other, 2, b, at(0x2000)));
-    CHECK(t.exact().death(nullptr, 2, c, at(0x3000)));
+    CHECK(t.exact().death_now(other, 2, b, at(0x2000)));
+    CHECK(t.exact().death_now(nullptr, 2, c, at(0x3000)));
     const snapshot s = t.freeze();
     CHECK(s.sites[0].freed.bytes == 70);
     CHECK(s.sites[0].freed_by_other_thread.bytes == 20);
@@ -377,7 +377,7 @@ TEST_CASE("ledger: a thread keeps its index while a record names it, and loses i
         last = t.live.threads().add(1000 + i, "short\0\0\0\0\0\0\0\0\0\0");
         REQUIRE(last != first);
         const std::uint32_t index = t.exact().birth_at(nullptr, last, at(0x2000), 1, 0, {});
-        REQUIRE(t.exact().death(nullptr, last, index, at(0x2000)));
+        REQUIRE(t.exact().death_now(nullptr, last, index, at(0x2000)));
         t.live.threads().retire(last, "short\0\0\0\0\0\0\0\0\0\0");
     }
     CHECK(last > 3000);
@@ -385,7 +385,7 @@ TEST_CASE("ledger: a thread keeps its index while a record names it, and loses i
     const std::uint16_t reused = t.live.threads().add(9000, "fresh\0\0\0\0\0\0\0\0\0\0");
     CHECK(reused < 10);
     CHECK(reused != first);
-    CHECK(t.exact().death(nullptr, 0, kept, at(0x1000)));
+    CHECK(t.exact().death_now(nullptr, 0, kept, at(0x1000)));
 }
 
 TEST_CASE("ledger: a thread that only frees feeds one that only allocates", "[live]") {
@@ -395,7 +395,7 @@ TEST_CASE("ledger: a thread that only frees feeds one that only allocates", "[li
         const std::uint32_t index = t.birth(0x1000 + i * 16);
         REQUIRE(index != 0);
         REQUIRE(index < 2000);  // no growth: three chains and what is between them
-        REQUIRE(t.exact().death(consumer, 2, index, at(0x1000 + i * 16)));
+        REQUIRE(t.exact().death_now(consumer, 2, index, at(0x1000 + i * 16)));
     }
     CHECK(t.freeze().live.empty());
 }
@@ -412,4 +412,81 @@ TEST_CASE("ledger: a handler that interrupts its thread's operation loses no fre
     const snapshot s = t.freeze();
     CHECK(s.live.empty());
     CHECK(s.sites[0].freed.bytes == 10);
+}
+
+namespace {
+
+struct put_off : ledger_under_test {
+    using ledger_under_test::ledger_under_test;
+    void die(std::uint32_t index, std::uint64_t address) { exact().death(lane, 0, index, at(address)); }
+    std::vector<std::uint32_t> births(std::uint64_t count) {
+        std::vector<std::uint32_t> indices;
+        for (std::uint64_t i = 1; i <= count; ++i) { indices.push_back(birth(i * 64)); }
+        return indices;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("ledger: deaths that were put off are complete before anybody looks, with the time at which they came", "[live]") {
+    put_off t;
+    const std::vector<std::uint32_t> indices = t.births(30);
+    std::uint64_t dead = 0;
+    for (; dead < 21; ++dead) {
+        test_support::fake_clock::set(20 * ms);
+        t.die(indices[dead], (dead + 1) * 64);
+        test_support::fake_clock::set(9000 * ms);
+        if (dead % 5 != 0) { continue; }
+        const snapshot s = t.freeze();
+        REQUIRE(s.live.size() == 30 - dead - 1);
+        REQUIRE(s.sites[0].freed.samples == dead + 1);
+        REQUIRE(s.sites[0].lifetimes.objects[3] == static_cast<double>(dead + 1));
+    }
+    t.die(indices[29], 30 * 64);  // the youngest
+    t.die(indices[29], 30 * 64);  // twice, and what never was
+    t.die(indices[28], 77 * 64);
+    t.die(0xFFFF'FFFF, 64);
+    const snapshot s = t.freeze();
+    CHECK(s.live.size() == 8);
+    CHECK(s.sites[0].freed.samples == 22);
+}
+
+TEST_CASE("ledger: a block that died and whose address lives again is counted once for each", "[live]") {
+    put_off t;
+    std::uint32_t index = t.birth(0x1000);
+    for (std::uint64_t i = 0; i < 1000; ++i) {
+        const std::uint32_t younger = t.birth(0x2000 + i * 16);  // so that the death is put off
+        t.die(index, 0x1000);
+        index = t.birth(0x1000);
+        t.die(younger, 0x2000 + i * 16);
+    }
+    const snapshot s = t.freeze();
+    CHECK(s.live.size() == 1);
+    CHECK(s.sites[0].freed.samples == 2000);
+    CHECK(s.sites[0].allocated.samples == 2001);
+}
+
+TEST_CASE("ledger: what was put off is neither abandoned nor lost with its thread, and is room where there is none", "[live]") {
+    put_off t(1);
+    std::vector<std::uint32_t> indices;
+    for (std::uint64_t i = 1;; ++i) {
+        const std::uint32_t index = t.birth(i * 64);
+        if (index == 0) { break; }
+        indices.push_back(index);
+    }
+    for (std::size_t i = 0; i < 5; ++i) { t.die(indices[i], (i + 1) * 64); }
+    for (std::uint64_t i = 0; i < 5; ++i) { CHECK(t.birth(0x4000'0000 + i * 64) != 0); }
+    CHECK(t.birth(0x5000'0000) == 0);
+    for (std::size_t i = 5; i < 8; ++i) { t.die(indices[i], (i + 1) * 64); }
+    t.exact().release_lane(*t.lane);
+    CHECK(t.freeze().live.size() == indices.size() - 3);
+    t.lane = t.exact().lease_lane(0, {});
+    for (std::size_t i = 8; i < 12; ++i) { t.die(indices[i], (i + 1) * 64); }
+    t.exact().drain();
+    t.die(indices[12], 13 * 64);
+    t.exact().close();
+    const snapshot s = t.freeze();
+    CHECK(s.live.empty());
+    CHECK(s.sites[0].freed.samples == 5 + 3 + 5);
+    CHECK(t.losses.of(drop_reason::ledger_abandoned) == indices.size() - 8);
 }
