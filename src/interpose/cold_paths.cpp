@@ -45,6 +45,10 @@ bool is_reallocated(void* block, std::size_t bytes, void*& result) noexcept {
 }  // namespace
 
 void* sampled_malloc(std::size_t bytes, const void* caller) noexcept {
+    if (is_exact()) {  // as in may_sample(): full mode comes by here each time
+        detail::this_thread.countdown = 0;
+        return targets.allocate(bytes);
+    }
     if (may_sample()) {
         if (void* const block = allocate_heap_sample(real.heap, {bytes}, caller); block != nullptr) { return block; }
     }

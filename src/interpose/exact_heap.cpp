@@ -12,9 +12,11 @@
 #include "interpose/targets.hpp"
 
 namespace memwatch::interpose {
+
+constinit std::atomic<bool> is_full_now{false};
+
 namespace {
 
-constinit std::atomic<bool> is_full{false};
 constinit std::atomic<bool> was_ever_full{false};
 constinit block_index index_of;
 constinit std::size_t least_bytes = 0;  // asked of the real allocator, so that no two blocks share a word of the index
@@ -85,17 +87,16 @@ void* exact_allocate_aligned_at(std::size_t alignment, std::size_t bytes, const 
     return born(real.heap.allocate_aligned(alignment, padded(bytes)), bytes, entry);
 }
 
-// relaxed, all: the targets decide; these only help to choose, and are set before the first block they speak of.
-bool is_exact() noexcept { return is_full.load(std::memory_order_relaxed); }
-bool has_been_exact() noexcept { return was_ever_full.load(std::memory_order_relaxed); }  // relaxed: as above
+// relaxed: as is_exact().
+bool has_been_exact() noexcept { return was_ever_full.load(std::memory_order_relaxed); }
 std::uint64_t exact_self_bytes() noexcept { return index_of.resident_bytes(); }
 
 void enter_full_mode() noexcept {
     resolve();
     if (is_exact() || !index_of.open()) { return; }
     least_bytes = std::strcmp(real.name, "glibc") == 0 ? 0 : block_index::least_distance;
-    was_ever_full.store(true, std::memory_order_relaxed);  // relaxed: as above
-    is_full.store(true, std::memory_order_relaxed);        // relaxed: as above
+    was_ever_full.store(true, std::memory_order_relaxed);  // relaxed: as is_exact()
+    is_full_now.store(true, std::memory_order_relaxed);    // relaxed: as above
     put_in_place({&exact_allocate, &exact_release, &exact_release_sized, &exact_allocate_zeroed, &exact_reallocate,
                   &exact_allocate_aligned, real.heap.usable_bytes});
 }
@@ -103,7 +104,7 @@ void enter_full_mode() noexcept {
 void leave_full_mode() noexcept {
     if (!is_exact()) { return; }
     put_in_place(sampled_targets(least_bytes == 0));
-    is_full.store(false, std::memory_order_relaxed);  // relaxed: as above
+    is_full_now.store(false, std::memory_order_relaxed);  // relaxed: as is_exact()
     index_of.clear();  // a thread still inside may leave a word behind; its record is gone, and it says nothing
 }
 

@@ -6,6 +6,7 @@
 //   malloc(40) -> real malloc(40) = p, exact_birth(p) = 17, index of p = 17
 //   free(p)    -> index of p = 17, forgotten, exact_death(17, p), real free(p)
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -30,7 +31,9 @@ struct entry_point {
 void enter_full_mode() noexcept;
 void leave_full_mode() noexcept;
 
-[[nodiscard]] bool is_exact() noexcept;
+extern std::atomic<bool> is_full_now;  // for the next function
+// relaxed: the targets decide; this only helps to choose, and is set before the first block that it speaks of.
+[[nodiscard]] inline bool is_exact() noexcept { return is_full_now.load(std::memory_order_relaxed); }
 // Some small blocks may be larger than their owners know: no size that a caller tells may be believed any more.
 [[nodiscard]] bool has_been_exact() noexcept;
 

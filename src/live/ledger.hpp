@@ -276,6 +276,7 @@ private:
 
     std::mutex control_;          // ranks below all spin locks, above the session's mutex
     std::uint64_t epoch_ns_{1};   // guarded by control_, as what follows
+    bool has_code_gone_{false};   // while the gate is held for a fork
     std::uint64_t rolled_ms_{0};  // until when births have been given to epochs
     site_mark* marks_{nullptr};   // one a site
     trace_contexts::sweep sweep_{};

@@ -248,6 +248,10 @@ std::uint64_t ledger::tend() noexcept {
 }
 
 void ledger::forget_code() noexcept {
+    if (holds_gate) {  // another handler of this fork unloads something
+        has_code_gone_ = true;
+        return;
+    }
     const std::lock_guard guard(control_);
     behind_gate(nullptr, [&] { memo_.clear(); });
 }
@@ -358,6 +362,8 @@ void ledger::unlock_after_fork() noexcept {
 
 void ledger::let_go_after_fork() noexcept {
     if (lanes_ != nullptr) {
+        if (has_code_gone_) { memo_.clear(); }
+        has_code_gone_ = false;
         // relaxed: changes under control_ only, which is held; release: pairs with the loads in enter().
         mode_.store(mode_.load(std::memory_order_relaxed) & ~held, std::memory_order_release);
         holds_gate = false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "live/stack_memo.hpp"
 
+#include <algorithm>
 #include <mutex>
 
 namespace memwatch {
@@ -41,38 +42,86 @@ void stack_memo::clear() noexcept {
     is_full_.store(false, std::memory_order_relaxed);  // relaxed: as above
 }
 
+// Places by the way in which they are compared, padded to fours by repetition.
+struct stack_memo::plan {
+    std::uint32_t pairs[walked_stack::most_frames + 4];  // where a frame pointer lies below its return address
+    std::uint32_t alone[walked_stack::most_frames + 4];  // return addresses
+    std::uint32_t bases[walked_stack::most_frames + 4];  // frame pointers
+    std::uint32_t pair_count{0};
+    std::uint32_t alone_count{0};
+    std::uint32_t base_count{0};
+    bool is_pointer_checked{false};
+
+    explicit plan(const walked_stack& stack) noexcept {
+        for (std::uint32_t i = 1; i < stack.depth; ++i) {
+            const std::uint32_t below = stack.slots[i] - 8;
+            if (stack.slots[i] >= 8 && needs_base(stack, below)) {
+                pairs[pair_count++] = below;
+            } else {
+                alone[alone_count++] = stack.slots[i];
+            }
+        }
+        for (std::uint32_t i = 1; stack.bases != nullptr && i < stack.depth; ++i) {
+            is_pointer_checked |= stack.bases[i] == in_register;
+            if (stack.bases[i] < in_register && !has_pair(stack.bases[i])) { bases[base_count++] = stack.bases[i]; }
+        }
+        pad(pairs, pair_count);
+        pad(alone, alone_count);
+        pad(bases, base_count);
+    }
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return sizeof(remembered) + pair_count / 4 * sizeof(check_pairs) + alone_count / 4 * sizeof(check_four) +
+               base_count * sizeof(check_base);
+    }
+
+private:
+    static bool needs_base(const walked_stack& stack, std::uint32_t place) noexcept {
+        const std::uint32_t* const end = stack.bases + (stack.bases == nullptr ? 0 : stack.depth);
+        return std::find(stack.bases + (stack.bases == nullptr ? 0 : 1), end, place) != end;
+    }
+    [[nodiscard]] bool has_pair(std::uint32_t place) const noexcept {
+        return std::find(pairs, pairs + pair_count, place) != pairs + pair_count;
+    }
+    static void pad(std::uint32_t* places, std::uint32_t& count) noexcept {
+        for (; count % 4 != 0; ++count) { places[count] = places[0]; }
+    }
+};
+
 // An entry in the arena, not yet to be found; null when there is no room. Under lock_.
 MEMWATCH_READS_STACK inline stack_memo::remembered* stack_memo::make(const place& at, const walked_stack& stack,
                                                                      std::uint32_t site) noexcept {
-    const auto base = reinterpret_cast<std::uint64_t>(at.entry);
-    remembered made{*at.entry, at.distance, at.frame_pointer - base, site, 0, 0, false};
-    made.checks = static_cast<std::uint16_t>((stack.depth - 1 + 3) / 4 * 4);
-    for (std::uint32_t i = 1; stack.bases != nullptr && i < stack.depth; ++i) {
-        made.is_pointer_checked |= stack.bases[i] == in_register;
-        if (stack.bases[i] < in_register) { ++made.bases; }
-    }
-    made.bases = static_cast<std::uint8_t>((made.bases + 3) / 4 * 4);
-    const std::size_t bytes = sizeof made + made.checks / 4 * sizeof(check_four) + made.bases * sizeof(check_base);
+    const plan planned(stack);
     // relaxed: changes under the lock, which is held.
     const std::size_t used = used_.load(std::memory_order_relaxed);
-    if (bytes > arena_bytes_ - used) { return nullptr; }
-    used_.store(used + bytes, std::memory_order_relaxed);  // relaxed: as above
+    if (planned.bytes() > arena_bytes_ - used) { return nullptr; }
+    used_.store(used + planned.bytes(), std::memory_order_relaxed);  // relaxed: as above
 
+    const auto* const entry = reinterpret_cast<const char*>(at.entry);
+    const auto base = reinterpret_cast<std::uint64_t>(entry);
     auto* const kept = reinterpret_cast<remembered*>(arena_ + used);
-    *kept = made;
-    auto* const fours = reinterpret_cast<check_four*>(kept + 1);
-    for (std::uint32_t i = 0; i < made.checks; ++i) {
-        const bool is_filler = i + 1 >= stack.depth;  // checks come in fours; what is compared then holds anyway
-        fours[i / 4].values[i % 4] = stack.frames[is_filler ? 0 : i + 1];
-        fours[i / 4].offsets[i % 4] = is_filler ? 0 : stack.slots[i + 1];
+    *kept = {*at.entry,
+             at.distance,
+             at.frame_pointer - base,
+             site,
+             static_cast<std::uint8_t>(planned.pair_count),
+             static_cast<std::uint8_t>(planned.alone_count),
+             static_cast<std::uint8_t>(planned.base_count),
+             planned.is_pointer_checked};
+    auto* const pairs = reinterpret_cast<check_pairs*>(kept + 1);
+    for (std::uint32_t i = 0; i < planned.pair_count; ++i) {
+        pairs[i / 4].values[i % 4][0] = word_above(entry, planned.pairs[i]) - base;
+        pairs[i / 4].values[i % 4][1] = word_above(entry, planned.pairs[i] + 8);
+        pairs[i / 4].offsets[i % 4] = planned.pairs[i];
     }
-    auto* const bases = reinterpret_cast<check_base*>(fours + made.checks / 4);
-    std::uint32_t next = 0;
-    for (std::uint32_t i = 1; stack.bases != nullptr && i < stack.depth; ++i) {
-        if (stack.bases[i] >= in_register) { continue; }
-        bases[next++] = {*reinterpret_cast<const std::uint64_t*>(base + stack.bases[i]) - base, stack.bases[i]};
+    auto* const fours = reinterpret_cast<check_four*>(pairs + planned.pair_count / 4);
+    for (std::uint32_t i = 0; i < planned.alone_count; ++i) {
+        fours[i / 4].values[i % 4] = word_above(entry, planned.alone[i]);
+        fours[i / 4].offsets[i % 4] = planned.alone[i];
     }
-    for (; next < made.bases; ++next) { bases[next] = bases[0]; }
+    auto* const bases = reinterpret_cast<check_base*>(fours + planned.alone_count / 4);
+    for (std::uint32_t i = 0; i < planned.base_count; ++i) {
+        bases[i] = {word_above(entry, planned.bases[i]) - base, planned.bases[i]};
+    }
     return kept;
 }
 

@@ -76,7 +76,12 @@ private:
         std::atomic<std::uint64_t> ways[stack_memo::ways];  // entry's address | 16 bits of the hash << 48; 0 = none
         std::atomic<std::uint32_t> asked;                   // how often admits() was
     };
-    // Followed by `checks` / 4 of check_four, then `bases` of check_base.
+    // Followed by `pairs` / 4 of check_pairs, `checks` / 4 of check_four, then `bases` of check_base.
+    // A return address and the frame pointer that was saved beside it (as its distance from entry), in one comparison.
+    struct check_pairs {
+        std::uint64_t values[4][2];
+        std::uint32_t offsets[4];  // of the frame pointer
+    };
     struct check_four {
         std::uint64_t values[4];
         std::uint32_t offsets[4];
@@ -90,14 +95,16 @@ private:
         std::uint64_t distance;
         std::uint64_t frame_pointer_delta;  // frame pointer - entry, when is_pointer_checked
         std::uint32_t site;
-        std::uint16_t checks;  // a multiple of 4
-        std::uint8_t bases;    // saved frame pointers to check; a multiple of 4
+        std::uint8_t pairs;   // a multiple of 4, as the next two
+        std::uint8_t checks;  // return addresses alone
+        std::uint8_t bases;   // saved frame pointers alone
         bool is_pointer_checked;
     };
 
     [[nodiscard]] static std::uint64_t hash_of(const place& at, std::uint64_t return_address) noexcept {
         return (return_address ^ at.distance << 32U) * 0x9E37'79B9'7F4A'7C15ULL;
     }
+    struct plan;  // how a stack will be compared
     [[nodiscard]] static bool fits(const remembered& known, const place& at) noexcept;
     [[nodiscard]] way_set& set_of(const place& at) const noexcept;
     [[nodiscard]] remembered* make(const place& at, const walked_stack& stack, std::uint32_t site) noexcept;
@@ -123,10 +130,25 @@ MEMWATCH_READS_STACK inline std::uint64_t word_above(const char* entry, std::uin
     return word;
 }
 
+using word_pair = std::uint64_t __attribute__((vector_size(16), aligned(8), may_alias));
+
+MEMWATCH_READS_STACK inline word_pair pair_at(const void* place) noexcept { return *static_cast<const word_pair*>(place); }
+
 MEMWATCH_READS_STACK inline bool stack_memo::fits(const remembered& known, const place& at) noexcept {
     const auto* const entry = reinterpret_cast<const char*>(at.entry);
     if (known.return_address != *at.entry || known.distance != at.distance) { return false; }
-    const auto* four = reinterpret_cast<const check_four*>(&known + 1);
+    const auto base = reinterpret_cast<std::uint64_t>(entry);
+    const word_pair from{base, 0};
+    const auto* pairs = reinterpret_cast<const check_pairs*>(&known + 1);
+    const auto* const pairs_end = pairs + known.pairs / 4;
+    for (; pairs != pairs_end; ++pairs) {
+        word_pair differ = (pair_at(entry + pairs->offsets[0]) - from) ^ pair_at(pairs->values[0]);
+        differ |= (pair_at(entry + pairs->offsets[1]) - from) ^ pair_at(pairs->values[1]);
+        differ |= (pair_at(entry + pairs->offsets[2]) - from) ^ pair_at(pairs->values[2]);
+        differ |= (pair_at(entry + pairs->offsets[3]) - from) ^ pair_at(pairs->values[3]);
+        if ((differ[0] | differ[1]) != 0) { return false; }  // predicted: the loads of the next four do not wait for it
+    }
+    const auto* four = reinterpret_cast<const check_four*>(pairs_end);
     const auto* const fours_end = four + known.checks / 4;
     std::uint64_t differs = 0;
     std::uint64_t differs_too = 0;
@@ -135,9 +157,8 @@ MEMWATCH_READS_STACK inline bool stack_memo::fits(const remembered& known, const
         differs_too |= word_above(entry, four->offsets[1]) ^ four->values[1];
         differs |= word_above(entry, four->offsets[2]) ^ four->values[2];
         differs_too |= word_above(entry, four->offsets[3]) ^ four->values[3];
-        if ((differs | differs_too) != 0) { return false; }  // predicted: the loads of the next four do not wait for it
+        if ((differs | differs_too) != 0) { return false; }  // as above
     }
-    const auto base = reinterpret_cast<std::uint64_t>(entry);
     const auto* saved = reinterpret_cast<const check_base*>(fours_end);
     const auto* const saved_end = saved + known.bases;
     for (; saved != saved_end; saved += 4) {

@@ -103,3 +103,26 @@ TEST_CASE("stack_memo: where more stacks come by than it holds, few are let in",
     t.memo.clear();
     CHECK(t.memo.admits(t.place()));
 }
+
+TEST_CASE("stack_memo: a frame pointer saved beside a return address is compared with it, and either tells stacks apart",
+          "[live]") {
+    memo_under_test t;
+    const std::uint32_t slots[] = {0, 24, 56, 72, 120};  // of 24: saved at 16, needed by 56; of 56: at 48, by 72
+    const std::uint32_t bases[] = {stack_memo::no_base, stack_memo::no_base, 16, 48, 96};
+    for (std::uint32_t i = 0; i < 5; ++i) { t.words[slots[i] / 8] = 0x1001 * (i + 1); }
+    for (const std::size_t word : {2U, 6U, 12U}) { t.words[word] = t.address(word + 3); }
+    std::uint64_t walked[5];
+    for (std::uint32_t i = 0; i < 5; ++i) { walked[i] = t.words[slots[i] / 8]; }
+    REQUIRE(t.memo.add(t.place(), {walked, slots, bases, 5}, 9));
+    CHECK(t.find() == 9);
+    for (const std::size_t word : {0U, 2U, 3U, 6U, 7U, 9U, 12U, 15U}) {
+        const std::uint64_t kept = t.words[word];
+        for (const std::uint64_t other : {kept + 8, kept ^ std::uint64_t{1} << 63U, std::uint64_t{0}}) {
+            t.words[word] = other;
+            CHECK(t.find() == stack_memo::no_site);
+        }
+        t.words[word] = kept;
+    }
+    t.words[1] = t.words[4] = t.words[5] = t.words[8] = t.words[13] = 42;
+    CHECK(t.find() == 9);
+}
