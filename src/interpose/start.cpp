@@ -61,6 +61,7 @@ bool start_session() {
     if (!start_session()) { return; }
     owner.store(getpid(), std::memory_order_relaxed);  // relaxed: before main
     detail::this_thread.countdown = 0;                 // drawn for from the program's first block on
+    detail::this_thread.random_state = 0;
 }
 
 // main returned or exit() was called, and the program's own destructors have run: what is live now stays.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include <memwatch/base/log.hpp>
@@ -136,7 +137,12 @@ void begin(process_state& state, options chosen) {
     session.is_paused = false;
     session.control_directory = control::runtime_directory();
     session.effective = std::move(chosen);
-    detail::this_thread.countdown = 0;  // this thread need not wait out a countdown from before the start
+}
+
+// The thread that starts a session draws at once; what it allocates meanwhile is ours, or its countdown would be the long look
+// of a thread that found sampling off.
+void draw_from_here() noexcept {
+    detail::this_thread.countdown = 0;
     detail::this_thread.random_state = 0;
 }
 
@@ -260,6 +266,7 @@ bool is_session_open(process_state& state) noexcept {
 
 session session::start(options wanted) noexcept {
     try {
+        std::optional<detail::own_work> ours(std::in_place);
         process_state& state = process();
         std::vector<std::string> warnings;
         options merged = merge_options(std::move(wanted), warnings);
@@ -267,6 +274,8 @@ session session::start(options wanted) noexcept {
         look_for_otel_context(state);
         const bool has_joined = join_or_begin(state, std::move(merged), warnings);
         run_worker(state);
+        ours.reset();
+        if (!has_joined) { draw_from_here(); }
         return session(has_joined);
     } catch (...) {
         return {};  // no memory to start with; status() says stopped

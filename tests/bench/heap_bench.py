@@ -31,6 +31,7 @@ def contenders(arguments):
     memwatch = {"LD_PRELOAD": arguments.preload, "MEMWATCH_CONTROL": "off"}
     found = {
         "glibc": (None, {}, plain),
+        **({"pass-through preload": ("glibc", {"LD_PRELOAD": arguments.pass_through}, plain)} if arguments.pass_through else {}),
         "memwatch off": ("glibc", {**memwatch, "MEMWATCH_PRESET": "off"}, plain),
         "memwatch R=1MiB": ("glibc", memwatch, plain),
         "memwatch R=512KiB": ("glibc", {**memwatch, "MEMWATCH_INTERVAL": "512KiB"}, plain),
@@ -39,11 +40,17 @@ def contenders(arguments):
     if jemalloc := library("libjemalloc.so.2"):
         found["jemalloc"] = (None, {"LD_PRELOAD": jemalloc}, plain)
         found["jemalloc prof 2^19"] = ("jemalloc", {"LD_PRELOAD": jemalloc, "MALLOC_CONF": "prof:true,lg_prof_sample:19"}, plain)
+        if arguments.slow:
+            found["jemalloc prof, all"] = ("jemalloc", {"LD_PRELOAD": jemalloc, "MALLOC_CONF": "prof:true,lg_prof_sample:0"}, plain)
         found["memwatch R=512KiB on jemalloc"] = (
             "jemalloc", {**memwatch, "LD_PRELOAD": f"{arguments.preload} {jemalloc}", "MEMWATCH_INTERVAL": "512KiB"}, plain)
     if tcmalloc := library("libtcmalloc.so.4"):
         found["tcmalloc"] = (None, {"LD_PRELOAD": tcmalloc, "TCMALLOC_SAMPLE_PARAMETER": "0"}, plain)
         found["tcmalloc sampling 2^19"] = ("tcmalloc", {"LD_PRELOAD": tcmalloc, "TCMALLOC_SAMPLE_PARAMETER": "524288"}, plain)
+        if arguments.slow:
+            found["tcmalloc HEAPPROFILE"] = (
+                "tcmalloc", {"LD_PRELOAD": tcmalloc, "HEAPPROFILE": f"/tmp/memwatch-bench-{os.getpid()}", "HEAP_PROFILE_ALLOCATION_INTERVAL": "0",
+                             "HEAP_PROFILE_INUSE_INTERVAL": "0"}, plain)
     if heaptrack := glob.glob("/usr/lib/*/heaptrack/libheaptrack_preload.so") + glob.glob("/usr/lib/heaptrack/libheaptrack_preload.so"):
         found["heaptrack"] = ("glibc", {"LD_PRELOAD": heaptrack[0], "DUMP_HEAPTRACK_OUTPUT": "/dev/null"}, plain)
     if leak:
@@ -62,6 +69,11 @@ def run(program, environment, workload, arguments):
     if done.returncode != 0:
         raise SystemExit(f"{program} {workload} with {environment} ended with {done.returncode}: {done.stderr[-500:]}")
     return float(done.stdout.split()[0])
+
+
+def clean_up():
+    for left in glob.glob(f"/tmp/memwatch-bench-{os.getpid()}*"):
+        os.remove(left)
 
 
 def instructions(program, environment, workload):
@@ -85,6 +97,8 @@ def main():
     parser.add_argument("--workload-program", required=True)
     parser.add_argument("--leak-program", help="the same, built with -fsanitize=leak")
     parser.add_argument("--preload", required=True)
+    parser.add_argument("--pass-through", help="a preload object that does nothing")
+    parser.add_argument("--slow", action="store_true", help="also the peers that record every block by a profiler's means")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--milliseconds", type=int, default=100)
     parser.add_argument("--threads", type=int, default=1)
@@ -124,6 +138,7 @@ def main():
                 ratio = statistics.median(a / b for a, b in zip(times[name], times[base]))
                 line += f"  {statistics.median(added):+9.2f}  [{percentile(added, 0.1):+.2f} .. {percentile(added, 0.9):+.2f}]  {ratio:7.3f}x"
             print(line, flush=True)
+    clean_up()
     return 0
 
 
