@@ -17,8 +17,8 @@ using count_option = std::uint32_t;
 
 enum class preset_option { off, on, full };
 enum class unwinder_option { automatic, frame_pointer, dwarf };
-// automatic: on as soon as the process has a second thread of its own. A thread of memwatch would make glibc's malloc take locks
-// (measured: 7 ns an operation beyond the thread's cache), which a program with one thread does without.
+// automatic: on as soon as the process has a second thread of its own. A thread of memwatch would make glibc's malloc take
+// locks (measured: 7 ns an operation beyond the thread's cache), which a program with one thread does without.
 enum class control_option { off, automatic, on };
 
 struct options {

@@ -30,7 +30,9 @@ bool is_sound(const lifetime_histogram& lifetimes) noexcept {
 }
 
 result<void> check_info(const snapshot& s) {
-    if (s.info.exact_until_ns > s.info.taken_ns) { return broken("info", 0, "it was exact for longer than it had been running"); }
+    if (s.info.exact_until_ns > s.info.taken_ns) {
+        return broken("info", 0, "it was exact for longer than it had been running");
+    }
     return {};
 }
 

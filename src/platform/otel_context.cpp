@@ -78,8 +78,8 @@ std::uint64_t find_variable() {
     return 0;
 }
 
-// Whether `address` is in the calling thread's static TLS block, whose size the dynamic linker knows (GLIBC_PRIVATE, and asked by
-// sanitizers too; without it nothing is accepted).
+// Whether `address` is in the calling thread's static TLS block, whose size the dynamic linker knows (GLIBC_PRIVATE, and asked
+// by sanitizers too; without it nothing is accepted).
 bool is_static_tls(std::uint64_t address) noexcept {
     using size_function = void (*)(std::size_t * size, std::size_t * alignment);
     const auto measure = reinterpret_cast<size_function>(dlsym(RTLD_DEFAULT, "_dl_get_tls_static_info"));
