@@ -490,3 +490,15 @@ TEST_CASE("ledger: what was put off is neither abandoned nor lost with its threa
     CHECK(s.sites[0].freed.samples == 5 + 3 + 5);
     CHECK(t.losses.of(drop_reason::ledger_abandoned) == indices.size() - 8);
 }
+
+TEST_CASE("ledger: code that is unloaded by another handler of a fork does not wait for the fork", "[live]") {
+    ledger_under_test t;
+    const std::uint32_t index = t.birth(0x1000);
+    t.exact().hold_for_fork(t.lane);
+    t.exact().lock_for_fork();
+    t.exact().forget_code();
+    t.exact().unlock_after_fork();
+    t.exact().let_go_after_fork();
+    t.exact().forget_code();
+    CHECK(t.death(index, 0x1000));
+}
