@@ -144,13 +144,14 @@ bool reallocate_heap_sample(const heap_functions& heap, void* block, std::size_t
 void* adopt_heap_sample(const heap_functions& heap, void* block, std::size_t bytes, const void* caller) noexcept {
     capture_state& state = process_capture();
     sample_ticket ticket{};
-    if (!is_sample(state, bytes, ticket)) { return block; }
+    if (!is_sample(state, bytes, ticket) || block == nullptr) { return block; }  // null: realloc failed
     void* edge = block;
     // A small block that lies at an edge by chance shares its page, and the page has one bit.
     if (!is_edge(block) || bytes < small_edge_bytes) {
+        if (heap.usable_bytes(block) < bytes) { return block; }  // an allocator that doesn't tell what may be copied
         edge = obtain(state.heap_edges, heap, {bytes, 0, false});
         if (edge == nullptr) { return block; }
-        std::memcpy(edge, block, std::min(bytes, heap.usable_bytes(block)));
+        std::memcpy(edge, block, bytes);
         heap.release(block);
     }
     mark(state, edge, bytes, ticket, caller);

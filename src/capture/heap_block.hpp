@@ -54,7 +54,7 @@ struct heap_request {
                                                        void*& result) noexcept;
 
 // A block that realloc just returned and whose bytes the countdown could not cover: makes it a sample if it is one, which may
-// move it to an edge. The block to use from now on; never null. [hook]
+// move it to an edge. The block to use from now on; null only if `block` is. [hook]
 [[gnu::cold]] MEMWATCH_API void* adopt_heap_sample(const heap_functions& heap, void* block, std::size_t bytes,
                                                    const void* caller) noexcept;
 

@@ -34,11 +34,12 @@ bool is_reallocated(void* block, std::size_t bytes, void*& result) noexcept {
         result = copy_out(block, bootstrap.readable_bytes(block), bytes);
         return true;
     }
-    if (!is_exact() || bytes == 0) { return reallocate_heap_sample(real.heap, block, bytes, result); }
+    const std::size_t readable = real.heap.usable_bytes(block);  // 0: the allocator does not tell
+    if (!is_exact() || bytes == 0 || readable == 0) { return reallocate_heap_sample(real.sampled_heap, block, bytes, result); }
     // Full mode: the new block is one to record; the old one is still a sample.
     if (!is_heap_sample(block)) { return false; }
-    result = copy_out(block, real.heap.usable_bytes(block), bytes);
-    if (result != nullptr) { release_heap_sample(real.heap, block); }
+    result = copy_out(block, readable, bytes);
+    if (result != nullptr) { release_heap_sample(real.sampled_heap, block); }
     return true;
 }
 
@@ -50,21 +51,25 @@ void* sampled_malloc(std::size_t bytes, const void* caller) noexcept {
         return targets.allocate(bytes);
     }
     if (may_sample()) {
-        if (void* const block = allocate_heap_sample(real.heap, {bytes}, caller); block != nullptr) { return block; }
+        if (void* const block = allocate_heap_sample(real.sampled_heap, {bytes}, caller); block != nullptr) { return block; }
     }
     return targets.allocate(bytes);
 }
 
 void* sampled_calloc(std::size_t bytes, const void* caller) noexcept {
     if (may_sample()) {
-        if (void* const block = allocate_heap_sample(real.heap, {bytes, 0, true}, caller); block != nullptr) { return block; }
+        if (void* const block = allocate_heap_sample(real.sampled_heap, {bytes, 0, true}, caller); block != nullptr) {
+            return block;
+        }
     }
     return targets.allocate_zeroed(1, bytes);
 }
 
 void* sampled_memalign(std::size_t alignment, std::size_t bytes, const void* caller) noexcept {
     if (may_sample()) {
-        if (void* const block = allocate_heap_sample(real.heap, {bytes, alignment}, caller); block != nullptr) { return block; }
+        if (void* const block = allocate_heap_sample(real.sampled_heap, {bytes, alignment}, caller); block != nullptr) {
+            return block;
+        }
     }
     return targets.allocate_aligned(alignment, bytes);
 }
@@ -74,7 +79,7 @@ void* sampled_realloc(void* block, std::size_t bytes, const void* caller) noexce
     const bool is_drawn = may_sample();
     void* result = nullptr;
     if (!detail::is_edge(block) || !is_reallocated(block, bytes, result)) { result = targets.reallocate(block, bytes); }
-    return is_drawn ? adopt_heap_sample(real.heap, result, bytes, caller) : result;
+    return is_drawn ? adopt_heap_sample(real.sampled_heap, result, bytes, caller) : result;
 }
 
 void free_at_edge(void* block) noexcept {
@@ -88,7 +93,7 @@ void* realloc_at_edge(void* block, std::size_t bytes) noexcept {
 }
 
 bool is_freed_at_edge(void* block) noexcept {
-    return block == nullptr || bootstrap.contains(block) || (is_resolved() && release_heap_sample(real.heap, block));
+    return block == nullptr || bootstrap.contains(block) || (is_resolved() && release_heap_sample(real.sampled_heap, block));
 }
 
 void forget_at_edge(void* block) noexcept {

@@ -12,12 +12,6 @@
 namespace memwatch::interpose {
 namespace {
 
-Dl_info object_of(const void* address) noexcept {
-    Dl_info info{};
-    dladdr(address, &info);
-    return info;
-}
-
 bool is_exported(const char* symbol) noexcept { return dlsym(RTLD_DEFAULT, symbol) != nullptr; }
 
 struct known_object {
@@ -72,14 +66,15 @@ conflicts find_conflicts() {
         found.sentences.push_back(std::string(sanitizer) + " brings a malloc of its own: nothing is sampled");
         return found;
     }
-    const Dl_info first = object_of(dlsym(RTLD_DEFAULT, "malloc"));
-    if (first.dli_fbase != object_of(&targets).dli_fbase) {  // not &malloc: that is the first one's, too
-        found.sentences.push_back(std::string("malloc is defined by ") + first.dli_fname +
-                                  " before us: its blocks are not seen");
+    if (real.is_before_us) {
+        found.sentences.push_back(std::string("malloc is defined by ") + real.path + " before us: its blocks are not seen");
     }
     if (const char* const tracer = find_tracer(); tracer != nullptr) {
         found.must_stand_aside = true;
         found.sentences.push_back(std::string(tracer) + " traces malloc already: nothing is sampled");
+    }
+    if (!real.can_align) {
+        found.sentences.push_back(std::string("the malloc of ") + real.path + " has no memalign: few blocks are sampled");
     }
     if (std::strcmp(real.name, "jemalloc") == 0 && environment_has("MALLOC_CONF", "prof:true")) {
         found.sentences.emplace_back("jemalloc profiles this heap, too (MALLOC_CONF): both costs add up");

@@ -10,7 +10,8 @@ namespace memwatch::interpose {
 
 real_allocator find_real_allocator() noexcept {
     const auto release_ignoring_size = [](void* block, std::size_t) noexcept { free(block); };
-    return {{&malloc, &calloc, &realloc, &memalign, &free, &malloc_usable_size}, release_ignoring_size, "malloc", ""};
+    const heap_functions heap{&malloc, &calloc, &realloc, &memalign, &free, &malloc_usable_size};
+    return {heap, release_ignoring_size, "malloc", "", heap, true, true};
 }
 
 // Who links this library wants its operators and no others.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // For the preload object: the real allocator is the next one in the symbol search order.
 #include <dlfcn.h>
+#include <link.h>
 #include <malloc.h>
 
 #include <cerrno>
@@ -19,9 +20,9 @@ struct definition {
     const char* path{""};
 };
 
-definition next(const char* symbol) noexcept {
+definition look_up(void* where, const char* symbol) noexcept {
     definition found;
-    found.address = dlsym(RTLD_NEXT, symbol);
+    found.address = dlsym(where, symbol);
     Dl_info info{};
     if (found.address != nullptr && dladdr(found.address, &info) != 0) {
         found.object = info.dli_fbase;
@@ -30,11 +31,33 @@ definition next(const char* symbol) noexcept {
     return found;
 }
 
-// The next definition of `symbol`, if it is in the same object as malloc.
+definition next(const char* symbol) noexcept { return look_up(RTLD_NEXT, symbol); }
+
+// The program's malloc, were we not here. An executable's own, or one preloaded before us, comes before ours in the search
+// order.
+definition find_malloc() noexcept {
+    const definition first = look_up(RTLD_DEFAULT, "malloc");
+    // A program that is not position-independent and takes malloc's address has an entry for it that leads to ours.
+    Dl_info unused{};
+    const ElfW(Sym)* symbol = nullptr;
+    if (dladdr1(first.address, &unused, reinterpret_cast<void**>(const_cast<ElfW(Sym)**>(&symbol)), RTLD_DL_SYMENT) == 0 ||
+        symbol == nullptr || symbol->st_shndx == SHN_UNDEF) {
+        return next("malloc");
+    }
+    Dl_info own{};
+    const bool is_known = dladdr(reinterpret_cast<const void*>(&find_malloc), &own) != 0;
+    return is_known && first.object != nullptr && first.object != own.dli_fbase ? first : next("malloc");
+}
+
+// The definition of `symbol` that is in the same object as malloc.
 template <class Function>
 Function of_same_object(const definition& malloc_, const char* symbol) noexcept {
-    const definition found = next(symbol);
-    return found.object == malloc_.object ? reinterpret_cast<Function>(found.address) : nullptr;
+    void* const places[] = {RTLD_NEXT, RTLD_DEFAULT};
+    for (void* const where : places) {
+        const definition found = look_up(where, symbol);
+        if (found.object == malloc_.object) { return reinterpret_cast<Function>(found.address); }
+    }
+    return nullptr;
 }
 
 const char* name_of(const definition& malloc_) noexcept {
@@ -55,16 +78,28 @@ real_allocator found;
 
 // --- where the allocator lacks a function, it is made of those it has
 
+int (*posix_memalign_function)(void**, std::size_t, std::size_t);
 void* aligned_by_posix_memalign(std::size_t alignment, std::size_t bytes) noexcept {
-    static const auto function =
-        reinterpret_cast<int (*)(void**, std::size_t, std::size_t)>(dlsym(RTLD_NEXT, "posix_memalign"));
     void* block = nullptr;
-    if (function == nullptr || function(&block, alignment < sizeof(void*) ? sizeof(void*) : alignment, bytes) != 0) {
+    if (posix_memalign_function(&block, alignment < sizeof(void*) ? sizeof(void*) : alignment, bytes) != 0) {
         errno = ENOMEM;
         return nullptr;
     }
     return block;
 }
+
+using aligned_allocation = void* (*)(std::size_t, std::size_t) noexcept;
+
+// Null: it has none, which the C library allows.
+aligned_allocation find_aligned(const definition& malloc_) noexcept {
+    if (auto* const function = of_same_object<aligned_allocation>(malloc_, "memalign"); function != nullptr) {
+        return function;
+    }
+    posix_memalign_function = of_same_object<decltype(posix_memalign_function)>(malloc_, "posix_memalign");
+    return posix_memalign_function != nullptr ? &aligned_by_posix_memalign : nullptr;
+}
+
+void* aligned_by_nobody(std::size_t, std::size_t) noexcept { return nullptr; }
 
 std::size_t usable_unknown(void*) noexcept { return 0; }
 
@@ -90,19 +125,25 @@ sized_release find_sized(const definition& malloc_) noexcept {
 
 real_allocator find_real_allocator() noexcept {
     const int saved_errno = errno;
-    const definition malloc_ = next("malloc");
+    const definition malloc_ = find_malloc();
     heap_functions& heap = found.heap;
     heap.allocate = reinterpret_cast<decltype(heap.allocate)>(malloc_.address);
     heap.release = of_same_object<decltype(heap.release)>(malloc_, "free");
     heap.allocate_zeroed = of_same_object<decltype(heap.allocate_zeroed)>(malloc_, "calloc");
     heap.reallocate = of_same_object<decltype(heap.reallocate)>(malloc_, "realloc");
-    heap.allocate_aligned = of_same_object<decltype(heap.allocate_aligned)>(malloc_, "memalign");
+    heap.allocate_aligned = find_aligned(malloc_);
     heap.usable_bytes = of_same_object<decltype(heap.usable_bytes)>(malloc_, "malloc_usable_size");
-    if (heap.allocate_aligned == nullptr) { heap.allocate_aligned = &aligned_by_posix_memalign; }
     if (heap.usable_bytes == nullptr) { heap.usable_bytes = &usable_unknown; }
+    found.can_align = heap.allocate_aligned != nullptr;
+    found.sampled_heap = heap;
+    if (!found.can_align) {
+        found.sampled_heap.allocate_aligned = &aligned_by_nobody;
+        heap.allocate_aligned = reinterpret_cast<aligned_allocation>(next("memalign").address);
+    }
     found.release_sized = find_sized(malloc_);
     found.name = name_of(malloc_);
     found.path = malloc_.path;
+    found.is_before_us = malloc_.address != next("malloc").address;
     errno = saved_errno;
     return found;
 }

@@ -24,8 +24,8 @@ namespace {
 constexpr std::size_t at_least_one(std::size_t bytes) noexcept { return bytes == 0 ? 1 : bytes; }
 
 // Full mode draws nothing: the countdown stands at 0, so that every allocation comes by here, tracked allocators' too.
-bool is_recording_all() noexcept {
-    if (!is_exact() || operators.is_foreign) { return false; }
+bool is_recording_all(bool is_foreign) noexcept {
+    if (!is_exact() || is_foreign) { return false; }
     memwatch::detail::this_thread.countdown = 0;
     return true;
 }
@@ -37,7 +37,7 @@ void* sampled_block(std::size_t bytes, const void* caller) {
 }
 
 void* sampled_aligned_block(std::size_t bytes, std::size_t alignment, const void* caller) {
-    if (!operators.is_foreign) { return sampled_memalign(alignment, bytes, caller); }
+    if (!operators.is_aligned_foreign) { return sampled_memalign(alignment, bytes, caller); }
     static_cast<void>(memwatch::detail::take_sample(bytes));
     return operators.allocate_aligned(alignment, bytes);
 }
@@ -70,12 +70,12 @@ void* insist(Allocate again) {
 }
 
 [[gnu::noinline]] void* sampled_new(std::size_t bytes, const void* caller) {
-    if (is_recording_all()) { return recorded_new(bytes); }
+    if (is_recording_all(operators.is_foreign)) { return recorded_new(bytes); }
     void* const block = sampled_block(at_least_one(bytes), caller);
     return block != nullptr ? block : new_slowly(bytes);
 }
 [[gnu::noinline]] void* sampled_new(std::size_t bytes, std::size_t alignment, const void* caller) {
-    if (is_recording_all()) { return recorded_new(bytes, alignment); }
+    if (is_recording_all(operators.is_aligned_foreign)) { return recorded_new(bytes, alignment); }
     void* const block = sampled_aligned_block(at_least_one(bytes), alignment, caller);
     return block != nullptr ? block : new_slowly(bytes, alignment);
 }
@@ -95,10 +95,10 @@ void* insist(Allocate again) {
 }
 
 [[gnu::cold, gnu::noinline]] void delete_at_edge(void* block) noexcept {
-    if (!is_freed_at_edge(block)) { operators.release(block); }
+    if (operators.is_foreign || !is_freed_at_edge(block)) { operators.release(block); }
 }
 [[gnu::cold, gnu::noinline]] void delete_aligned_at_edge(void* block) noexcept {
-    if (!is_freed_at_edge(block)) { operators.release_aligned(block); }
+    if (operators.is_aligned_foreign || !is_freed_at_edge(block)) { operators.release_aligned(block); }
 }
 [[gnu::always_inline]] inline void delete_block(void* block) noexcept {
     if (__builtin_expect(is_edge(block), 0)) { return delete_at_edge(block); }

@@ -40,8 +40,8 @@ void* first_allocate_aligned(std::size_t alignment, std::size_t bytes) {
 
 }  // namespace
 
-constinit operator_targets operators{&first_allocate,         &first_release, &first_release_sized,
-                                     &first_allocate_aligned, &first_release, false};
+constinit operator_targets operators{
+    &first_allocate, &first_release, &first_release_sized, &first_allocate_aligned, &first_release, false, false};
 
 void find_operators() noexcept {
     void* const allocate = find_foreign_operator(real, "_Znwm");
@@ -56,7 +56,7 @@ void find_operators() noexcept {
     if (allocate_aligned != nullptr && release_aligned != nullptr) {
         foreign.allocate_aligned = reinterpret_cast<decltype(foreign.allocate_aligned)>(allocate_aligned);
         foreign.release_aligned = reinterpret_cast<decltype(foreign.release_aligned)>(release_aligned);
-        operators.is_foreign = true;
+        operators.is_aligned_foreign = true;
     }
 }
 

@@ -16,7 +16,9 @@ struct operator_targets {
     void (*release_sized)(void* block, std::size_t bytes) noexcept;
     void* (*allocate_aligned)(std::size_t alignment, std::size_t bytes);
     void (*release_aligned)(void* block) noexcept;
-    bool is_foreign;  // the program's own: what it takes from malloc is seen there, so nothing is sampled here
+    // The program's own: what it takes from malloc and gives back is seen there, so nothing is sampled here, nor released.
+    bool is_foreign;
+    bool is_aligned_foreign;
 };
 
 [[gnu::visibility("hidden")]] extern operator_targets operators;

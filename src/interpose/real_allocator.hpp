@@ -15,10 +15,16 @@ struct real_allocator {
     void (*release_sized)(void* block, std::size_t bytes) noexcept;
     const char* name;  // "glibc", "jemalloc", "tcmalloc", "mimalloc", "unknown"
     const char* path;  // of the object that holds it
+    // What samples are made with. As `heap`; but where the allocator itself cannot align, this one's allocate_aligned gives
+    // none, while that one's calls what the program would have called.
+    heap_functions sampled_heap;
+    bool can_align;
+    bool is_before_us;  // calls of malloc go there, past us
 };
 
-// Looks the functions up behind this object in the symbol search order. Allocates nothing itself; what the dynamic linker
-// allocates meanwhile comes from the bootstrap arena. Call once.
+// Looks the functions up where the program's malloc is: behind this object in the symbol search order, or, if another malloc
+// comes before ours, there: operator new must not bring a second heap into the process. Allocates nothing itself; what the
+// dynamic linker allocates meanwhile comes from the bootstrap arena. Call once.
 [[nodiscard]] real_allocator find_real_allocator() noexcept;
 
 // The next definition of an operator new or delete behind this object, if it is a program's own: neither the C++ runtime's nor

@@ -81,6 +81,8 @@ bool ensure_worker() noexcept {
 }
 
 bool write_exit_dump(std::uint64_t timeout_ns) noexcept {
+    // _exit in a signal handler that interrupted us: locks may be held that the dump would wait for.
+    if (detail::own_work::is_running()) { return false; }
     const detail::own_work ours;
     static exit_dump& dump = *new exit_dump;
     worker& background = process().worker;
