@@ -30,10 +30,6 @@ inline namespace v1 {
 // live record of `block`, nothing happens. Once for each birth: what is counted may follow later, though before anybody looks.
 MEMWATCH_API void exact_death(std::uint32_t index, const void* block) noexcept;
 
-// Never 0. A number that changes when full mode is left and that a tail should carry: tails of blocks whose records were
-// abandoned, or bytes that only look like a tail, then cost no look at a record. Not needed for correctness.
-[[nodiscard]] MEMWATCH_API std::uint32_t exact_handle_check() noexcept;
-
 namespace detail {
 
 // The thread that leased `row` ends: its lane goes to others. [hook] Defined by runtime/.

@@ -110,9 +110,6 @@ public:
     // The same at once; whether there was such a record. Tests.
     bool death_now(ledger_lane* lane, std::uint16_t thread, std::uint32_t index, const void* block) noexcept;
 
-    // Changes whenever records were given up; never 0. relaxed: compared, nothing is reached through it.
-    [[nodiscard]] std::uint32_t nonce() const noexcept { return nonce_.load(std::memory_order_relaxed); }
-
     // --- freeze
     // Sums up the sites, and appends the live records to `live` when asked for them, in order of sequence.
     void freeze(std::vector<exact_site_totals>& totals, std::vector<live_record>* live);
@@ -244,7 +241,6 @@ private:
     };
     [[nodiscard]] seen_record look_at(std::uint32_t index) noexcept;
     [[nodiscard]] std::uint32_t lanes_in_use() const noexcept;
-    void change_nonce() noexcept;
 
     stack_table& stacks_;
     site_table& sites_;
@@ -265,7 +261,6 @@ private:
     ledger_lane* lanes_{nullptr};
     ledger_sizes sizes_{};
 
-    std::atomic<std::uint32_t> nonce_{1};
     std::atomic<std::uint32_t> used_lanes_{0};  // lanes ever leased, the shared one included
     std::atomic<std::uint32_t> shared_busy_{0};
     std::atomic<std::uint64_t> exact_until_ms_{0};  // + 1; 0 = exact

@@ -147,7 +147,6 @@ bool ledger::open(const ledger_settings& settings) noexcept {
         if (memory == nullptr) { return false; }
         divide(memory);
         needs_fence_ = !platform::can_fence_all_threads();
-        change_nonce();
     }
     // relaxed, all: set_mode() publishes them.
     clock_.store(settings.clock, std::memory_order_relaxed);
@@ -178,7 +177,6 @@ void ledger::close() noexcept {
     forget_lanes();
     unpin_all();
     exact_until_ms_.store(0, std::memory_order_relaxed);  // relaxed: a mark for reports
-    change_nonce();
 }
 
 void ledger::abandon_records() noexcept {
@@ -221,12 +219,6 @@ void ledger::unpin_all() noexcept {
     for (std::uint32_t i = 1; i < lanes_in_use(); ++i) {
         if (lanes_[i].is_leased) { pin(static_cast<std::uint16_t>(lanes_[i].thread)); }
     }
-}
-
-void ledger::change_nonce() noexcept {
-    const auto fresh = static_cast<std::uint32_t>(platform::random_seed() >> 32U);
-    // relaxed: compared, nothing is reached through it.
-    nonce_.store(fresh == 0 || fresh == nonce() ? (nonce() ^ 0x5A5A5A5AU) | 1U : fresh, std::memory_order_relaxed);
 }
 
 // --- chores

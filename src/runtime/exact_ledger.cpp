@@ -75,13 +75,6 @@ void exact_death(std::uint32_t index, const void* block) noexcept {
     exact->death(lane, index_of(detail::this_thread.row), index, block);
 }
 
-std::uint32_t exact_handle_check() noexcept {
-    // acquire: pairs with the release in find_ledger().
-    ledger* exact = bound_ledger.load(std::memory_order_acquire);
-    if (exact == nullptr && (exact = find_ledger()) == nullptr) { return 1; }
-    return exact->nonce();
-}
-
 void code_was_unloaded() noexcept {
     platform::forget_unwind_rules();
     // acquire: pairs with the release in find_ledger().
