@@ -72,7 +72,8 @@ void* exact_reallocate(void* block, std::size_t bytes) noexcept {
         return nullptr;
     }
     if (index != 0) { exact_death(index, block); }
-    return is_recording ? born(result, bytes, entry) : result;
+    // A block that realloc(p, 0) left behind is an ordinary one: it is smaller than what the index tells apart.
+    return is_recording && bytes != 0 ? born(result, bytes, entry) : result;
 }
 
 }  // namespace

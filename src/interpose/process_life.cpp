@@ -19,21 +19,35 @@ Function next_of(const char* symbol) noexcept {
     return reinterpret_cast<Function>(dlsym(RTLD_NEXT, symbol));
 }
 
-[[noreturn]] void end_by(const char* symbol, int status) noexcept {
-    memwatch::interpose::say_last_word();
-    next_of<void (*)(int)>(symbol)(status);
+// Looked up at start: these are called by signal handlers, and dlsym takes the loader's lock.
+struct real_ends {
+    void (*exit_now)(int){};
+    void (*exit_now_c)(int){};
+    void (*exit_quick)(int){};
+    void (*abort)(){};
+};
+real_ends ends;
+
+[[gnu::constructor]] void find_ends() {
+    ends = {next_of<void (*)(int)>("_exit"), next_of<void (*)(int)>("_Exit"), next_of<void (*)(int)>("quick_exit"),
+            next_of<void (*)()>("abort")};
+}
+
+[[noreturn]] void end_by(void (*real)(int), const char* symbol, int status) noexcept {
+    memwatch::interpose::say_last_word_abruptly();
+    (real != nullptr ? real : next_of<void (*)(int)>(symbol))(status);
     __builtin_unreachable();
 }
 
 }  // namespace
 
-MEMWATCH_ENTRY [[noreturn]] void _exit(int status) { end_by("_exit", status); }
-MEMWATCH_ENTRY [[noreturn]] void _Exit(int status) noexcept { end_by("_Exit", status); }
-MEMWATCH_ENTRY [[noreturn]] void quick_exit(int status) noexcept { end_by("quick_exit", status); }
+MEMWATCH_ENTRY [[noreturn]] void _exit(int status) { end_by(ends.exit_now, "_exit", status); }
+MEMWATCH_ENTRY [[noreturn]] void _Exit(int status) noexcept { end_by(ends.exit_now_c, "_Exit", status); }
+MEMWATCH_ENTRY [[noreturn]] void quick_exit(int status) noexcept { end_by(ends.exit_quick, "quick_exit", status); }
 
 MEMWATCH_ENTRY [[noreturn]] void abort() noexcept {
-    memwatch::interpose::say_last_word();
-    next_of<void (*)()>("abort")();
+    memwatch::interpose::say_last_word_abruptly();
+    (ends.abort != nullptr ? ends.abort : next_of<void (*)()>("abort"))();
     __builtin_unreachable();
 }
 

@@ -3,9 +3,11 @@
 // worker thread lives in a forked child, too: a child is a process like any other.
 #include <pthread.h>
 #include <sys/auxv.h>
+#include <sys/single_threaded.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <new>
 
 #include <memwatch/base/log.hpp>
@@ -13,6 +15,7 @@
 #include "capture/heap_door.hpp"
 #include "capture/own_work.hpp"
 #include "interpose/conflicts.hpp"
+#include "interpose/emergency_heap.hpp"
 #include "interpose/exact_heap.hpp"
 #include "interpose/last_word.hpp"
 #include "interpose/server_loader.hpp"
@@ -24,6 +27,8 @@ namespace {
 
 // Lives as long as the process: blocks are freed after every destructor.
 alignas(session) unsigned char session_storage[sizeof(session)];
+
+bool is_dump_wanted = false;
 
 // The process this is the memory of. A vfork()ed child shares it and must leave it alone.
 std::atomic<pid_t> owner{0};
@@ -59,6 +64,7 @@ bool start_session() {
     resolve();
     if (getauxval(AT_SECURE) != 0) { return; }  // set-user-id: the environment is not to be trusted, so neither is being here
     if (!start_session()) { return; }
+    is_dump_wanted = std::getenv("MEMWATCH_DUMP_DIR") != nullptr;
     owner.store(getpid(), std::memory_order_relaxed);  // relaxed: before main
     detail::this_thread.countdown = 0;                 // drawn for from the program's first block on
     detail::this_thread.random_state = 0;
@@ -73,7 +79,13 @@ bool start_session() {
 bool is_started() noexcept { return owner.load(std::memory_order_relaxed) == getpid(); }
 
 void say_last_word() noexcept {
-    if (is_started()) { write_exit_dump(); }
+    if (is_dump_wanted && is_started()) { write_exit_dump(); }
+}
+
+void say_last_word_abruptly() noexcept {
+    if (!is_dump_wanted || !is_started()) { return; }
+    if (__libc_single_threaded != 0) { enter_emergency_heap(); }
+    write_exit_dump();
 }
 
 }  // namespace memwatch::interpose

@@ -2,6 +2,7 @@
 #include "runtime/lifecycle.hpp"
 
 #include <mutex>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -84,7 +85,9 @@ bool write_exit_dump(std::uint64_t timeout_ns) noexcept {
     // _exit in a signal handler that interrupted us: locks may be held that the dump would wait for.
     if (detail::own_work::is_running()) { return false; }
     const detail::own_work ours;
-    static exit_dump& dump = *new exit_dump;
+    // Not made by new: the caller may be a handler that interrupted the allocator. Never destroyed.
+    alignas(exit_dump) static unsigned char storage[sizeof(exit_dump)];
+    static exit_dump& dump = *new (storage) exit_dump;
     worker& background = process().worker;
     if (background.is_running() && !background.is_this_thread()) {
         return background.call(&exit_dump::write, &dump, timeout_ns) && dump.is_written;
