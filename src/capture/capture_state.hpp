@@ -81,6 +81,8 @@ namespace detail {
 [[gnu::cold]] bool hold_record(const void* address, tag_id owner, held_block& held) noexcept;
 [[gnu::cold]] void settle_record(const held_block& held) noexcept;
 [[gnu::cold]] void restore_record(const held_block& held) noexcept;
+// The block lives on, and is not tracked from now on. False: none there.
+[[gnu::cold]] bool abandon_record(const void* address, tag_id owner) noexcept;
 
 // Tries to give the calling thread a row of its own. False: it has to share. [hook]
 bool lease_row_for_this_thread() noexcept;

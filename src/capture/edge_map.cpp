@@ -69,6 +69,19 @@ bool edge_map::contains(const void* address) const noexcept {
            (words[page % pages_per_leaf / bits_per_word].load(std::memory_order_relaxed) & bit_of(page)) != 0;
 }
 
+void edge_map::visit(void (*each)(void* context, void* page), void* context) const noexcept {
+    for (std::size_t index = 0; index < leaf_count; ++index) {
+        const word* const words = leaves_[index].load(std::memory_order_acquire);  // acquire: pairs with leaf_or_reserve()
+        for (std::size_t i = 0; words != nullptr && i < pages_per_leaf / bits_per_word; ++i) {
+            // relaxed: as in set().
+            for (std::uint64_t bits = words[i].load(std::memory_order_relaxed); bits != 0; bits &= bits - 1) {
+                const auto bit = static_cast<std::uint64_t>(__builtin_ctzll(bits));
+                each(context, reinterpret_cast<void*>((index * pages_per_leaf + i * bits_per_word + bit) << 12U));
+            }
+        }
+    }
+}
+
 void* edge_map::take_cached() noexcept {
     const std::lock_guard guard(cache_lock_);
     return cached_ == 0 ? nullptr : cache_[--cached_];

@@ -32,6 +32,9 @@ public:
     [[nodiscard]] bool take(const void* address) noexcept;
     [[nodiscard]] bool contains(const void* address) const noexcept;  // [hook]
 
+    // Each page whose bit is set, at some moment of the call.
+    void visit(void (*each)(void* context, void* page), void* context) const noexcept;
+
     // One page from the cache, or null. [hook]
     [[nodiscard]] void* take_cached() noexcept;
     // False: the cache is full (or `is_open` is not), give the page back. [hook]

@@ -113,6 +113,16 @@ bool release_heap_sample(const heap_functions& heap, void* block) noexcept {
     return true;
 }
 
+void abandon_heap_samples(bool keeps_marks) noexcept {
+    process_capture().heap_edges.visit(
+        [](void* context, void* page) {
+            if (!*static_cast<const bool*>(context)) { unmark(process_capture(), page); }
+            // A large block of glibc's begins behind a header.
+            if (!detail::abandon_record(page, heap_tag)) { detail::abandon_record(static_cast<char*>(page) + 16, heap_tag); }
+        },
+        &keeps_marks);
+}
+
 bool is_heap_sample(const void* block) noexcept { return process_capture().heap_edges.contains(block); }
 
 bool reallocate_heap_sample(const heap_functions& heap, void* block, std::size_t bytes, void*& result) noexcept {

@@ -47,6 +47,10 @@ struct heap_request {
 // Whether a block at an edge is a sample. [hook]
 [[nodiscard]] MEMWATCH_API bool is_heap_sample(const void* block) noexcept;
 
+// Gives up what is known of all samples: they live on as ordinary blocks, whose frees nobody tells us any more. With
+// `keeps_marks` they are still found at their edges, for allocators that must not be told a wrong size.
+MEMWATCH_API void abandon_heap_samples(bool keeps_marks) noexcept;
+
 // realloc of a block at an edge. False: not a sample, nothing happened. True: done, `result` is what realloc returns; on
 // failure the block and its record are as before. The result is not a sample: whether it becomes one is for the caller to
 // decide, since realloc counts as free(old) and malloc(new). [hook]

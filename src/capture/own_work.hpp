@@ -14,8 +14,8 @@ namespace detail {
 
 class own_work {
 public:
-    own_work() noexcept : saved_(this_thread.countdown) { this_thread.countdown = parked; }
-    ~own_work() { this_thread.countdown = saved_; }
+    own_work() noexcept : saved_(park()) {}
+    ~own_work() { unpark(saved_); }
     own_work(const own_work&) = delete;
     own_work& operator=(const own_work&) = delete;
 
@@ -24,6 +24,14 @@ public:
 
     // Whether the calling thread is inside such a scope: for doors that record without asking the countdown.
     [[nodiscard]] static bool is_running() noexcept { return this_thread.countdown >= parked / 2; }
+
+    // The same for a scope that no block of code can be, such as the time between fork handlers.
+    [[nodiscard]] static std::uint64_t park() noexcept {
+        const std::uint64_t before = this_thread.countdown;
+        this_thread.countdown = parked;
+        return before;
+    }
+    static void unpark(std::uint64_t before) noexcept { this_thread.countdown = before; }
 
 private:
     static constexpr std::uint64_t parked = std::uint64_t{1} << 62U;

@@ -18,6 +18,7 @@ struct record_sink {
     // The same in two steps: hold() takes the record out, then either settle() counts the free or restore() puts it back.
     bool (*hold)(void* context, block_key key, held_block& held) noexcept;
     void (*settle)(void* context, const held_block& held, std::uint16_t thread, std::uint64_t time_ns) noexcept;
+    void (*abandon)(void* context, const held_block& held) noexcept;  // neither freed nor known any more
     void (*restore)(void* context, const held_block& held, std::uint64_t& random_state) noexcept;
     // Index for a thread that was not seen before; 0 when there is no room.
     std::uint16_t (*register_thread)(void* context, std::uint32_t tid, const char* name) noexcept;

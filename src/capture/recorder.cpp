@@ -205,6 +205,15 @@ void settle_record(const held_block& held) noexcept {
     sink->settle(sink->context, held, index_of_this_thread(*sink), state.now_ns());
 }
 
+bool abandon_record(const void* address, tag_id owner) noexcept {
+    held_block held;
+    if (!hold_record(address, owner, held)) { return false; }
+    const record_sink* const sink = sink_of(process_capture());
+    const own_work guard;
+    sink->abandon(sink->context, held);
+    return true;
+}
+
 void restore_record(const held_block& held) noexcept {
     const record_sink* const sink = sink_of(process_capture());
     const own_work guard;

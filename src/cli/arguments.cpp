@@ -68,6 +68,20 @@ constexpr const char* control_examples =
     "  memwatch control --pid 4711 set --interval 512KiB\n"
     "  memwatch control --pid 4711 stop && memwatch control --pid 4711 resume\n";
 
+constexpr const char* attach_examples =
+    "Examples:\n"
+    "  memwatch attach --pid 4711 && sleep 60 && memwatch show --pid 4711\n"
+    "  memwatch attach --pid 4711 --preset full\n"
+    "  memwatch detach --pid 4711\n\n"
+    "Needs gdb, and the right to trace the process. It stops for about a second; a system call it sleeps in may end with "
+    "EINTR.\n"
+    "Blocks from before are not seen. Not for static, set-user-ID and sanitizer-built programs.\n";
+
+constexpr const char* detach_examples =
+    "Takes out what 'memwatch attach' put in and stops sampling; the library stays mapped, idle. Take a snapshot first: what "
+    "is\n"
+    "known of live blocks goes.\n";
+
 // Options as typed, before they mean something.
 struct typed_options {
     std::string threshold, by_dimension, duration, format_word, colour;
@@ -91,11 +105,13 @@ public:
         add_run();
         add_report();
         add_control();
+        add_attach();
     }
 
     parsed_arguments parse(int count, const char* const* arguments) {
-        constexpr std::array<std::string_view, 6> names{"show", "diff", "snapshot", "run", "report", "control"};
-        constexpr const char* commands = "there are show, diff, snapshot, run, report and control";
+        constexpr std::array<std::string_view, 8> names{"show",   "diff",    "snapshot", "run",
+                                                        "report", "control", "attach",   "detach"};
+        constexpr const char* commands = "there are show, diff, snapshot, run, report, control, attach and detach";
         if (count < 2) { return refuse(std::string("no command given; ") + commands); }
         if (arguments[1][0] != '-' && std::find(names.begin(), names.end(), arguments[1]) == names.end()) {
             return refuse(std::string("no such command; ") + commands, arguments[1]);
@@ -117,6 +133,8 @@ public:
         if (run_app_->parsed()) { return finish_run(); }
         if (report_app_->parsed()) { return finish_report(); }
         if (control_app_->parsed()) { return finish_control(); }
+        if (attach_app_->parsed()) { return finish_attach(); }
+        if (detach_app_->parsed()) { return detach_command{typed_.pid}; }
         return finish_snapshot();
     }
 
@@ -235,6 +253,18 @@ private:
         control_app_->add_option("--preset", control_.preset, "for set: off, on, full");
         control_app_->add_option("--interval", control_.interval, "for set: mean bytes between samples")->type_name("SIZE");
         control_app_->add_flag("--json", control_.as_json, "the answer as JSON");
+    }
+
+    void add_attach() {
+        attach_app_ = app_.add_subcommand("attach", "Put memwatch into a process that runs");
+        attach_app_->footer(std::string(attach_examples) + "\n" + exit_codes);
+        attach_app_->add_option("--pid", typed_.pid, "the process")->required();
+        attach_app_->add_option("--preset", attach_.preset, "off, on, full: nothing, sampled, each allocation (default: on)");
+        attach_app_->add_option("--interval", attach_.interval, "mean bytes between samples (default: 1MiB)")
+            ->type_name("SIZE");
+        detach_app_ = app_.add_subcommand("detach", "Take memwatch out of a process it was attached to");
+        detach_app_->footer(std::string(detach_examples) + "\n" + exit_codes);
+        detach_app_->add_option("--pid", typed_.pid, "the process")->required();
     }
 
     void add_source(CLI::App& app, source_options& source) {
@@ -378,6 +408,18 @@ private:
         return control_;
     }
 
+    parsed_arguments finish_attach() {
+        attach_.pid = typed_.pid;
+        if (!is_preset(attach_.preset)) { return refuse("use off, on or full", "--preset " + attach_.preset); }
+        if (!attach_.interval.empty()) {
+            const result<std::uint64_t> bytes = parse_bytes(attach_.interval);
+            if (!bytes) { return refuse("--interval", bytes.error()); }
+            if (*bytes == 0) { return refuse("an interval is 1 byte to 1 TiB", "--interval " + attach_.interval); }
+            attach_.interval = fmt::format("{}", *bytes);  // no word of the user's goes any further
+        }
+        return attach_;
+    }
+
     CLI::App app_;
     CLI::App* show_app_{};
     CLI::App* diff_app_{};
@@ -385,12 +427,15 @@ private:
     CLI::App* run_app_{};
     CLI::App* report_app_{};
     CLI::App* control_app_{};
+    CLI::App* attach_app_{};
+    CLI::App* detach_app_{};
     show_command show_;
     diff_command diff_;
     snapshot_command snapshot_;
     run_command run_;
     report_command report_;
     control_command control_;
+    attach_command attach_;
     typed_options typed_;
 };
 

@@ -10,6 +10,7 @@
 #include <memwatch/diff/diff.hpp>
 #include <memwatch/model/delta.hpp>
 
+#include "cli/attach.hpp"
 #include "cli/run.hpp"
 #include "cli/source.hpp"
 #include "cli/steer.hpp"
@@ -55,8 +56,8 @@ struct snapshot_command {
 };
 
 // Nothing left to do: help or version were printed, or an error was.
-using parsed_arguments =
-    std::variant<exit_status, show_command, diff_command, snapshot_command, run_command, report_command, control_command>;
+using parsed_arguments = std::variant<exit_status, show_command, diff_command, snapshot_command, run_command, report_command,
+                                      control_command, attach_command, detach_command>;
 
 [[nodiscard]] parsed_arguments parse_arguments(int count, const char* const* arguments);
 

@@ -19,7 +19,6 @@ inline namespace v1 {
 namespace {
 
 constexpr int most_interpreters = 4;  // as the kernel
-constexpr const char* library_name = "libmemwatch-preload.so";
 
 struct sanitizer {
     const char* symbol;
@@ -89,7 +88,7 @@ result<void> check_elf(const program_file& file, const program_file& own, const 
     return {};
 }
 
-std::vector<std::string> library_places() {
+std::vector<std::string> library_places(const char* library_name) {
     std::vector<std::string> places;
     const std::string own = platform::executable_path();
     const std::string folder = own.substr(0, own.rfind('/'));
@@ -144,26 +143,32 @@ result<void> check_program(const std::string& path, std::vector<std::string>& wa
     return refuse("too many interpreters", path);
 }
 
-result<std::string> find_preload_library() {
-    std::vector<std::string> places;
-    if (const char* const named = std::getenv("MEMWATCH_PRELOAD_LIBRARY"); named != nullptr && *named != '\0') {
-        places = {named};
-    } else {
-        places = library_places();
-    }
-    for (const std::string& place : places) {
+namespace {
+
+result<std::string> find_library(const char* name, const char* variable) {
+    const char* const named = std::getenv(variable);
+    const bool is_named = named != nullptr && *named != '\0';
+    for (const std::string& place : is_named ? std::vector<std::string>{named} : library_places(name)) {
         char* const resolved = ::realpath(place.c_str(), nullptr);
         if (resolved == nullptr) { continue; }
         std::string path = resolved;
         std::free(resolved);
-        if (path.find_first_of(": \t\n") != std::string::npos) {
-            return fail(error_code::unsupported, "LD_PRELOAD cannot carry a path with spaces or colons", path);
-        }
         return path;
     }
-    return fail(error_code::not_found, "not found; set MEMWATCH_PRELOAD_LIBRARY",
-                places.size() == 1 ? places[0] : library_name);
+    return fail(error_code::not_found, std::string("not found; set ") + variable, is_named ? named : name);
 }
+
+}  // namespace
+
+result<std::string> find_preload_library() {
+    result<std::string> path = find_library("libmemwatch-preload.so", "MEMWATCH_PRELOAD_LIBRARY");
+    if (path && path->find_first_of(": \t\n") != std::string::npos) {
+        return fail(error_code::unsupported, "LD_PRELOAD cannot carry a path with spaces or colons", *path);
+    }
+    return path;
+}
+
+result<std::string> find_attach_library() { return find_library("libmemwatch-attach.so", "MEMWATCH_ATTACH_LIBRARY"); }
 
 }  // namespace v1
 }  // namespace memwatch

@@ -22,6 +22,8 @@ inline namespace v1 {
 // libmemwatch-preload.so: MEMWATCH_PRELOAD_LIBRARY, beside this program's build, or installed. Errors: not_found, unsupported
 // (a path that LD_PRELOAD cannot carry).
 [[nodiscard]] result<std::string> find_preload_library();
+// The same for libmemwatch-attach.so, MEMWATCH_ATTACH_LIBRARY. Errors: not_found.
+[[nodiscard]] result<std::string> find_attach_library();
 
 }  // namespace v1
 }  // namespace memwatch

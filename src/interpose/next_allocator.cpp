@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// For the preload object: the real allocator is the next one in the symbol search order.
+// For the preload object and the attached library: the real allocator is what would be called if we were not here.
 #include <dlfcn.h>
 #include <link.h>
 #include <malloc.h>
@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "interpose/real_allocator.hpp"
+#include "interpose/symbol_search.hpp"
 
 namespace memwatch::interpose {
 namespace {
@@ -20,9 +21,9 @@ struct definition {
     const char* path{""};
 };
 
-definition look_up(void* where, const char* symbol) noexcept {
+definition definition_at(void* address) noexcept {
     definition found;
-    found.address = dlsym(where, symbol);
+    found.address = address;
     Dl_info info{};
     if (found.address != nullptr && dladdr(found.address, &info) != 0) {
         found.object = info.dli_fbase;
@@ -31,12 +32,13 @@ definition look_up(void* where, const char* symbol) noexcept {
     return found;
 }
 
-definition next(const char* symbol) noexcept { return look_up(RTLD_NEXT, symbol); }
+definition next(const char* symbol) noexcept { return definition_at(find_symbol(symbol)); }
+definition first_one(const char* symbol) noexcept { return definition_at(dlsym(RTLD_DEFAULT, symbol)); }
 
 // The program's malloc, were we not here. An executable's own, or one preloaded before us, comes before ours in the search
 // order.
 definition find_malloc() noexcept {
-    const definition first = look_up(RTLD_DEFAULT, "malloc");
+    const definition first = first_one("malloc");
     // A program that is not position-independent and takes malloc's address has an entry for it that leads to ours.
     Dl_info unused{};
     const ElfW(Sym)* symbol = nullptr;
@@ -52,9 +54,9 @@ definition find_malloc() noexcept {
 // The definition of `symbol` that is in the same object as malloc.
 template <class Function>
 Function of_same_object(const definition& malloc_, const char* symbol) noexcept {
-    void* const places[] = {RTLD_NEXT, RTLD_DEFAULT};
-    for (void* const where : places) {
-        const definition found = look_up(where, symbol);
+    constexpr definition (*searches[])(const char*) noexcept = {&next, &first_one};
+    for (const auto search : searches) {
+        const definition found = search(symbol);
         if (found.object == malloc_.object) { return reinterpret_cast<Function>(found.address); }
     }
     return nullptr;
@@ -144,6 +146,7 @@ real_allocator find_real_allocator() noexcept {
     found.name = name_of(malloc_);
     found.path = malloc_.path;
     found.is_before_us = malloc_.address != next("malloc").address;
+    found.believes_sizes = found.release_sized != &release_ignoring_size || std::strcmp(found.name, "unknown") == 0;
     errno = saved_errno;
     return found;
 }

@@ -19,7 +19,8 @@ struct real_allocator {
     // none, while that one's calls what the program would have called.
     heap_functions sampled_heap;
     bool can_align;
-    bool is_before_us;  // calls of malloc go there, past us
+    bool is_before_us;      // calls of malloc go there, past us
+    bool believes_sizes{};  // a wrong size told on deallocation would break its heap
 };
 
 // Looks the functions up where the program's malloc is: behind this object in the symbol search order, or, if another malloc

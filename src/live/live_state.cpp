@@ -232,6 +232,13 @@ void live_state::settle(const held_block& held, std::uint16_t thread, std::uint6
     live_observer(*this, thread, time_ns).died(entry);
 }
 
+void live_state::abandon(const held_block& held) noexcept {
+    live_entry entry;
+    std::memcpy(&entry, held.bytes, sizeof entry);
+    live_observer(*this, 0, 0).displaced(entry);
+    losses_.count(drop_reason::sample_abandoned);
+}
+
 void live_state::restore(const held_block& held, std::uint64_t& random_state) noexcept {
     live_entry entry;
     std::memcpy(&entry, held.bytes, sizeof entry);

@@ -61,6 +61,7 @@ public:
     // as it was, unless its shard was thinned meanwhile.
     bool hold(block_key key, held_block& held) noexcept;
     void settle(const held_block& held, std::uint16_t thread, std::uint64_t time_ns) noexcept;
+    void abandon(const held_block& held) noexcept;
     void restore(const held_block& held, std::uint64_t& random_state) noexcept;
 
     [[nodiscard]] thread_table& threads() noexcept { return threads_; }

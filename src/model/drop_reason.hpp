@@ -26,6 +26,7 @@ enum class drop_reason : std::uint8_t {
     ledger_abandoned,     // full mode was left: a live block's record was given up
     ledger_reentered,     // a block not recorded: allocated by a signal handler that interrupted the recording of another
     trace_context_full,   // full mode: the record is kept, without its trace
+    sample_abandoned,     // detached: a live sample's record was given up, nobody would tell of its end
     count_
 };
 
@@ -45,9 +46,9 @@ enum class degradation : std::uint8_t {
 };
 
 inline constexpr const char* drop_reason_names[] = {
-    "live_table_full", "duplicate_block",  "site_table_full",   "stack_table_full", "type_table_full",
-    "tag_table_full",  "route_table_full", "thread_table_full", "edge_waste_full",  "telemetry_ring_full",
-    "no_memory",       "ledger_full",      "ledger_abandoned",  "ledger_reentered", "trace_context_full"};
+    "live_table_full",  "duplicate_block",   "site_table_full",    "stack_table_full",    "type_table_full", "tag_table_full",
+    "route_table_full", "thread_table_full", "edge_waste_full",    "telemetry_ring_full", "no_memory",       "ledger_full",
+    "ledger_abandoned", "ledger_reentered",  "trace_context_full", "sample_abandoned"};
 inline constexpr const char* degradation_names[] = {"interval_raised",       "interval_lowered",        "shared_thread_row",
                                                     "stack_truncated",       "edge_interval_raised",    "unwinder_fallback",
                                                     "shared_ledger_lane",    "stack_memo_full",         "load_interval_raised",

@@ -81,6 +81,15 @@ bool ensure_worker() noexcept {
     return run_worker(state);
 }
 
+void run_on_worker(std::uint64_t (*turn)(std::uint64_t now_ns) noexcept) noexcept {
+    process().worker.bind(
+        worker_task::door,
+        [](void* function, std::uint64_t now_ns) {
+            return reinterpret_cast<std::uint64_t (*)(std::uint64_t) noexcept>(function)(now_ns);
+        },
+        reinterpret_cast<void*>(turn));
+}
+
 bool write_exit_dump(std::uint64_t timeout_ns) noexcept {
     // _exit in a signal handler that interrupted us: locks may be held that the dump would wait for.
     if (detail::own_work::is_running()) { return false; }

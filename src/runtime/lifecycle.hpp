@@ -15,6 +15,10 @@ inline namespace v1 {
 // child of a process that had several threads: they cannot start one there. False: there is none now. Threads: any.
 MEMWATCH_API bool ensure_worker() noexcept;
 
+// Has the worker call `turn` now and then: it returns in how many ns it wants to be called again, ~0 for never. For a door that
+// came to a running process and has to keep up with it; there is one such turn. Threads: any.
+MEMWATCH_API void run_on_worker(std::uint64_t (*turn)(std::uint64_t now_ns) noexcept) noexcept;
+
 // Writes what is live now to MEMWATCH_DUMP_DIR/PID-SESSION.memtrace (0600, by rename), once per process image: for exit hooks.
 // On the worker thread when there is one - the calling thread may be under a system call filter - else here. Waits at most
 // `timeout_ns`. False: no directory was given, nothing was ever started, not in time, already done, or the calling thread is inside

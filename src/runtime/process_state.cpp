@@ -17,6 +17,10 @@ ledger_lane* lane_of_this_thread() {
     return row == nullptr ? nullptr : static_cast<ledger_lane*>(row->exact_lane);
 }
 
+// The host's own fork handlers run between ours when memwatch came late (attached): what they allocate must be no sample, whose
+// record would wait for these locks. Guarded by `steering`.
+std::uint64_t countdown_of_forker = 0;
+
 // fork(): all locks are taken in rank order, so that the child finds tables that are whole and locks that are free.
 void before_fork() {
     process_state& state = process();
@@ -37,9 +41,11 @@ void before_fork() {
     state.capture.routes.lock().lock();
     state.capture.edges.lock().lock();
     state.capture.heap_edges.lock().lock();
+    countdown_of_forker = detail::own_work::park();
 }
 
 void release_locks(process_state& state) {
+    detail::own_work::unpark(countdown_of_forker);
     state.capture.heap_edges.lock().unlock();
     state.capture.edges.lock().unlock();
     state.capture.routes.lock().unlock();
@@ -78,7 +84,7 @@ void after_fork_in_child() {
     state.capture.tags.keep_only(row, tid);
     state.pools.forget_calls();
     detail::this_thread.random_state = 0;  // parent and child must not draw the same samples
-    detail::this_thread.countdown = 0;
+    countdown_of_forker = 0;               // in place of what it had
     state.worker.enter_child();
     release_locks(state);
 }

@@ -40,6 +40,7 @@ bool hold_in_live(void* live, block_key key, held_block& held) noexcept {
 void settle_in_live(void* live, const held_block& held, std::uint16_t thread, std::uint64_t time_ns) noexcept {
     static_cast<live_state*>(live)->settle(held, thread, time_ns);
 }
+void abandon_in_live(void* live, const held_block& held) noexcept { static_cast<live_state*>(live)->abandon(held); }
 void restore_in_live(void* live, const held_block& held, std::uint64_t& random_state) noexcept {
     static_cast<live_state*>(live)->restore(held, random_state);
 }
@@ -89,9 +90,15 @@ live_state* build_live(process_state& state, const options& chosen) {
     auto* const live = new (storage) live_state(tables, sizes, state.capture.losses);
     begin_telemetry(state, *live, sizes.sites, chosen.budget_bytes);
     static record_sink sink{};
-    sink = {
-        live,          &insert_into_live, &remove_from_live, &hold_in_live, &settle_in_live, &restore_in_live, &register_thread,
-        &retire_thread};
+    sink = {live,
+            &insert_into_live,
+            &remove_from_live,
+            &hold_in_live,
+            &settle_in_live,
+            &abandon_in_live,
+            &restore_in_live,
+            &register_thread,
+            &retire_thread};
     // release: pairs with the acquire in recorder.cpp's sink_of().
     state.capture.sink.store(&sink, std::memory_order_release);
     // release: pairs with the acquire in freeze and fork.

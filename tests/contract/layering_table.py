@@ -94,6 +94,8 @@ EXCEPTIONS = [
      "diff, report and snapshot joined with serve's requests, once for both servers; functions of finished snapshots"),
     ("src/interpose/start.cpp", "include/memwatch/session.hpp",
      "a program that was preloaded calls nothing: the door starts the session itself"),
+    ("src/interpose/attach.cpp", "include/memwatch/session.hpp",
+     "so does the library that comes to a program which runs"),
     ("include/memwatch/serve/*.hpp", "include/memwatch/session.hpp",
      "the doors out are called with a session; they see its promise (face), never what is behind it"),
     ("src/snapshot/file.cpp", "<*>",

@@ -25,6 +25,7 @@ tests_packages=(
     libjemalloc2 libtcmalloc-minimal4 libgoogle-perftools4 libmimalloc2.0  # allocators to interpose
     prometheus                                # promtool, and a real server to scrape us
     golang-go                                 # go tool pprof
+    gdb                                       # memwatch attach
     valgrind                                  # instruction counts in tests/bench
 )
 

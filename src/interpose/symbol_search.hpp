@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What a name would mean if we were not here: each library of this room looks in its own way (symbols_behind.cpp,
+// symbols_global.cpp). Threads: any. Allocates: the dynamic linker may.
+
+namespace memwatch::interpose {
+
+// Null: nobody defines it.
+[[nodiscard]] void* find_symbol(const char* name) noexcept;
+
+template <class Function>
+[[nodiscard]] Function find_function(const char* name) noexcept {
+    return reinterpret_cast<Function>(find_symbol(name));
+}
+
+// libc's own, past anything of ours with that name. For the attached library.
+[[nodiscard]] void* open_module(const char* name, int flags) noexcept;
+void close_module(void* handle) noexcept;
+
+}  // namespace memwatch::interpose
