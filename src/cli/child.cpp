@@ -75,8 +75,14 @@ result<pid_t> start_child(const std::string& path, const std::vector<std::string
     ::posix_spawnattr_setsigmask(&attributes, &signals.before());
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     pid_t child = -1;
-    const int failed = ::posix_spawn(&child, path.c_str(), nullptr, &attributes, pointers_to(arguments).data(),
-                                     pointers_to(environment).data());
+    int failed = ::posix_spawn(&child, path.c_str(), nullptr, &attributes, pointers_to(arguments).data(),
+                               pointers_to(environment).data());
+    if (failed == ENOEXEC) {  // a script without "#!": the shell's, as for execvp
+        std::vector<std::string> for_shell{"/bin/sh", path};
+        if (!arguments.empty()) { for_shell.insert(for_shell.end(), arguments.begin() + 1, arguments.end()); }
+        failed = ::posix_spawn(&child, "/bin/sh", nullptr, &attributes, pointers_to(for_shell).data(),
+                               pointers_to(environment).data());
+    }
     ::posix_spawnattr_destroy(&attributes);
     if (failed == 0) { return child; }
     return fail(failed == ENOENT ? error_code::not_found : error_code::io,

@@ -186,13 +186,14 @@ int run(const run_command& command) {
     const result<dump_folder> folder = dump_folder::make(command.dump_dir);
     if (!folder) { return refuse(folder.error(), failed_status); }
 
-    const signals_held signals;
+    std::optional<signals_held> signals(std::in_place);
     const auto server = serve_children(command.metrics_address, folder->path());
     if (!server) { return refuse(server.error(), failed_status); }
     const result<pid_t> child =
-        start_child(*program, command.program, environment_for(command, *library, folder->path()), signals);
+        start_child(*program, command.program, environment_for(command, *library, folder->path()), *signals);
     if (!child) { return refuse(child.error(), status_of_start(child.error())); }
-    const int status = wait_for_child(*child, signals);
+    const int status = wait_for_child(*child, *signals);
+    signals.reset();  // from here on Ctrl-C is for us: a report can take its time
     return finish(command, *folder, *child, status);
 }
 

@@ -39,7 +39,9 @@ void worker::wake(worker_task which) noexcept {
 
 bool worker::is_running() const noexcept {
     // acquire: pairs with the release in ensure_running(). Another pid: a copy of memory made behind fork handlers' backs.
-    return owner_pid_.load(std::memory_order_acquire) == platform::process_id();
+    // Without a worker no system call is made: the host may have locked itself in.
+    const auto owner = owner_pid_.load(std::memory_order_acquire);
+    return owner != 0 && owner == platform::process_id();
 }
 
 bool worker::is_this_thread() const noexcept {
