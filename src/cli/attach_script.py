@@ -9,6 +9,7 @@ a thread that sleeps in a system call, or whose innermost frame is the program's
 """
 import os
 import re
+import signal
 import subprocess
 import time
 
@@ -95,13 +96,17 @@ class StopLater:
 
     def __init__(self, tid, seconds):
         self.until = time.monotonic() + seconds
-        self.timer = subprocess.Popen(["/bin/sh", "-c", "sleep %.3f; kill -STOP %d" % (seconds, tid)])
+        self.timer = subprocess.Popen(["/bin/sh", "-c", "sleep %.3f; kill -STOP %d" % (seconds, tid)], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
     def is_over(self):
         return time.monotonic() >= self.until
 
     def cancel(self):
-        self.timer.kill()
+        try:
+            os.killpg(self.timer.pid, signal.SIGKILL)  # the sleep, too
+        except OSError:
+            pass
         self.timer.wait()
 
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """memwatch attach and detach on programs that run: what is seen, what is left behind, and what is refused.
 
-  run_attach.py CASE --memwatch EXE --victim EXE --plain EXE --module SO --hang SO --static EXE --preload SO
+  run_attach.py CASE --memwatch EXE --victim EXE --plain EXE --module SO --hang SO --static EXE --preload SO --linked EXE
 
-CASE: glibc, jemalloc, tcmalloc, mimalloc (the victim over that allocator), lazy, full, plain, redis, refusals, hang. Ends with 77 and a
+CASE: linked, glibc, jemalloc, tcmalloc, mimalloc (the victim over that allocator), lazy, full, plain, redis, refusals, hang. Ends with 77 and a
 reason where something needed is missing or tracing is forbidden.
 """
 import argparse
@@ -156,8 +156,9 @@ def live_by_function(options, pid):
 
 
 def attach(options, pid, *more):
+    begun = time.monotonic()
     said = memwatch(options, "attach", "--pid", pid, *more)
-    print("  ", said.strip())
+    print(f"   {said.strip()} ({time.monotonic() - begun:.1f} s)")
     return said
 
 
@@ -375,7 +376,27 @@ def hang(options):
         expect(state(victim.pid) in "RS", "it is not stopped")  # what it cannot do any more is load, or end by itself
 
 
-CASES = {"lazy": lazy, "full": full, "plain": plain, "redis": redis, "refusals": refusals, "hang": hang}
+def linked(options):
+    """A program that links memwatch: one state, its own options stay, what was asked for is set, and its session outlives ours."""
+    with sleeper(options.linked) as process:
+        begun = time.monotonic()
+        attach(options, process.pid)
+        expect(time.monotonic() - begun < 8, "nothing waits for a timer of ours that was not needed")
+        status = memwatch(options, "control", "--pid", process.pid)
+        expect("door=attached" in status and "interval_bytes=32768" in status and "service=mine" in status, status)
+        maps = open(f"/proc/{process.pid}/maps").read()
+        expect(len(set(re.findall(r"\S*/libmemwatch\.so\S*", maps))) == 1, "one copy of memwatch")
+        until = time.monotonic() + 20
+        while "linked_leaks_here" not in memwatch(options, "show", "--pid", process.pid):
+            expect(time.monotonic() < until, "its malloc is seen")
+            time.sleep(0.2)
+        memwatch(options, "attach", "--pid", process.pid, "--interval", "64KiB")
+        expect("interval_bytes=65536" in memwatch(options, "control", "--pid", process.pid), "attaching again sets what is asked for")
+        memwatch(options, "detach", "--pid", process.pid)
+        expect("state=running" in memwatch(options, "control", "--pid", process.pid), "its own session goes on")
+
+
+CASES = {"linked": linked, "lazy": lazy, "full": full, "plain": plain, "redis": redis, "refusals": refusals, "hang": hang}
 
 
 def check_tracing(options):
@@ -390,7 +411,7 @@ def check_tracing(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("case", choices=["glibc", *LIBRARIES, *CASES])
-    for name in ("memwatch", "victim", "plain", "module", "hang", "static", "preload"):
+    for name in ("memwatch", "victim", "plain", "module", "hang", "static", "preload", "linked"):
         parser.add_argument("--" + name, required=True, type=os.path.realpath)
     options = parser.parse_args()
     try:
