@@ -21,8 +21,8 @@ MEMWATCH_API void run_on_worker(std::uint64_t (*turn)(std::uint64_t now_ns) noex
 
 // Writes what is live now to MEMWATCH_DUMP_DIR/PID-SESSION.memtrace (0600, by rename), once per process image: for exit hooks.
 // On the worker thread when there is one - the calling thread may be under a system call filter - else here. Waits at most
-// `timeout_ns`. False: no directory was given, nothing was ever started, not in time, already done, or the calling thread is inside
-// memwatch's own work (a signal handler that interrupted it).
+// `timeout_ns`. False: no directory was given, nothing was ever started, not in time, already done, or the calling thread is
+// inside memwatch's own work (a signal handler that interrupted it).
 MEMWATCH_API bool write_exit_dump(std::uint64_t timeout_ns = 10'000'000'000) noexcept;
 
 // After a dlclose: what is known of code by its address is forgotten (unwind rules, full mode's stacks), for the address may be
