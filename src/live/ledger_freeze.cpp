@@ -143,7 +143,7 @@ void ledger::add_self_bytes(std::vector<named_value>& into) {
     into.push_back({"ledger_records", records_.used_bytes()});
     into.push_back({"ledger_cells", lanes_in_use() * (sites_.size() * sizeof(ledger_cell) + sizeof(ledger_lane)) +
                                         sites_.size() * sizeof(site_mark)});
-    into.push_back({"stack_memo", memo_.used_bytes()});
+    into.push_back({"stack_memo", memo_.used_bytes() + (stacks_.capacity() + 1) * sizeof(std::uint32_t)});
     into.push_back({"trace_contexts", contexts_.used_bytes()});
 }
 
