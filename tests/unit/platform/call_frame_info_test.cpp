@@ -115,14 +115,13 @@ asm(R"(
     .purgem begin
 )");
 
-// clang-format off: it does not come to rest on this list
-#define RULE_LABELS(X)                                                                                               \
-    X(entry)                                                                                                         \
-    X(large)                                                                                                         \
-    X(saved)                                                                                                         \
-    X(frame) X(saved_again) X(restored) X(large_again) X(args_size) X(largest) X(too_large) X(odd) X(other_register) \
-        X(below_stack) X(realigned) X(realigned_upwards) X(loaded_twice) X(linkage_before) X(linkage_behind) X(end)  \
-            X(return_in_register) X(fp_computed) X(signal) X(other_signal) X(outside)
+// clang-format does not come to rest on this list.
+// clang-format off
+#define RULE_LABELS(X) \
+    X(entry) X(large) X(saved) X(frame) X(saved_again) X(restored) X(large_again) X(args_size) X(largest) \
+    X(too_large) X(odd) X(other_register) X(below_stack) X(realigned) X(realigned_upwards) X(loaded_twice) \
+    X(linkage_before) X(linkage_behind) X(end) X(return_in_register) X(fp_computed) X(signal) X(other_signal) \
+    X(outside)
 // clang-format on
 #define DECLARE(name) extern "C" const char rule_##name;
 RULE_LABELS(DECLARE)
