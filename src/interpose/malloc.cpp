@@ -105,7 +105,7 @@ MEMWATCH_ENTRY void* pvalloc(std::size_t bytes) noexcept {
 }
 
 MEMWATCH_ENTRY std::size_t malloc_usable_size(void* block) noexcept {
-    if (__builtin_expect(bootstrap.contains(block), 0)) { return 0; }
+    if (__builtin_expect(is_edge(block), 0) && bootstrap.contains(block)) { return 0; }
     return targets.usable_bytes(block);
 }
 
