@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// From a sampled event to a record: the doors (alloc/, later interpose/) call these when a block was taken as a sample and when
+// From a sampled event to a record: the doors (alloc/, interpose/) call these when a block was taken as a sample and when
 // such a block goes away. Both update the live table before they return; a free is never queued and never dropped.
 //
 // Order (rule 2): record after the block was obtained, forget before it is given back, because the address can be handed to
