@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The smallest program worth watching: a cache that nobody empties. What memwatch adds to it stands in lines marked `// +`;
-// README.md shows the same lines, and tests/e2e/demo/readme_snippet.py holds the two together.
+// README.md shows the same lines, held together by tests/contract/doc_excerpts.py.
 //
 //   leaky [--leak-mib-per-s=1] [--seconds=60]         then: curl -s '127.0.0.1:9467/debug/memtrace?top=3'
 
