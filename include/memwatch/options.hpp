@@ -11,11 +11,15 @@
 namespace memwatch {
 inline namespace v1 {
 
+// Units: the table says which of these an option has.
 using bytes_option = std::uint64_t;
 using duration_option = std::uint64_t;  // nanoseconds
+// A plain number.
 using count_option = std::uint32_t;
 
+// What runs.
 enum class preset_option { off, on, full };
+// How stacks are walked.
 enum class unwinder_option { automatic, frame_pointer, dwarf };
 // automatic: on as soon as the process has a second thread of its own. A thread of memwatch would make glibc's malloc take
 // locks (measured: 7 ns an operation beyond the thread's cache), which a program with one thread does without.

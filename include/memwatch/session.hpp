@@ -18,8 +18,10 @@
 namespace memwatch {
 inline namespace v1 {
 
+// degraded: something could not be set up, and the rest works.
 enum class session_state { running, degraded, stopped };
 
+// How a session is.
 struct session_status {
     session_state state{session_state::stopped};
     std::string detail;  // one sentence for a log line; empty when running

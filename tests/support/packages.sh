@@ -22,6 +22,7 @@ tests_packages=(
     clang libclang-rt-14-dev                  # the second compiler; its sanitizer and fuzzer runtimes
     clang-format clang-tidy                   # format and naming
     binutils                                  # nm: exported symbols
+    doxygen                                   # the API reference
     libjemalloc2 libtcmalloc-minimal4 libgoogle-perftools4 libmimalloc2.0  # allocators to interpose
     prometheus                                # promtool, and a real server to scrape us
     golang-go                                 # go tool pprof

@@ -28,6 +28,7 @@
 namespace memwatch {
 inline namespace v1 {
 
+// How a pool begins and whether it grows.
 struct pool_options {
     std::size_t capacity = 1024;  // objects that storage is made for at once; 1 .. 2^30
     bool can_grow = false;        // double the storage instead of failing when all objects are out

@@ -33,6 +33,7 @@ struct pool_stats {
     std::uint64_t object_bytes{};
 };
 
+// How a registered pool relates to what memwatch counts anyway.
 struct registered_pool_options {
     memwatch::tag upstream{};  // untagged: storage is not counted elsewhere
 };

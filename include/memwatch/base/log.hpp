@@ -10,6 +10,7 @@
 namespace memwatch {
 inline namespace v1 {
 
+// How bad it is.
 enum class log_level { warning, info };
 
 // `line` is one structured line without a newline: `memwatch level=warning event=... key=value ...`. Called on any thread that

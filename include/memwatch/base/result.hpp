@@ -25,6 +25,7 @@ enum class error_code {
     unavailable,       // the session or component is stopped or degraded
 };
 
+// What went wrong, for a person and for a program.
 struct error {
     error_code code{};
     std::string what;   // one sentence, no trailing full stop
@@ -33,9 +34,11 @@ struct error {
     [[nodiscard]] std::string message() const { return where.empty() ? what : where + ": " + what; }
 };
 
+// A value or an error; the interface of std::expected (C++23).
 template <class T>
 using result = tl::expected<T, error>;
 
+// `return fail(error_code::io, "cannot read", path);` from any function that returns a result.
 [[nodiscard]] inline tl::unexpected<error> fail(error_code code, std::string what, std::string where = {}) {
     return tl::unexpected<error>(error{code, std::move(what), std::move(where)});
 }

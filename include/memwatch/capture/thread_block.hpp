@@ -29,6 +29,7 @@ inline namespace v1 {
 // Index of an interned tag; 0 = untagged, 1 = "other" (the table is full).
 using tag_id = std::uint16_t;
 
+// Tags a process can have; the names beyond are counted as "other".
 inline constexpr std::size_t max_tags = 1024;
 
 // Exact counters of one tag in one row. Written by the row's thread only (or by read-modify-write in the shared row), read by
@@ -40,6 +41,7 @@ struct tag_cell {
     std::atomic<std::uint64_t> frees;
 };
 
+// A thread's own counters, leased from a bounded set.
 struct thread_row {
     std::atomic<std::uint32_t> owner;  // thread id of the lessee; 0 = free
     std::uint32_t thread_index;        // in the live room's thread table; 0 = not registered. Owner thread only
@@ -50,6 +52,7 @@ struct thread_row {
     tag_cell cells[max_tags];
 };
 
+// One cache line a thread; the drawing above.
 struct alignas(64) thread_block {
     std::uint64_t countdown;            // bytes until the next sample
     thread_row* row;                    // this thread's own counters; null = none leased

@@ -27,6 +27,7 @@ constexpr std::string_view bare_type_name() noexcept {
 
 }  // namespace detail
 
+// The name as the compiler spells it, without RTTI: "orders::order_line". Has static storage.
 template <class Type>
 [[nodiscard]] constexpr std::string_view type_name() noexcept {
     return detail::bare_type_name<Type>();

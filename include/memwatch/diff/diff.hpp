@@ -14,6 +14,7 @@
 namespace memwatch {
 inline namespace v1 {
 
+// What to compare by, and what to leave out.
 struct diff_options {
     dimension by{dimension::site};
     double threshold_bytes{};  // rows whose |bytes| is below are hidden, not dropped from the total

@@ -13,8 +13,10 @@
 namespace memwatch {
 inline namespace v1 {
 
+// What rows are: growth can be told by any of these.
 enum class dimension { site, type, tag, trace, route, thread, pool };
 
+// What became of a row between two snapshots.
 enum class change { appeared, gone, grew, shrank, unchanged };
 
 // One side of a row. `is_exact` rows (tags, pools) come from exact counters and have no sampling error.
@@ -31,6 +33,7 @@ struct delta_share {
     trace_id trace;  // when by == trace; none = blocks without a trace
 };
 
+// What one site, tag, route ... did between the snapshots.
 struct delta_row {
     std::string name;          // what a person calls it: function, type, tag, trace id, route, thread, pool
     std::string key;           // stable identity within the comparison (for sites: hex of the site key)
@@ -75,8 +78,9 @@ struct delta {
     std::uint64_t hidden_rows{};        // below the threshold, unchanged, out of focus or beyond `top`
 };
 
+// "site", "type" ... as parse_dimension() reads them; "new", "gone", "grew", "shrank", "same".
 [[nodiscard]] MEMWATCH_API const char* to_string(dimension by) noexcept;
-[[nodiscard]] MEMWATCH_API const char* to_string(change what) noexcept;  // "new", "gone", "grew", "shrank", "same"
+[[nodiscard]] MEMWATCH_API const char* to_string(change what) noexcept;
 
 // Errors: invalid_argument.
 [[nodiscard]] MEMWATCH_API result<dimension> parse_dimension(std::string_view text);

@@ -71,6 +71,7 @@ struct source_line {
     std::uint32_t line{};  // 0 = unknown
 };
 
+// `frame.module` of code that is in no module: generated, or unloaded.
 inline constexpr std::uint32_t no_module = 0xFFFF'FFFF;
 
 // A return address. `offset` is the file offset inside the module (address - start + file_offset), or the absolute address when
@@ -81,6 +82,7 @@ struct frame {
     std::vector<source_line> lines;  // innermost inlined call first; empty = not symbolized
 };
 
+// The calls that led to an allocation.
 struct stack {
     std::vector<std::uint32_t> frames;  // indices into snapshot.frames, leaf first
     bool is_truncated{};                // the walk did not reach the thread's base frame
@@ -97,10 +99,12 @@ struct cohort {
 // Lifetimes of freed blocks, weighted objects per bucket. Bucket i counts lifetimes <= bounds[i] (and above the one before);
 // the last bucket is +Inf. Powers of four from 1 ms, after the advice of at most 12 buckets in Prometheus' documentation.
 inline constexpr std::size_t lifetime_bucket_count = 12;
+// The buckets' upper bounds; the last bucket has none.
 inline constexpr std::uint64_t lifetime_bounds_ns[lifetime_bucket_count - 1] = {
     1'000'000ULL,     4'000'000ULL,      16'000'000ULL,     64'000'000ULL,      256'000'000ULL,      1'024'000'000ULL,
     4'096'000'000ULL, 16'384'000'000ULL, 65'536'000'000ULL, 262'144'000'000ULL, 1'048'576'000'000ULL};
 
+// How long a site's freed blocks lived.
 struct lifetime_histogram {
     double objects[lifetime_bucket_count]{};  // weighted frees per bucket (not cumulative)
     double sum_seconds{};                     // weighted sum of lifetimes
@@ -160,6 +164,7 @@ struct pool_totals {
     [[nodiscard]] std::uint64_t free() const noexcept { return capacity > in_use ? capacity - in_use : 0; }
 };
 
+// A thread that allocated or freed a sampled block.
 struct thread_info {
     std::string name;
     std::uint64_t tid{};  // 0 = several threads ("other")

@@ -16,6 +16,7 @@
 namespace memwatch {
 inline namespace v1 {
 
+// What of a request the routes look at. Nothing in it is believed.
 struct http_request {
     std::string method;                                        // "GET"
     std::string target;                                        // "/debug/memtrace?top=20", origin form
@@ -23,12 +24,14 @@ struct http_request {
     std::string body;
 };
 
+// To be sent as it is.
 struct http_response {
     unsigned status{200};
     std::vector<std::pair<std::string, std::string>> headers;  // Content-Type and the security headers included
     std::string body;
 };
 
+// What http_handler() makes: copy it freely, call it from any thread.
 using http_handler_function = std::function<http_response(const http_request&)>;
 
 // The handler for all routes of docs/endpoints.md. Refers to the process-wide session; outliving `s` is fine (routes that need

@@ -15,11 +15,13 @@
 namespace memwatch {
 inline namespace v1 {
 
+// Where to listen. The environment wins over what is set here.
 struct server_options {
     std::string listen = "127.0.0.1:9467";  // MEMWATCH_LISTEN; host:port or [v6]:port; port 0 = any free one
     bool debug_routes = true;               // MEMWATCH_DEBUG_ROUTES=0 leaves /metrics and /healthz only
 };
 
+// Whether the server listens, and where.
 struct server_status {
     bool is_listening{};
     std::string address;  // "127.0.0.1:9467" as bound; empty when not listening

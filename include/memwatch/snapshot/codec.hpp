@@ -15,6 +15,7 @@
 namespace memwatch {
 inline namespace v1 {
 
+// memtrace, json and jsonl hold everything and can be read again; pprof and folded are for other tools.
 enum class dump_format { memtrace, json, jsonl, pprof, folded };
 
 // "memtrace", "json", "jsonl", "pprof", "folded". Errors: invalid_argument.
