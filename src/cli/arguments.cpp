@@ -199,7 +199,8 @@ private:
         snapshot_app_
             ->add_option("-o,--output", snapshot_.file, "file to write (0600, atomically); without it: standard output")
             ->type_name("FILE");
-        snapshot_app_->add_option("--format", snapshot_.format, "memtrace, json, jsonl, pprof, folded")->capture_default_str();
+        snapshot_app_->add_option("--format", snapshot_.format, "memtrace, json, jsonl, pprof, pprof_allocs, folded")
+            ->capture_default_str();
         snapshot_app_->add_flag("--json", typed_.as_json, "say what was written as JSON; without -o: --format json");
     }
 

@@ -61,6 +61,9 @@ std::vector<std::string> comparability_warnings(const snapshot& before, const sn
         warn_if_different(warnings, "different sampling intervals in bytes", std::to_string(old_info.interval_bytes),
                           std::to_string(new_info.interval_bytes));
     }
+    if ((old_info.window_ns == 0) != (new_info.window_ns == 0)) {
+        warnings.emplace_back("one of the dumps holds a window only: what is older counts as new or gone");
+    }
     if (seconds == 0 && !is_same_session(before, after)) {
         warnings.emplace_back("the time between the snapshots is unknown: no rates");
     }

@@ -33,6 +33,7 @@ result<void> check_info(const snapshot& s) {
     if (s.info.exact_until_ns > s.info.taken_ns) {
         return broken("info", 0, "it was exact for longer than it had been running");
     }
+    if (s.info.window_ns > s.info.taken_ns) { return broken("info", 0, "its window is longer than it had been running"); }
     return {};
 }
 

@@ -30,6 +30,7 @@ void write_info(json_writer& json, const snapshot_info& info) {
     json.key("interval_bytes").value(info.interval_bytes);
     json.key("resident_bytes").value(info.resident_bytes);
     if (info.exact_until_ns != 0) { json.key("exact_until_ns").value(info.exact_until_ns); }
+    if (info.window_ns != 0) { json.key("window_ns").value(info.window_ns); }
     json.end_object();
 }
 

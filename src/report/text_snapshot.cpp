@@ -94,7 +94,9 @@ sampled_totals live_heap(const snapshot& s) {
 
 std::string figures(const snapshot& s) {
     const sampled_totals live = live_heap(s);
-    std::string words = "live heap " + format_estimate(live.bytes, live.bytes_standard_error());
+    std::string words;
+    if (s.info.window_ns != 0) { words = fmt::format("born in the last {} and ", format_duration(s.info.window_ns)); }
+    words += (s.info.window_ns != 0 ? "alive: " : "live heap ") + format_estimate(live.bytes, live.bytes_standard_error());
     if (s.info.exact_until_ns != 0) {
         words += fmt::format(" (exact until {} after the start, when full mode's budget ended: {} recorded)",
                              format_duration(s.info.exact_until_ns), format_count(static_cast<double>(live.samples)));

@@ -20,6 +20,7 @@ constexpr format_name format_names[] = {{dump_format::memtrace, "memtrace"},
                                         {dump_format::json, "json"},
                                         {dump_format::jsonl, "jsonl"},
                                         {dump_format::pprof, "pprof"},
+                                        {dump_format::pprof_allocs, "pprof_allocs"},
                                         {dump_format::folded, "folded"}};
 
 constexpr std::string_view gzip_magic = "\x1F\x8B";
@@ -42,7 +43,7 @@ result<dump_format> parse_dump_format(std::string_view text) {
     for (const auto& each : format_names) {
         if (text == each.text) { return each.value; }
     }
-    return fail(error_code::invalid_argument, "not a dump format: use memtrace, json, jsonl, pprof or folded",
+    return fail(error_code::invalid_argument, "not a dump format: use memtrace, json, jsonl, pprof, pprof_allocs or folded",
                 std::string{text.substr(0, 64)});
 }
 
@@ -58,7 +59,9 @@ result<std::string> encode(const snapshot& s, dump_format format) {
         case dump_format::jsonl:
             return codec::encode_json_lines(s);
         case dump_format::pprof:
-            return codec::encode_pprof(s);
+            return codec::encode_pprof(s, codec::pprof_view::in_use);
+        case dump_format::pprof_allocs:
+            return codec::encode_pprof(s, codec::pprof_view::allocations);
         case dump_format::folded:
             return codec::encode_folded(s);
     }

@@ -39,6 +39,7 @@ void fields(auto& v, is<snapshot_info> auto& row) {
     v("interval_bytes", row.interval_bytes);
     v("resident_bytes", row.resident_bytes);
     v("exact_until_ns", row.exact_until_ns);
+    v("window_ns", row.window_ns);
 }
 
 void fields(auto& v, is<module> auto& row) {

@@ -69,7 +69,7 @@ enum : protozero::pbf_tag_type { id = 1, name, system_name, filename };
 
 std::int64_t rounded(double value) {
     constexpr double most = 9.2e18;
-    return std::llround(std::min(value, most));
+    return std::llround(std::clamp(value, -most, most));
 }
 
 // What is alive of a site for one route and thread, and of these for one trace where `trace` is set.
@@ -142,7 +142,7 @@ std::vector<live_group> group_live(const snapshot& s) {
 
 class profile_writer {
 public:
-    explicit profile_writer(const snapshot& s) : s_(s), location_of_(s.frames.size()) { string(""); }
+    profile_writer(const snapshot& s, pprof_view view) : s_(s), view_(view), location_of_(s.frames.size()) { string(""); }
 
     std::string write() {
         put_sample_types();
@@ -150,8 +150,10 @@ public:
         put_mappings();
         put_locations();
         out_.add_int64(profile_field::time_nanos, static_cast<std::int64_t>(s_.info.started_unix_ns + s_.info.taken_ns));
-        out_.add_int64(profile_field::duration_nanos, static_cast<std::int64_t>(s_.info.taken_ns));
-        out_.add_int64(profile_field::default_sample_type, string("inuse_space"));
+        const std::uint64_t duration_ns = s_.info.window_ns != 0 ? s_.info.window_ns : s_.info.taken_ns;
+        out_.add_int64(profile_field::duration_nanos, static_cast<std::int64_t>(duration_ns));
+        out_.add_int64(profile_field::default_sample_type,
+                       string(view_ == pprof_view::allocations ? "alloc_space" : "inuse_space"));
         put_comments();
         for (const auto* text : string_table_) { out_.add_string(profile_field::strings, *text); }
         return std::move(bytes_);
@@ -180,17 +182,26 @@ private:
     }
 
     void put_samples() {
-        // Without records (a summary) a site's own totals say what is alive.
         for (const auto& each : s_.sites) {
-            const bool is_summary = s_.live.empty();
-            put_sample(each,
-                       {rounded(each.allocated.objects), rounded(each.allocated.bytes),
-                        is_summary ? rounded(each.live.objects) : 0, is_summary ? rounded(each.live.bytes) : 0},
+            const auto [objects, bytes] = inuse_without_record(each);
+            put_sample(each, {rounded(each.allocated.objects), rounded(each.allocated.bytes), rounded(objects), rounded(bytes)},
                        nullptr);
         }
         for (const auto& each : group_live(s_)) {
             put_sample(s_.sites[each.site], {0, 0, rounded(each.objects), rounded(each.bytes)}, &each);
         }
+    }
+
+    // Objects and bytes in use that no record stands for: of a summary all, and of a window the older blocks that were freed
+    // in it, below zero, so that a site's samples add up to what it allocated less what it freed.
+    std::pair<double, double> inuse_without_record(const site& of) const {
+        std::pair<double, double> out{0, 0};
+        if (s_.live.empty()) { out = {of.live.objects, of.live.bytes}; }
+        if (s_.info.window_ns != 0) {
+            out.first += of.allocated.objects - of.freed.objects - of.live.objects;
+            out.second += of.allocated.bytes - of.freed.bytes - of.live.bytes;
+        }
+        return out;
     }
 
     void put_sample(const site& of, const std::array<std::int64_t, 4>& values, const live_group* group) {
@@ -324,6 +335,7 @@ private:
     }
 
     const snapshot& s_;
+    const pprof_view view_;
     std::string bytes_;
     protozero::pbf_writer out_{bytes_};
     std::unordered_map<std::string, std::int64_t> strings_;
@@ -337,6 +349,6 @@ private:
 
 }  // namespace
 
-std::string encode_pprof(const snapshot& s) { return deflate_gzip(profile_writer{s}.write()); }
+std::string encode_pprof(const snapshot& s, pprof_view view) { return deflate_gzip(profile_writer{s, view}.write()); }
 
 }  // namespace memwatch::inline v1::codec

@@ -9,7 +9,9 @@
 //
 // Values are scaled to what the samples stand for (never the raw sampled bytes); ids are sequential from 1 (Parca insists);
 // addresses are the raw ones of the process, which together with the mappings make them independent of ASLR.
-// Schema: https://github.com/google/pprof/blob/main/proto/profile.proto
+// Of a window (diff/window.hpp) allocations are those of the window, and what is in use is the difference between its end and
+// its start: blocks born in it one by one as above, older ones that were freed in it as one negative sample a site; as Go's
+// `seconds` does. Schema: https://github.com/google/pprof/blob/main/proto/profile.proto
 
 #include <string>
 
@@ -17,6 +19,9 @@
 
 namespace memwatch::inline v1::codec {
 
-[[nodiscard]] std::string encode_pprof(const snapshot& s);
+// What a viewer shows first; the samples are the same.
+enum class pprof_view { in_use, allocations };
+
+[[nodiscard]] std::string encode_pprof(const snapshot& s, pprof_view view);
 
 }  // namespace memwatch::inline v1::codec

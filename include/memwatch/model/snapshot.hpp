@@ -53,6 +53,7 @@ struct snapshot_info {
     std::uint64_t interval_bytes{};   // R in force at the freeze; records carry their own. 0 = every block is recorded
     std::uint64_t resident_bytes{};   // VmRSS at the freeze; 0 = unknown
     std::uint64_t exact_until_ns{};   // full mode: blocks born later may be missing; 0 = none is, or full mode was never on
+    std::uint64_t window_ns{};        // only what happened in this time before the freeze (diff/window.hpp); 0 = all of it
 };
 
 // A loaded ELF object. Frames name code as module + file offset, which survives ASLR; the build id finds the right symbols.

@@ -2,7 +2,8 @@
 #pragma once
 // Snapshots as bytes and back; usable without a running session. `memtrace` is the native dump, specified byte by byte in
 // src/snapshot/FORMAT.md; `json` and `jsonl` carry the same facts for scripts; `pprof` is profile.proto for `go tool pprof`,
-// Pyroscope and Parca (write only); `folded` is one `root;..;leaf bytes` line a site (write only).
+// Pyroscope and Parca (write only), `pprof_allocs` the same with allocations shown first; `folded` is one `root;..;leaf bytes`
+// line a site (write only).
 
 #include <string>
 #include <string_view>
@@ -15,10 +16,10 @@
 namespace memwatch {
 inline namespace v1 {
 
-// memtrace, json and jsonl hold everything and can be read again; pprof and folded are for other tools.
-enum class dump_format { memtrace, json, jsonl, pprof, folded };
+// memtrace, json and jsonl hold everything and can be read again; pprof, pprof_allocs and folded are for other tools.
+enum class dump_format { memtrace, json, jsonl, pprof, folded, pprof_allocs };
 
-// "memtrace", "json", "jsonl", "pprof", "folded". Errors: invalid_argument.
+// "memtrace", "json", "jsonl", "pprof", "pprof_allocs", "folded". Errors: invalid_argument.
 [[nodiscard]] MEMWATCH_API result<dump_format> parse_dump_format(std::string_view text);
 
 // Errors: limit (a table above the format's own maximum). Throws nothing but std::bad_alloc.

@@ -165,6 +165,7 @@ TEST_CASE("pprof: samples add up to the sites and every reference resolves, for 
     INFO("seed " << seed);
     random_source random{seed};
     auto s = random_snapshot(random, {50, 3000});
+    s.info.window_ns = 0;
     for (auto& site : s.sites) { site.live = site.allocated = {}; }
     for (auto& record : s.live) {
         record.size_bytes = 1 + random.below(100'000);
@@ -193,6 +194,37 @@ TEST_CASE("pprof: samples add up to the sites and every reference resolves, for 
     CHECK(with_trace <= 64);
     CHECK(p.mapping_names.at(0) == s.info.executable);
     CHECK(is_sequence_from_one(p.mapping_ids));
+}
+
+TEST_CASE("pprof: allocations first is the same profile with another default") {
+    const auto s = example_snapshot();
+    const auto in_use = read_profile(*encode(s, dump_format::pprof));
+    const auto allocations = read_profile(*encode(s, dump_format::pprof_allocs));
+    CHECK(in_use.default_type == "inuse_space");
+    CHECK(allocations.default_type == "alloc_space");
+    REQUIRE(allocations.samples.size() == in_use.samples.size());
+    for (std::size_t i = 0; i < in_use.samples.size(); ++i) {
+        CHECK(allocations.samples[i].values == in_use.samples[i].values);
+    }
+}
+
+TEST_CASE("pprof: what is in use of a window is what was allocated in it less what was freed, below zero if need be") {
+    auto s = example_snapshot();
+    s.info.window_ns = 1'000'000'000;
+    site& cache = s.sites[0];
+    cache.freed = {};
+    cache.freed.bytes = cache.allocated.bytes + 5000;  // older blocks went
+    cache.freed.objects = cache.allocated.objects + 5;
+    const auto p = read_profile(*encode(s, dump_format::pprof));
+    std::int64_t bytes = 0;
+    std::int64_t objects = 0;
+    for (const auto& sample : p.samples) {
+        if (sample.labels.count("type") == 0 || sample.labels.at("type") != cache.type) { continue; }
+        objects += sample.values[2];
+        bytes += sample.values[3];
+    }
+    CHECK(bytes == -5000);
+    CHECK(objects == -5);
 }
 
 TEST_CASE("pprof: a summary's live bytes come from its sites") {

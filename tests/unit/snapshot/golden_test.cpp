@@ -64,11 +64,17 @@ TEST_CASE("golden: dumps of every version so far decode to what was written") {
     snapshot expected = example_snapshot();
     expected.info.exact_until_ns = 12'000'000'000;
     CHECK(same(decoded->value, expected));
+
+    const auto window = read_dump(source_root + "/tests/golden/dump/v1.2.memtrace");
+    REQUIRE(window);
+    CHECK(window->damage.empty());
+    expected.info.window_ns = 5'000'000'000;
+    CHECK(same(window->value, expected));
 }
 
 TEST_CASE("golden: the example in FORMAT.md is what the text says") {
     const auto bytes = format_example();
-    CHECK(bytes.size() == 457);
+    CHECK(bytes.size() == 458);
     const auto decoded = decode(bytes);
     REQUIRE(decoded);
     CHECK(decoded->damage.empty());
