@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The options of a session. The list lives in options.def, once; this header turns it into a plain aggregate, so that C++20
-// callers write session::start({.service = "orders"}) and C++17 callers set members.
+// callers write session::start({.service = "orders"}) and C++17 callers set members. docs/options.md says what each does.
 
 #include <cstdint>
 #include <string>
@@ -12,6 +12,8 @@ namespace memwatch {
 inline namespace v1 {
 
 // Units: the table says which of these an option has.
+// On or off: 1, 0.
+using flag_option = bool;
 using bytes_option = std::uint64_t;
 using duration_option = std::uint64_t;  // nanoseconds
 // A plain number.
@@ -26,9 +28,8 @@ enum class unwinder_option { automatic, frame_pointer, dwarf };
 enum class control_option { off, automatic, on };
 
 struct options {
-#define MEMWATCH_OPTION(type, name, default_value, environment, help) type name = default_value;
+#define MEMWATCH_OPTION(type, member, default_value, environment, changes, least, most, unit, help) type member = default_value;
 #include <memwatch/options.def>
-#undef MEMWATCH_OPTION
     // Replaces CLOCK_MONOTONIC, for tests. Must outlive the process. Null: the real clock.
     clock_function clock = nullptr;
 };

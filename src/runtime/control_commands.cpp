@@ -7,14 +7,14 @@
 
 #include <fmt/format.h>
 
-#include <memwatch/base/units.hpp>
 #include <memwatch/session.hpp>
 #include <memwatch/snapshot/codec.hpp>
 #include <memwatch/version.hpp>
 #include "platform/platform.hpp"
-#include "runtime/option_reader.hpp"
 #include "runtime/process_state.hpp"
 #include "runtime/process_status.hpp"
+#include "runtime/steering.hpp"
+#include "settings/chosen_options.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -127,25 +127,12 @@ result<std::string> take_snapshot(const control::request& asked) {
 
 result<std::string> summarize(const control::request& asked) { return encoded(session{}.summary(), asked); }
 
-// Both values are read before either is applied.
+// Any options that may change while it runs, by their external names; all of them or none.
 result<std::string> set(const control::request& asked) {
-    const std::string* const preset_word = asked.find("preset");
-    const std::string* const interval_word = asked.find("interval");
-    const result<preset_option> preset = parse_preset(preset_word == nullptr ? "on" : *preset_word);
-    if (!preset) { return fail(error_code::invalid_argument, preset.error().what, "preset"); }
-    const result<std::uint64_t> interval = parse_bytes(interval_word == nullptr ? "1" : *interval_word);
-    if (!interval) { return fail(error_code::invalid_argument, interval.error().what, "interval"); }
-    if (preset_word == nullptr && interval_word == nullptr) {
-        return fail(error_code::invalid_argument, "set takes preset=off|on|full and interval=SIZE");
+    if (asked.parameters.empty()) {
+        return fail(error_code::invalid_argument, "set takes options: preset=full interval=64KiB");
     }
-    session s;
-    if (interval_word != nullptr) {
-        if (auto done = s.set_interval(*interval); !done) { return tl::unexpected<error>(done.error()); }
-    }
-    if (preset_word != nullptr) {
-        if (auto done = s.set_preset(*preset); !done) { return tl::unexpected<error>(done.error()); }
-    }
-    return status(asked);
+    return steer_options(process(), asked.parameters).and_then([&] { return status(asked); });
 }
 
 result<std::string> stop(const control::request& asked) {
@@ -170,7 +157,7 @@ result<std::string> detach(const control::request& asked) {
 
 struct command {
     std::string_view name;
-    std::string_view parameters;  // all it understands, '|' around each
+    std::string_view parameters;  // all it understands, '|' around each; "*": it checks them itself
     result<std::string> (*run)(const control::request&);
 };
 
@@ -178,7 +165,7 @@ constexpr command commands[] = {
     {"status", "", &status},
     {"snapshot", "|format|label|names|", &take_snapshot},
     {"summary", "|format|names|", &summarize},
-    {"set", "|preset|interval|", &set},
+    {"set", "*", &set},
     {"stop", "", &stop},
     {"resume", "", &resume},
     {"detach", "", &detach},
@@ -190,7 +177,7 @@ result<std::string> answer_control(const control::request& asked) {
     for (const command& each : commands) {
         if (each.name != asked.command) { continue; }
         for (const auto& [name, value] : asked.parameters) {
-            if (each.parameters.find("|" + name + "|") == std::string_view::npos) {
+            if (each.parameters != "*" && each.parameters.find("|" + name + "|") == std::string_view::npos) {
                 return fail(error_code::invalid_argument, "is no parameter of " + asked.command, name);
             }
         }

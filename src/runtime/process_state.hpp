@@ -19,12 +19,13 @@
 #include "platform/elf_symbols.hpp"
 #include "runtime/interval_control.hpp"
 #include "runtime/worker.hpp"
+#include "settings/chosen_options.hpp"
 
 namespace memwatch {
 inline namespace v1 {
 
 struct session_record {
-    options effective;          // after defaults, code and environment
+    chosen_options effective;   // after defaults, code, environment and what was changed since
     std::string id;             // 32 hex digits
     std::string detail;         // why degraded; empty = fine
     std::uint64_t origin_ns{};  // time 0 of the process' snapshots, by the session's clock; kept by later sessions

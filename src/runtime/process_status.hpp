@@ -8,6 +8,7 @@
 
 #include <memwatch/base/result.hpp>
 #include <memwatch/session.hpp>
+#include "settings/chosen_options.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -15,6 +16,9 @@ namespace detail {
 
 // running or degraded while any handle is open; stopped otherwise, also when nothing was ever started.
 [[nodiscard]] MEMWATCH_API session_status process_status();
+
+// The options in force and where each comes from.
+[[nodiscard]] MEMWATCH_API chosen_options process_options();
 
 // A line as the control socket takes it ("set preset=full"), and its answer. Errors: as answer_control().
 [[nodiscard]] MEMWATCH_API result<std::string> control_process(std::string_view line);

@@ -5,7 +5,6 @@
 // Everything here refers to the process-wide session through a default-made `session`, whose members work as long as anything
 // was ever started; so a handler or a server may outlive the session it was made from.
 
-#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -17,7 +16,6 @@
 #include <memwatch/base/log.hpp>
 #include <memwatch/diff/diff.hpp>
 #include <memwatch/model/site_name.hpp>
-#include <memwatch/options.hpp>
 #include <memwatch/serve/collectable.hpp>
 #include <memwatch/serve/http_handler.hpp>
 #include <memwatch/serve/server.hpp>
@@ -29,6 +27,7 @@
 #include "report/text.hpp"
 #include "report/view.hpp"
 #include "runtime/process_status.hpp"
+#include "runtime/server_settings.hpp"
 #include "runtime/service_renderers.hpp"
 #include "serve/config_page.hpp"
 #include "serve/http_server.hpp"
@@ -39,9 +38,6 @@ namespace memwatch {
 inline namespace v1 {
 
 namespace {
-
-// Null for a set-user-id program: there the environment belongs to someone else.
-const char* environment(const char* name) noexcept { return ::secure_getenv(name); }
 
 // Kept snapshots belong to the process: what one server kept, a handler mounted elsewhere finds. Never destroyed.
 const std::shared_ptr<serve::kept_snapshots>& kept_snapshots() {
@@ -61,126 +57,6 @@ std::string state_in_words(const session_status& status) {
             break;
     }
     return status.detail.empty() ? "stopped" : "stopped: " + status.detail;
-}
-
-// --- the options in force, as rows
-
-std::string to_text(const std::string& value) { return value; }
-std::string to_text(std::uint64_t value) { return std::to_string(value); }
-std::string to_text(std::uint32_t value) { return std::to_string(value); }
-
-std::string to_text(preset_option value) {
-    switch (value) {
-        case preset_option::off:
-            return "off";
-        case preset_option::on:
-            return "on";
-        case preset_option::full:
-            break;
-    }
-    return "full";
-}
-
-std::string to_text(unwinder_option value) {
-    switch (value) {
-        case unwinder_option::automatic:
-            return "auto";
-        case unwinder_option::frame_pointer:
-            return "fp";
-        case unwinder_option::dwarf:
-            break;
-    }
-    return "dwarf";
-}
-
-std::string to_text(control_option value) {
-    switch (value) {
-        case control_option::off:
-            return "off";
-        case control_option::automatic:
-            return "automatic";
-        case control_option::on:
-            break;
-    }
-    return "on";
-}
-
-const char* unit_of(std::string_view type) {
-    if (type == "bytes_option") { return "bytes"; }
-    return type == "duration_option" ? "ns" : "";
-}
-
-bool is_number(std::string_view type) { return type == "bytes_option" || type == "duration_option" || type == "count_option"; }
-
-template <class Value>
-serve::config_row option_row(const char* type, const char* name, const Value& value, const Value& otherwise,
-                             const char* variable, const char* help) {
-    const bool is_set = environment(variable) != nullptr;
-    return {name,          to_text(value), is_number(type),
-            unit_of(type), variable,       is_set ? "environment" : (value == otherwise ? "default" : "code"),
-            help};
-}
-
-std::vector<serve::config_row> session_rows() {
-    const options now = session{}.effective_options();
-    const options defaults;
-    std::vector<serve::config_row> out;
-#define MEMWATCH_OPTION(type, name, default_value, variable, help) \
-    out.push_back(option_row(#type, #name, now.name, defaults.name, variable, help));
-#include <memwatch/options.def>
-#undef MEMWATCH_OPTION
-    return out;
-}
-
-// --- what a server was started with
-
-struct serve_settings {
-    server_options options;
-    std::string token;
-    std::string token_error;  // why a configured token is not used; empty = none was, or it is
-    const char* token_variable = "MEMWATCH_TOKEN";
-};
-
-// Environment over code, as for every option.
-serve_settings merge_environment(server_options wanted) {
-    serve_settings out;
-    out.options = std::move(wanted);
-    if (const char* const listen = environment("MEMWATCH_LISTEN")) { out.options.listen = listen; }
-    if (const char* const debug = environment("MEMWATCH_DEBUG_ROUTES")) {
-        out.options.debug_routes = std::string_view(debug) != "0";
-    }
-    result<std::string> token = std::string();
-    if (const char* const text = environment("MEMWATCH_TOKEN")) {
-        token = std::string(text);
-        if (const auto formed = serve::check_token_form(*token); !formed) { token = tl::unexpected(formed.error()); }
-    } else if (const char* const path = environment("MEMWATCH_TOKEN_FILE")) {
-        out.token_variable = "MEMWATCH_TOKEN_FILE";
-        token = serve::read_token_file(path);
-    }
-    if (token) {
-        out.token = std::move(*token);
-    } else {
-        out.token_error = std::string(out.token_variable) + ": " + token.error().message();
-    }
-    return out;
-}
-
-std::vector<serve::config_row> server_rows(const serve_settings& settings, serve::exposure where) {
-    const server_options defaults;
-    const auto origin = [](const char* variable, bool is_default) {
-        return environment(variable) != nullptr ? "environment" : (is_default ? "default" : "code");
-    };
-    std::vector<serve::config_row> out;
-    if (where != serve::exposure::mounted) {
-        out.push_back({"listen", settings.options.listen, false, "", "MEMWATCH_LISTEN",
-                       origin("MEMWATCH_LISTEN", settings.options.listen == defaults.listen), "address of the HTTP server"});
-    }
-    out.push_back({"debug_routes", settings.options.debug_routes ? "1" : "0", true, "", "MEMWATCH_DEBUG_ROUTES",
-                   origin("MEMWATCH_DEBUG_ROUTES", settings.options.debug_routes), "0 leaves /metrics and /healthz only"});
-    out.push_back({"token", settings.token.empty() ? "not set" : "set (hidden)", false, "", settings.token_variable,
-                   settings.token.empty() ? "default" : "environment",
-                   "bearer token of POSTs, and of debug routes beyond loopback"});
-    return out;
 }
 
 // --- the view the routes have of memwatch
@@ -216,8 +92,7 @@ serve::service_view make_service_view(const serve_settings& settings, serve::exp
     fill_renderers(out);
     out.control = &control_session;
     out.render_config = [settings, where](bool as_text) -> result<std::string> {
-        std::vector<serve::config_row> rows = session_rows();
-        for (serve::config_row& row : server_rows(settings, where)) { rows.push_back(std::move(row)); }
+        const std::vector<serve::config_row> rows = config_rows(settings, where);
         const std::string state = state_in_words(detail::process_status());
         return as_text ? serve::render_config_text(rows, state) : serve::render_config_json(rows, state);
     };
@@ -275,7 +150,7 @@ public:
     std::string detail;                        // why not, or what is amiss; empty = nothing
 
     void start(const serve_settings& settings) {
-        detail = settings.token_error;
+        detail = settings.problem;
         const result<serve::listen_address> where = serve::parse_listen_address(settings.options.listen);
         if (!where) {
             detail = where.error().message();

@@ -12,13 +12,13 @@
 #include "capture/own_work.hpp"
 #include "control/endpoint.hpp"
 #include "platform/platform.hpp"
-#include "runtime/option_reader.hpp"
 #include "runtime/process_state.hpp"
 #include "runtime/process_status.hpp"
 #include "runtime/run_worker.hpp"
 #include "runtime/session_id.hpp"
 #include "runtime/steering.hpp"
 #include "runtime/telemetry.hpp"
+#include "settings/chosen_options.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -53,29 +53,24 @@ void retire_thread(void* live, std::uint16_t thread, const char* name) noexcept 
 
 // --- start
 
-// The budget, unless somebody chose one: no more than 1 % of what the cgroup may use.
-std::uint64_t budget_in_force(const options& wanted) {
-    if (wanted.budget_bytes != options{}.budget_bytes) { return wanted.budget_bytes; }
+// A budget that nobody chose is at most a share of what the cgroup may use.
+void cap_by_cgroup(chosen_options& wanted, option_id id, std::uint64_t& budget, std::uint64_t share, std::uint64_t least) {
+    if (wanted.origin(id) != option_origin::standard) { return; }
     const std::uint64_t limit = platform::cgroup_memory_limit();
-    return limit == 0 ? wanted.budget_bytes : std::clamp(limit / 100, least_budget, wanted.budget_bytes);
+    if (limit == 0 || limit / share >= budget) { return; }
+    budget = std::max(limit / share, least);
+    wanted.set_origin(id, option_origin::cgroup);
 }
 
-// The same for the records of full mode: no more than an eighth.
-std::uint64_t full_budget_in_force(const options& wanted) {
-    if (wanted.full_budget_bytes != options{}.full_budget_bytes) { return wanted.full_budget_bytes; }
-    const std::uint64_t limit = platform::cgroup_memory_limit();
-    return limit == 0 ? wanted.full_budget_bytes : std::clamp(limit / 8, 2 * least_budget, wanted.full_budget_bytes);
-}
-
-options merge_options(options wanted, std::vector<std::string>& warnings) {
-    if (!platform::is_secure_mode()) { read_environment(platform::environment(), wanted, warnings); }
-    check_ranges(wanted, warnings);
+chosen_options merge_options(options from_code, std::vector<std::string>& warnings) {
+    chosen_options wanted = choose_options(std::move(from_code), warnings);
+    if (!platform::is_secure_mode()) { overlay_environment(platform::environment(), wanted, warnings); }
     if (wanted.service.empty()) {
         const std::string path = platform::executable_path();
         wanted.service = path.substr(path.rfind('/') + 1);
     }
-    wanted.budget_bytes = budget_in_force(wanted);
-    wanted.full_budget_bytes = full_budget_in_force(wanted);
+    cap_by_cgroup(wanted, option_id::budget_bytes, wanted.budget_bytes, 100, least_budget);
+    cap_by_cgroup(wanted, option_id::full_budget_bytes, wanted.full_budget_bytes, 8, 2 * least_budget);
     return wanted;
 }
 
@@ -107,7 +102,7 @@ live_state* build_live(process_state& state, const options& chosen) {
 }
 
 // Time 0 and the epochs are the process': a second session goes on counting, unless it brings another clock.
-void set_timeline(process_state& state, live_state& live, options& chosen) {
+void set_timeline(process_state& state, live_state& live, chosen_options& chosen) {
     session_record& session = state.session;
     const bool is_new = !session.was_started || session.effective.clock != chosen.clock;
     if (is_new) {
@@ -121,7 +116,7 @@ void set_timeline(process_state& state, live_state& live, options& chosen) {
     session.first_epoch = live.epoch_at(state.capture.now_ns());
 }
 
-void begin(process_state& state, options chosen) {
+void begin(process_state& state, chosen_options chosen) {
     // acquire: pairs with the release in build_live().
     live_state* live = state.live.load(std::memory_order_acquire);
     if (live == nullptr) {
@@ -129,10 +124,8 @@ void begin(process_state& state, options chosen) {
         live = build_live(state, chosen);
     }
     capture_state& capture = state.capture;
-    // relaxed, all: settings; the release store in set_switches() publishes them.
+    // relaxed: a setting; the release store in set_switches() publishes it.
     capture.clock.store(chosen.clock, std::memory_order_relaxed);
-    capture.stack_depth.store(chosen.stack_depth, std::memory_order_relaxed);
-    capture.unwinder.store(chosen.unwinder, std::memory_order_relaxed);
     session_record& session = state.session;
     if (live == nullptr) {
         session.detail = "no memory for the live table: exact tags and pools only";
@@ -240,7 +233,7 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
     } catch (const std::bad_alloc&) { return fail(error_code::unavailable, "not enough memory for a snapshot"); }
 }
 
-bool join_or_begin(process_state& state, options merged, const std::vector<std::string>& warnings) {
+bool join_or_begin(process_state& state, chosen_options merged, const std::vector<std::string>& warnings) {
     const std::lock_guard steering(state.steering);
     {
         const std::lock_guard guard(state.session_mutex);
@@ -276,7 +269,7 @@ session session::start(options wanted) noexcept {
         std::optional<detail::own_work> ours(std::in_place);
         process_state& state = process();
         std::vector<std::string> warnings;
-        options merged = merge_options(std::move(wanted), warnings);
+        chosen_options merged = merge_options(std::move(wanted), warnings);
         warn(warnings);
         look_for_otel_context(state);
         const bool has_joined = join_or_begin(state, std::move(merged), warnings);
@@ -326,6 +319,12 @@ session_status detail::process_status() {
     if (state.session.handles == 0) { return {session_state::stopped, "no session is running"}; }
     if (!state.session.detail.empty()) { return {session_state::degraded, state.session.detail}; }
     return {session_state::running, {}};
+}
+
+chosen_options detail::process_options() {
+    process_state& state = process();
+    const std::lock_guard guard(state.session_mutex);
+    return state.session.effective;
 }
 
 result<snapshot> session::snapshot(std::string_view label) const { return freeze(label, live_state::detail::records); }

@@ -8,8 +8,6 @@ namespace memwatch {
 inline namespace v1 {
 namespace {
 
-constexpr std::uint64_t most_interval = std::uint64_t{1} << 40U;
-
 void raise_interval(std::uint64_t interval_bytes) noexcept {
     process().capture.interval.set(sampling_interval::wish::live_table, interval_bytes);
 }
@@ -33,6 +31,9 @@ void set_switches(process_state& state, preset_option now, std::uint64_t interva
     capture_state& capture = state.capture;
     // acquire: pairs with the release in build_live().
     live_state* const live = state.live.load(std::memory_order_acquire);
+    // relaxed, both: any recent value will do for a sample.
+    capture.stack_depth.store(state.session.effective.stack_depth, std::memory_order_relaxed);
+    capture.unwinder.store(state.session.effective.unwinder, std::memory_order_relaxed);
     if (now != preset_option::off) {
         // The release store below publishes it to who was off; others may see it at any time.
         capture.interval.set(sampling_interval::wish::configured, interval);
@@ -57,7 +58,7 @@ result<void> steer(process_state& state, Change change) {
     {
         const std::lock_guard guard(state.session_mutex);
         if (state.session.handles == 0) { return fail(error_code::unavailable, "no session is running"); }
-        change(state.session);
+        if (result<void> done = change(state.session); !done) { return done; }
     }
     apply_switches_locked(state);
     return {};
@@ -79,22 +80,38 @@ void apply_switches_locked(process_state& state) noexcept {
     }
 }
 
+result<void> steer_options(process_state& state, const std::vector<std::pair<std::string, std::string>>& wanted) {
+    return steer(state, [&](session_record& session) -> result<void> {
+        chosen_options changed = session.effective;
+        bool has_preset = false;
+        for (const auto& [name, text] : wanted) {
+            if (result<void> done = change_option(changed, name, text); !done) { return done; }
+            has_preset = has_preset || name == "preset";
+        }
+        session.effective = std::move(changed);
+        session.is_paused = session.is_paused && !has_preset;
+        return {};
+    });
+}
+
 result<void> steer_preset(process_state& state, preset_option wanted) {
-    return steer(state, [&](session_record& session) {
+    return steer(state, [&](session_record& session) -> result<void> {
         session.effective.preset = wanted;
+        session.effective.set_origin(option_id::preset, option_origin::runtime);
         session.is_paused = false;
+        return {};
     });
 }
 
 result<void> steer_interval(process_state& state, std::uint64_t interval_bytes) {
-    if (interval_bytes == 0 || interval_bytes > most_interval) {
-        return fail(error_code::invalid_argument, "an interval is 1 byte to 1 TiB");
-    }
-    return steer(state, [&](session_record& session) { session.effective.interval_bytes = interval_bytes; });
+    return steer_options(state, {{"interval", std::to_string(interval_bytes)}});
 }
 
 result<void> steer_pause(process_state& state, bool is_paused) {
-    return steer(state, [&](session_record& session) { session.is_paused = is_paused; });
+    return steer(state, [&](session_record& session) -> result<void> {
+        session.is_paused = is_paused;
+        return {};
+    });
 }
 
 bool register_heap_door(const heap_door& door) noexcept {

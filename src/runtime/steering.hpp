@@ -9,7 +9,11 @@
 //
 // Locks: `steering` outermost (before the session's mutex), held while doors are told, so that they see presets in order.
 
+#include <cstdint>
 #include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <memwatch/base/result.hpp>
 #include <memwatch/options.hpp>
@@ -22,6 +26,10 @@ inline namespace v1 {
 // Sets the switches to what the session record says and tells the doors. The caller holds `state.steering`, and not the
 // session's mutex.
 void apply_switches_locked(process_state& state) noexcept;
+
+// Options by their external names, as text: all of them, or none. A preset ends a pause.
+// Errors: unavailable (no session is open), invalid_argument (no such option, no value of it), unsupported (fixed at start).
+[[nodiscard]] result<void> steer_options(process_state& state, const std::vector<std::pair<std::string, std::string>>& wanted);
 
 // Errors: unavailable (no session is open), invalid_argument (out of range).
 [[nodiscard]] result<void> steer_preset(process_state& state, preset_option wanted);

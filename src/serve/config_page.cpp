@@ -35,6 +35,14 @@ std::string one_line(std::string_view text) {
     return out;
 }
 
+// The line below the help: which values, and when.
+std::string limits_of(const config_row& row) {
+    const char* const when = row.changes == "runtime" ? "can be changed while it runs" : "";
+    const char* const comma = row.values.empty() || row.changes != "runtime" ? "" : "; ";
+    const std::string both = one_line(row.values) + comma + when;
+    return both.empty() ? both : "    " + both + "\n";
+}
+
 std::string member(std::string_view name, const std::string& value) { return quote_json(name) + ":" + value; }
 
 }  // namespace
@@ -53,7 +61,9 @@ std::string render_config_json(const std::vector<config_row>& rows, std::string_
                member("value", row.is_number ? row.value : quote_json(row.value)) + "," +
                member("unit", row.unit.empty() ? "null" : quote_json(row.unit)) + "," +
                member("environment", row.environment.empty() ? "null" : quote_json(row.environment)) + "," +
-               member("origin", quote_json(row.origin)) + "," + member("help", quote_json(row.help)) + "}";
+               member("origin", quote_json(row.origin)) + "," +
+               member("values", row.values.empty() ? "null" : quote_json(row.values)) + "," +
+               member("changes", quote_json(row.changes)) + "," + member("help", quote_json(row.help)) + "}";
     }
     return out + "]}\n";
 }
@@ -62,7 +72,7 @@ std::string render_config_text(const std::vector<config_row>& rows, std::string_
     std::string out = "session: " + one_line(session_state) + "\n";
     for (const config_row& row : rows) {
         out += "\n" + row.name + " = " + one_line(row.value) + (row.unit.empty() ? "" : " " + row.unit) + "   (" + row.origin +
-               (row.environment.empty() ? "" : "; " + row.environment) + ")\n    " + one_line(row.help) + "\n";
+               (row.environment.empty() ? "" : "; " + row.environment) + ")\n    " + one_line(row.help) + "\n" + limits_of(row);
     }
     return out;
 }

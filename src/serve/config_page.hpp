@@ -17,8 +17,10 @@ struct config_row {
     bool is_number{};         // JSON: no quotes
     std::string unit;         // "bytes", "ns" or empty
     std::string environment;  // name of the variable that sets it; empty = none does
-    std::string origin;       // "default", "code" or "environment"
+    std::string origin;       // "default", "code", "environment", "runtime" or "cgroup"
     std::string help;
+    std::string values;   // "off, on, full", "1 .. 64"; empty = any
+    std::string changes;  // "start": fixed from then on; "runtime"
 };
 
 [[nodiscard]] std::string render_config_json(const std::vector<config_row>& rows, std::string_view session_state);

@@ -13,6 +13,7 @@ ROOMS = {
     "base": set(),
     "platform": BASE,
     "model": BASE,
+    "settings": VALUES,
     "capture": HOST,
     "live": HOST,
     "alloc": VALUES | {"capture"},
@@ -30,17 +31,17 @@ ROOMS = {
     "notify": VALUES,
     "serve": VALUES,  # renderers and the source of snapshots are handed in by runtime
     "adapters": VALUES | {"capture"},
-    "cli": HOST | {"snapshot", "diff", "verdict", "report", "symbols", "control", "footprint", "blackbox", "history", "notify", "serve"},
+    "cli": HOST | {"snapshot", "diff", "verdict", "report", "symbols", "control", "footprint", "blackbox", "history", "notify", "serve", "settings"},
     # The headers at the top of include/memwatch: the promise an application sees. runtime keeps it. (PLACED names the others.)
     "face": VALUES | {"snapshot"},
     # memwatch.hpp alone: gathers the public headers for applications. Nothing of ours includes it.
     "umbrella": VALUES | {"capture", "alloc", "snapshot", "face"},
     "runtime": HOST
-    | {"capture", "live", "alloc", "snapshot", "diff", "verdict", "scan", "footprint", "blackbox", "history", "control", "report", "serve", "face"},
+    | {"capture", "live", "alloc", "snapshot", "diff", "verdict", "scan", "footprint", "blackbox", "history", "control", "report", "serve", "settings", "face"},
 }
 
 # Headers at the top of include/memwatch that are plain values, wherever the reader of a public header expects to find them.
-PLACED = {"memwatch.hpp": "umbrella", "options.hpp": "model", "options.def": "model", "version.hpp.in": "base"}
+PLACED = {"memwatch.hpp": "umbrella", "options.hpp": "model", "options.def": "model", "server_options.def": "model", "version.hpp.in": "base"}
 
 # The prefix of a third-party include -> the name used in the columns below. The longest prefix wins.
 THIRD_PARTY = {

@@ -15,10 +15,11 @@
 namespace memwatch {
 inline namespace v1 {
 
-// Where to listen. The environment wins over what is set here.
+// Where and how to serve; server_options.def says what each is. The environment wins over what is set here.
 struct server_options {
-    std::string listen = "127.0.0.1:9467";  // MEMWATCH_LISTEN; host:port or [v6]:port; port 0 = any free one
-    bool debug_routes = true;               // MEMWATCH_DEBUG_ROUTES=0 leaves /metrics and /healthz only
+#define MEMWATCH_SERVER_OPTION(type, member, default_value, environment, changes, least, most, unit, help) \
+    type member = default_value;
+#include <memwatch/server_options.def>
 };
 
 // Whether the server listens, and where.

@@ -140,7 +140,7 @@ def routes(program: str) -> None:
 
         config = json.loads(v.get("/debug/memtrace/config"))
         options = {row["name"]: row for row in config["options"]}
-        check(options["interval_bytes"]["value"] == 4096 and options["interval_bytes"]["origin"] == "code", f"{options}")
+        check(options["interval"]["value"] == 4096 and options["interval"]["origin"] == "code", f"{options}")
         check(TOKEN not in json.dumps(config) and options["token"]["value"] == "set (hidden)", "the token is masked")
         check(TOKEN not in v.get("/debug/memtrace/config?format=text"), "the token is masked in text")
 

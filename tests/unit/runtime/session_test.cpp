@@ -8,7 +8,6 @@
 #include <vector>
 
 #include <memwatch/memwatch.hpp>
-#include "runtime/option_reader.hpp"
 #include "support/fake_clock.hpp"
 
 using namespace memwatch;
@@ -154,53 +153,7 @@ TEST_CASE("session: lives that ended are in the histogram of their site", "[runt
     CHECK(lived == Approx(2));
 }
 
-TEST_CASE("options: the environment overlays the code, bad values keep it, unknown names are said", "[runtime]") {
-    const char* const environment[] = {"PATH=/bin",
-                                       "MEMWATCH_SERVICE=from-env",
-                                       "MEMWATCH_INTERVAL=64KiB",
-                                       "MEMWATCH_EPOCH=250ms",
-                                       "MEMWATCH_PRESET=full",
-                                       "MEMWATCH_UNWINDER=sideways",
-                                       "MEMWATCH_STACK_DEPTH=twelve",
-                                       "MEMWATCH_BUDGET=5 parsecs",
-                                       "MEMWATCH_INTERVALL=1",
-                                       "MEMWATCH_LISTEN=127.0.0.1:0",
-                                       "MEMWATCH_",
-                                       nullptr};
-    options into;
-    into.service = "from-code";
-    into.stack_depth = 10;
-    std::vector<std::string> warnings;
-    read_environment(environment, into, warnings);
-    CHECK(into.service == "from-env");
-    CHECK(into.interval_bytes == 64 << 10);
-    CHECK(into.epoch_ns == 250'000'000);
-    CHECK(into.preset == preset_option::full);
-    CHECK(into.stack_depth == 10);
-    CHECK(into.unwinder == unwinder_option::automatic);
-    CHECK(into.budget_bytes == options{}.budget_bytes);
-    REQUIRE(warnings.size() == 4);
-    const auto mentions = [&](const char* text) {
-        return std::any_of(warnings.begin(), warnings.end(),
-                           [&](const std::string& w) { return w.find(text) != std::string::npos; });
-    };
-    CHECK(mentions("MEMWATCH_UNWINDER"));
-    CHECK(mentions("auto, fp, dwarf"));
-    CHECK(mentions("MEMWATCH_STACK_DEPTH"));
-    CHECK(mentions("MEMWATCH_BUDGET"));
-    CHECK(mentions("MEMWATCH_INTERVALL is not an option"));
-}
-
-TEST_CASE("options: what is out of range becomes the default, with a sentence", "[runtime]") {
-    options wanted;
-    wanted.interval_bytes = 0;
-    wanted.stack_depth = 65;
-    wanted.epoch_ns = 1;
-    std::vector<std::string> warnings;
-    check_ranges(wanted, warnings);
-    CHECK(warnings.size() == 3);
-    CHECK(wanted.interval_bytes == options{}.interval_bytes);
-    CHECK(wanted.stack_depth == 64);
+TEST_CASE("options: what is out of range degrades the session, with a sentence", "[runtime]") {
     const session degraded = session::start([] {
         options bad;
         bad.stack_depth = 1000;
