@@ -10,8 +10,8 @@
 // For a leak of L bytes made of blocks much smaller than R this is about R * L, so its relative standard error is sqrt(R / L):
 // R = 1 MiB and L = 25 MiB give 20 %. Derivation: jemalloc's doc_internal/PROFILING_INTERNALS.md.
 // Checked by tests/unit/capture/sampler_test.cpp's "estimator is unbiased" cases, also after forced thinning.
+// The compiler's builtins, because <cmath> is a fifth of what including <memwatch/memwatch.hpp> would cost.
 
-#include <cmath>
 #include <cstdint>
 
 namespace memwatch {
@@ -21,7 +21,7 @@ inline namespace v1 {
 [[nodiscard]] inline double sampling_probability(std::uint64_t size_bytes, std::uint64_t interval_bytes) noexcept {
     if (interval_bytes == 0) { return 1.0; }
     const double size = static_cast<double>(size_bytes == 0 ? 1 : size_bytes);
-    return -std::expm1(-size / static_cast<double>(interval_bytes));
+    return -__builtin_expm1(-size / static_cast<double>(interval_bytes));
 }
 
 // An estimate built from samples: sums of weights, with the variance that belongs to them. Exact when every sample was taken
@@ -54,8 +54,8 @@ struct sampled_totals {
         samples += other.samples;
     }
 
-    [[nodiscard]] double bytes_standard_error() const noexcept { return std::sqrt(bytes_variance); }
-    [[nodiscard]] double objects_standard_error() const noexcept { return std::sqrt(objects_variance); }
+    [[nodiscard]] double bytes_standard_error() const noexcept { return __builtin_sqrt(bytes_variance); }
+    [[nodiscard]] double objects_standard_error() const noexcept { return __builtin_sqrt(objects_variance); }
 
     friend bool operator==(const sampled_totals& a, const sampled_totals& b) noexcept {
         return a.bytes == b.bytes && a.objects == b.objects && a.bytes_variance == b.bytes_variance &&
