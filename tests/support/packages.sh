@@ -27,6 +27,7 @@ tests_packages=(
     prometheus                                # promtool, and a real server to scrape us
     golang-go                                 # go tool pprof
     gdb                                       # memwatch attach
+    cmake make                                # consumers of what is installed
     valgrind                                  # instruction counts in tests/bench
 )
 
