@@ -21,7 +21,8 @@ int main() {
     }
     std::printf("http://127.0.0.1:%u/metrics\n", static_cast<unsigned>(server.port()));
 
-    std::vector<int, memwatch::tracked_allocator<int>> numbers{memwatch::tracked_allocator<int>{memwatch::tag{"consumer-numbers"}}};
+    std::vector<int, memwatch::tracked_allocator<int>> numbers{
+        memwatch::tracked_allocator<int>{memwatch::tag{"consumer-numbers"}}};
     numbers.reserve(1000);
     return session.summary().has_value() ? 0 : 1;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <memwatch/base/log.hpp>
+#include "base/log_channel.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -17,45 +18,51 @@ void write_to_stderr(log_level /*level*/, std::string_view line) {
     std::fwrite(text.data(), 1, text.size(), stderr);  // one call, so that lines of several threads do not mix
 }
 
-std::atomic<log_sink> current_sink{&write_to_stderr};
+constinit log_channel own_channel;
+constinit std::atomic<log_channel*> channel_in_use{&own_channel};
 
-// Lines in the current minute, and the minute: one word, so that a rollover resets both at once.
-std::atomic<std::uint64_t> minute_and_lines{0};
-std::atomic<std::uint64_t> held_back{0};
 constexpr std::uint64_t lines_a_minute = 10;
 
-bool is_allowed() noexcept {
+bool is_allowed(log_channel& channel) noexcept {
     const std::uint64_t minute = static_cast<std::uint64_t>(time(nullptr)) / 60;
     // relaxed: a rate limit; nothing is published through it.
-    std::uint64_t seen = minute_and_lines.load(std::memory_order_relaxed);
+    std::uint64_t seen = channel.minute_and_lines.load(std::memory_order_relaxed);
     std::uint64_t next = 0;
     do {
         next = seen >> 8U == minute ? seen + 1 : minute << 8U;
         if ((next & 0xFFU) >= lines_a_minute) { return false; }
-    } while (!minute_and_lines.compare_exchange_weak(seen, next, std::memory_order_relaxed));  // relaxed: as above
+    } while (!channel.minute_and_lines.compare_exchange_weak(seen, next, std::memory_order_relaxed));  // relaxed: as above
     return true;
 }
 
 }  // namespace
 
+// acquire: pairs with the release in use_log(): the other copy's channel is made.
+log_channel& log_in_use() noexcept { return *channel_in_use.load(std::memory_order_acquire); }
+
+// release: pairs with the acquire in log_in_use().
+void use_log(log_channel& channel) noexcept { channel_in_use.store(&channel, std::memory_order_release); }
+
 void set_log_sink(log_sink sink) noexcept {
     // release: pairs with the acquire in write_log(): what the sink uses is set up.
-    current_sink.store(sink != nullptr ? sink : &write_to_stderr, std::memory_order_release);
+    log_in_use().sink.store(sink, std::memory_order_release);
 }
 
 void write_log(log_level level, std::string_view line) noexcept {
-    if (!is_allowed()) {
-        held_back.fetch_add(1, std::memory_order_relaxed);  // relaxed: a statistic
+    log_channel& channel = log_in_use();
+    if (!is_allowed(channel)) {
+        channel.held_back.fetch_add(1, std::memory_order_relaxed);  // relaxed: a statistic
         return;
     }
     try {
         std::string text(line);
         // relaxed: a statistic.
-        if (const std::uint64_t lost = held_back.exchange(0, std::memory_order_relaxed); lost != 0) {
+        if (const std::uint64_t lost = channel.held_back.exchange(0, std::memory_order_relaxed); lost != 0) {
             text += " held_back=" + std::to_string(lost);
         }
         // acquire: pairs with the release in set_log_sink().
-        current_sink.load(std::memory_order_acquire)(level, text);
+        const log_sink sink = channel.sink.load(std::memory_order_acquire);
+        (sink != nullptr ? sink : &write_to_stderr)(level, text);
     } catch (...) {
         // A sink that throws, or no memory for a log line: there is nobody to tell.
     }

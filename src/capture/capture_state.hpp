@@ -17,6 +17,7 @@
 #include "capture/sampling_interval.hpp"
 #include "capture/self_meter.hpp"
 #include "capture/tag_table.hpp"
+#include "capture/thread_copies.hpp"
 #include "model/drop_reason.hpp"
 #include "platform/platform.hpp"
 
@@ -62,6 +63,8 @@ struct capture_state {
 
     // Where OpenTelemetry's thread context is, from the thread pointer; 0 = nowhere (platform/otel_context.hpp).
     std::atomic<std::ptrdiff_t> otel_context_offset{0};
+
+    copy_list copies;  // of memwatch in this process, the first one first
 
     std::atomic<preset_option> preset{preset_option::off};  // what is_sampling and the doors were last told
     std::atomic<const heap_door*> doors[max_heap_doors]{};  // filled from the front, for good

@@ -85,7 +85,7 @@ bool unmark(capture_state& state, void* block) noexcept {
 // A sample of a thread that is inside one of our own doors belongs to that door, which has a countdown of its own to take.
 bool is_sample(capture_state& state, std::size_t bytes, sample_ticket& ticket) noexcept {
     ticket = detail::take_sample(bytes);
-    if (!ticket.is_taken || this_thread.is_covered != 0) { return false; }
+    if (!ticket.is_taken || detail::is_covered()) { return false; }
     return bytes >= small_edge_bytes || state.edge_waste.admits(bytes, ticket, this_thread.random_state);
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include <memwatch/capture/thread_block.hpp>
+#include "capture/thread_copies.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -22,8 +23,14 @@ public:
     // The calling thread is one of ours, to its end.
     static void keep_for_thread() noexcept { this_thread.countdown = parked; }
 
-    // Whether the calling thread is inside such a scope: for doors that record without asking the countdown.
-    [[nodiscard]] static bool is_running() noexcept { return this_thread.countdown >= parked / 2; }
+    // Whether the calling thread is inside such a scope, of whichever copy of memwatch: for doors that record without asking
+    // the countdown.
+    [[nodiscard]] static bool is_running() noexcept {
+        if (is_parked(this_thread)) { return true; }
+        // relaxed: a list that is only asked about the calling thread's own blocks.
+        return other_copies.load(std::memory_order_relaxed) != nullptr && is_busy_in_another_copy();
+    }
+    [[nodiscard]] static bool is_parked(const thread_block& block) noexcept { return block.countdown >= parked / 2; }
 
     // The same for a scope that no block of code can be, such as the time between fork handlers.
     [[nodiscard]] static std::uint64_t park() noexcept {

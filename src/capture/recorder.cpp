@@ -36,7 +36,8 @@ const record_sink* sink_of(const capture_state& state) noexcept {
 void end_thread(void* leased) {
     auto& row = *static_cast<thread_row*>(leased);
     capture_state& state = process_capture();
-    this_thread.row = nullptr;  // a later TLS destructor that allocates leases anew
+    // A later TLS destructor that allocates leases anew.
+    for_each_block_of_this_thread([](thread_block& block) { block.row = nullptr; });
     leave_exact_lane(row);
     if (const record_sink* const sink = sink_of(state); sink != nullptr && row.thread_index != 0) {
         char name[platform::thread_name_size];  // it may have been named after its first sample
@@ -109,7 +110,7 @@ std::uint64_t read_big_endian(const std::uint8_t (&bytes)[16], std::size_t first
 
 // memwatch's own context wins: who sets it means allocations. Else what a tracing library publishes for this thread.
 trace_id trace_of_this_thread(const capture_state& state) noexcept {
-    const trace_id own = this_thread.context.trace;
+    const trace_id own = home_block().context.trace;
     if (own.is_valid()) { return own; }
     // relaxed: a place that was probed, or 0; the module that it is in stays loaded.
     const std::ptrdiff_t offset = state.otel_context_offset.load(std::memory_order_relaxed);
@@ -133,13 +134,18 @@ bool lease_row_for_this_thread() noexcept {
     thread_block& self = this_thread;
     if (self.row != nullptr) { return true; }
     tag_table& tags = process_capture().tags;
+    thread_block& home = home_block();  // one row a thread, whichever copies of memwatch it meets
+    if (home.row != nullptr) {
+        self.row = home.row;
+        return true;
+    }
     thread_row* const row = tags.has_free_row() ? tags.lease_row(platform::thread_id()) : nullptr;
     if (row == nullptr) { return false; }
     if (!platform::on_thread_exit(&end_thread, row)) {
         tags.release_row(*row);
         return false;
     }
-    self.row = row;
+    home.row = self.row = row;
     return true;
 }
 
@@ -166,7 +172,7 @@ void record_allocation(const void* address, std::size_t bytes, tag_id owner, std
     r.interval_bytes = ticket.interval_bytes;
     r.time_ns = state.now_ns(began_ns);
     r.trace = trace_of_this_thread(state);
-    r.route = this_thread.context.route;
+    r.route = home_block().context.route;
     r.tag = owner;
     r.type = type;
     sink->insert(sink->context, r, this_thread.random_state);

@@ -41,6 +41,12 @@ sample_ticket take_sample(std::size_t bytes) noexcept {
         self.countdown = off_recheck_bytes;
         return {false, 0};
     }
+    // Another copy of memwatch allocates for itself: no sample. What it takes from the draw is drawn for anew.
+    if (is_busy_in_another_copy()) {
+        self.interval_bytes = not_drawn;
+        self.countdown = 0;
+        return {false, 0};
+    }
     const std::uint64_t began_ns = platform::monotonic_ns();
     const std::uint64_t interval = state.interval.in_force();  // any recent one will do: the draw remembers the R it used
     bool is_taken = true;

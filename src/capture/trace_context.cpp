@@ -89,7 +89,7 @@ route_id route_table::intern(std::string_view route) noexcept {
     return other;
 }
 
-trace_context trace_context::current() noexcept { return detail::this_thread.context; }
+trace_context trace_context::current() noexcept { return detail::home_block().context; }
 
 result<trace_context> parse_traceparent(std::string_view header) {
     trace_context context;
@@ -101,11 +101,11 @@ result<trace_context> parse_traceparent(std::string_view header) {
 
 route_id intern_route(std::string_view route) noexcept { return process_capture().routes.intern(route); }
 
-context_scope::context_scope(const trace_context& context) noexcept : previous_(detail::this_thread.context) {
-    detail::this_thread.context = context;
+context_scope::context_scope(const trace_context& context) noexcept : previous_(detail::home_block().context) {
+    detail::home_block().context = context;
 }
 
-context_scope::~context_scope() { detail::this_thread.context = previous_; }
+context_scope::~context_scope() { detail::home_block().context = previous_; }
 
 trace_scope::trace_scope(std::string_view traceparent_or_id, std::string_view route) noexcept
     : scope_(context_for(traceparent_or_id, route)) {}

@@ -24,7 +24,7 @@ ledger* find_ledger() noexcept {
 }
 
 trace_label label_of_this_thread() noexcept {
-    const trace_context& context = detail::this_thread.context;
+    const trace_context& context = detail::home_block().context;
     return {context.trace, context.route};
 }
 
@@ -76,7 +76,10 @@ void exact_death(std::uint32_t index, const void* block) noexcept {
 }
 
 void code_was_unloaded() noexcept {
-    platform::forget_unwind_rules();
+    process_capture().copies.visit([](const copy_access& copy) {
+        copy.forget_code();
+        return false;
+    });
     // acquire: pairs with the release in find_ledger().
     if (ledger* const exact = bound_ledger.load(std::memory_order_acquire); exact != nullptr) { exact->forget_code(); }
 }

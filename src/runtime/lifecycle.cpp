@@ -54,6 +54,7 @@ private:
 
 // Not under the session's mutex: what runs at the socket takes it.
 bool run_worker(process_state& state) noexcept {
+    if (state.inert_because != nullptr) { return false; }
     try {
         control_setup setup;
         {

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/process_state.hpp"
 
+#include <cstdio>
 #include <new>
+#include <string>
 
+#include <memwatch/base/log.hpp>
 #include "capture/own_work.hpp"
 #include "platform/platform.hpp"
+#include "runtime/copies.hpp"
 #include "runtime/misuse_log.hpp"
 #include "runtime/session_id.hpp"
 
@@ -83,20 +87,43 @@ void after_fork_in_child() {
     }
     state.capture.tags.keep_only(row, tid);
     state.pools.forget_calls();
-    detail::this_thread.random_state = 0;  // parent and child must not draw the same samples
-    countdown_of_forker = 0;               // in place of what it had
+    // Parent and child must not draw the same samples.
+    detail::for_each_block_of_this_thread([](thread_block& block) { block.random_state = 0; });
+    countdown_of_forker = 0;  // in place of what it had
     state.worker.enter_child();
     release_locks(state);
 }
 
 process_state& make_process_state() {
     alignas(process_state) static unsigned char storage[sizeof(process_state)];
-    // Under an interposed malloc, whatever allocates in here comes back to a countdown of 0 and would ask for the state again.
-    const detail::own_work guard;
     auto* const state = new (storage) process_state;
     state->pools.set_misuse_listener(&log_pool_misuse);
     platform::on_fork(&before_fork, &after_fork_in_parent, &after_fork_in_child);
     return *state;
+}
+
+process_state& make_inert_state(const char* why) {
+    static char reason[128];
+    std::snprintf(reason, sizeof reason, "%s", why);
+    process_state& state = make_process_state();
+    state.inert_because = reason;
+    write_log(log_level::warning, std::string("memwatch level=warning event=second_copy detail=\"") + reason + "\"");
+    return state;
+}
+
+// Whether this copy made the state that process() is, or joined another's.
+bool has_joined = false;
+
+process_state& find_or_make_process_state() {
+    // Under an interposed malloc, whatever allocates in here comes back to a countdown of 0 and would ask for the state again.
+    const detail::own_work guard;
+    const copy_claim claim = claim_process_state();
+    if (claim.role == copy_role::inert) { return make_inert_state(claim.why); }
+    has_joined = claim.role == copy_role::joined;
+    process_state& state = has_joined ? *claim.state : make_process_state();
+    enter_copy(state);
+    if (!has_joined) { publish_first_copy(state); }
+    return state;
 }
 
 }  // namespace
@@ -106,12 +133,14 @@ namespace {
 // fork() calls prepare handlers last to first and the others first to last. Registered before the host's, ours hold the locks
 // while no handler of the host runs: those may allocate.
 [[gnu::constructor(101)]] void register_early() { static_cast<void>(process()); }
-[[gnu::destructor]] void stop_at_exit() { process().worker.stop_at_exit(); }
+[[gnu::destructor]] void stop_at_exit() {
+    if (process_state& state = process(); !has_joined) { state.worker.stop_at_exit(); }
+}
 
 }  // namespace
 
 process_state& process() noexcept {
-    static process_state& state = make_process_state();
+    static process_state& state = find_or_make_process_state();
     return state;
 }
 

@@ -45,6 +45,9 @@ struct process_state {
     elf_symbols symbols;
     std::atomic<live_state*> live{nullptr};  // built by the first start, never taken down
 
+    // This copy of memwatch found another that it cannot work with (copies.hpp): why. Nothing starts then; null: all is well.
+    const char* inert_because{};
+
     std::mutex steering;  // outermost: orders presets (steering.hpp)
     std::mutex session_mutex;
     session_record session;  // guarded by session_mutex

@@ -142,8 +142,10 @@ void begin(process_state& state, chosen_options chosen) {
 // The thread that starts a session draws at once; what it allocates meanwhile is ours, or its countdown would be the long look
 // of a thread that found sampling off.
 void draw_from_here() noexcept {
-    detail::this_thread.countdown = 0;
-    detail::this_thread.random_state = 0;
+    detail::for_each_block_of_this_thread([](thread_block& block) {
+        block.countdown = 0;
+        block.random_state = 0;
+    });
 }
 
 void warn(const std::vector<std::string>& warnings) {
@@ -209,6 +211,7 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
             const std::lock_guard guard(state.session_mutex);
             session = state.session;
         }
+        if (state.inert_because != nullptr) { return fail(error_code::unavailable, state.inert_because); }
         if (!session.was_started) { return fail(error_code::unavailable, "no memwatch session was started in this process"); }
         look_for_otel_context(state);
         snapshot frozen;
@@ -240,8 +243,12 @@ bool join_or_begin(process_state& state, chosen_options merged, const std::vecto
         if (state.session.handles != 0) { return ++state.session.handles != 0; }
         state.session.detail.clear();
         if (!warnings.empty()) { state.session.detail = warnings.front(); }
-        begin(state, std::move(merged));
         state.session.handles = 1;
+        if (state.inert_because != nullptr) {
+            state.session.detail = state.inert_because;
+            return false;
+        }
+        begin(state, std::move(merged));
     }
     apply_switches_locked(state);
     return false;

@@ -58,6 +58,7 @@ result<void> steer(process_state& state, Change change) {
     {
         const std::lock_guard guard(state.session_mutex);
         if (state.session.handles == 0) { return fail(error_code::unavailable, "no session is running"); }
+        if (state.inert_because != nullptr) { return fail(error_code::unavailable, state.inert_because); }
         if (result<void> done = change(state.session); !done) { return done; }
     }
     apply_switches_locked(state);

@@ -32,7 +32,7 @@ def code_files(root: Path, *folders: str) -> List[Path]:
     """Sources of the library (or of the given folders), sorted."""
     files = []
     for folder in folders or ("include", "src"):
-        files += [p for p in (root / folder).rglob("*") if p.is_file() and p.suffix in SOURCE_SUFFIXES]
+        files += [p for p in (root / folder).rglob("*") if p.is_file() and p.suffix in SOURCE_SUFFIXES and not p.name.endswith(".cmake.in")]
     return sorted(files)
 
 
