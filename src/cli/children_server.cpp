@@ -129,7 +129,8 @@ public:
     }
 
     result<void> start(const serve::listen_address& where) {
-        auto started = serve::http_server::start(where, [this](const http_request& r) { return handle(r); });
+        auto started = serve::http_server::start(
+            where, [this](const http_request& r, const serve::requester& who) { return handle(r, who); });
         if (!started) { return tl::unexpected<error>(started.error()); }
         http_ = std::move(*started);
         fmt::print(stderr, "memwatch: http://{}/metrics\n", http_->address().to_string());
@@ -138,7 +139,7 @@ public:
 
 private:
     // On the server's thread only.
-    http_response handle(const http_request& request) {
+    serve::outcome handle(const http_request& request, const serve::requester& who) {
         const split_target split = take_pid(request.target);
         if (split.is_wrong) { return refuse(400, "pid: a process of this run"); }
         const std::vector<std::uint64_t> pids = processes_of_run(dump_dir_);
@@ -150,18 +151,23 @@ private:
         }
         http_request asked = request;
         asked.target = split.target;
-        return router_of(pid).handle(asked);
+        const std::shared_ptr<serve::router> router = router_of(pid);
+        serve::outcome out = router->begin(asked, who);
+        if (auto* const later = std::get_if<serve::deferred>(&out)) {
+            later->then = [router, then = std::move(later->then)] { return then(); };  // routers may be forgotten meanwhile
+        }
+        return out;
     }
 
-    serve::router& router_of(std::uint64_t pid) {
+    std::shared_ptr<serve::router> router_of(std::uint64_t pid) {
         if (routers_.size() >= most_routers && routers_.count(pid) == 0) { routers_.clear(); }
         auto& found = routers_[pid];
         if (found == nullptr) {
             serve::router_options how;
             how.access = access_;
-            found = std::make_unique<serve::router>(view_of(pid), how, std::make_shared<serve::kept_snapshots>());
+            found = std::make_shared<serve::router>(view_of(pid), how, std::make_shared<serve::kept_snapshots>());
         }
-        return *found;
+        return found;
     }
 
     http_response metrics(const http_request& request, const std::vector<std::uint64_t>& pids) {
@@ -208,7 +214,7 @@ private:
     const std::string dump_dir_;
     const serve::access_policy access_;
     const serve::service_view names_ = renderers();
-    std::map<std::uint64_t, std::unique_ptr<serve::router>> routers_;
+    std::map<std::uint64_t, std::shared_ptr<serve::router>> routers_;
     std::unique_ptr<serve::http_server> http_;
 };
 
@@ -230,7 +236,9 @@ result<std::unique_ptr<children_server>> serve_children(const std::string& addre
     if (!where) { return tl::unexpected<error>(where.error()); }
     result<std::string> secret = token();
     if (!secret) { return tl::unexpected<error>(secret.error()); }
-    const auto exposure = where->is_loopback ? serve::exposure::loopback : serve::exposure::network;
+    const auto exposure = where->is_unix()     ? serve::exposure::unix_socket
+                          : where->is_loopback ? serve::exposure::loopback
+                                               : serve::exposure::network;
     auto made = std::make_unique<running_server>(dump_dir, serve::access_policy{exposure, std::move(*secret)});
     if (auto started = made->start(*where); !started) { return tl::unexpected<error>(started.error()); }
     return made;

@@ -103,11 +103,15 @@ serve::service_view make_service_view(const serve_settings& settings, serve::exp
     return out;
 }
 
-std::shared_ptr<serve::router> make_router(const serve_settings& settings, serve::exposure where) {
+std::shared_ptr<serve::router> make_router(const serve_settings& settings, serve::exposure where, serve::route_set routes) {
     serve::router_options how;
     how.access = {where, settings.token};
-    how.debug_routes = settings.options.debug_routes;
+    how.routes = routes;
     return std::make_shared<serve::router>(make_service_view(settings, where), how, kept_snapshots());
+}
+
+serve::route_set all_or_without_debug(const serve_settings& settings) {
+    return settings.options.debug_routes ? serve::route_set::all : serve::route_set::without_debug;
 }
 
 }  // namespace
@@ -115,9 +119,9 @@ std::shared_ptr<serve::router> make_router(const serve_settings& settings, serve
 // --- include/memwatch/serve/http_handler.hpp
 
 http_handler_function http_handler(const session&) {
-    return [router = make_router(merge_environment({}), serve::exposure::mounted)](const http_request& request) {
-        return router->handle(request);
-    };
+    const serve_settings settings = merge_environment({});
+    return [router = make_router(settings, serve::exposure::mounted, all_or_without_debug(settings))](
+               const http_request& request) { return router->handle(request); };
 }
 
 // --- include/memwatch/serve/collectable.hpp
@@ -146,27 +150,32 @@ void warn(const std::string& detail) {
 
 class server::impl {
 public:
-    std::unique_ptr<serve::http_server> http;  // null when it could not start
-    std::string detail;                        // why not, or what is amiss; empty = nothing
+    std::unique_ptr<serve::http_server> http;   // null when it could not start
+    std::unique_ptr<serve::http_server> debug;  // of the debug routes alone; null when there is none, or it could not start
+    std::string detail;                         // what is amiss; empty = nothing
 
     void start(const serve_settings& settings) {
         detail = settings.problem;
-        const result<serve::listen_address> where = serve::parse_listen_address(settings.options.listen);
-        if (!where) {
-            detail = where.error().message();
-            return;
-        }
-        const auto exposure = where->is_loopback ? serve::exposure::loopback : serve::exposure::network;
-        const auto router = make_router(settings, exposure);
-        serve::http_limits limits;
-        limits.on_thread = &detail::own_work::keep_for_thread;
-        auto started = serve::http_server::start(
-            *where, [router](const http_request& r) { return router->handle(r); }, limits);
-        if (started) {
-            http = std::move(*started);
-        } else {
-            detail = started.error().message();
-        }
+        const bool is_split = settings.options.debug_routes && !settings.options.debug_listen.empty();
+        const auto routes = is_split ? serve::route_set::without_debug : all_or_without_debug(settings);
+        http = open(settings, settings.options.listen, routes);
+        if (is_split) { debug = open(settings, settings.options.debug_listen, serve::route_set::debug_only); }
+    }
+
+private:
+    // Null when it could not; why is added to what is amiss.
+    std::unique_ptr<serve::http_server> open(const serve_settings& settings, const std::string& listen,
+                                             serve::route_set routes) {
+        auto opened = serve::parse_listen_address(listen).and_then([&](const serve::listen_address& where) {
+            const auto router = make_router(settings, serve::exposure_of(where), routes);
+            serve::http_limits limits;
+            limits.on_thread = &detail::own_work::keep_for_thread;
+            return serve::http_server::start(
+                where, [router](const http_request& r, const serve::requester& who) { return router->begin(r, who); }, limits);
+        });
+        if (opened) { return std::move(*opened); }
+        detail += (detail.empty() ? "" : "; ") + opened.error().message();
+        return nullptr;
     }
 };
 
@@ -197,14 +206,22 @@ server server::start(const session&, server_options wanted) noexcept {
 }
 
 void server::stop() noexcept {
-    if (impl_ != nullptr && impl_->http != nullptr) { impl_->http->stop(); }
+    if (impl_ == nullptr) { return; }
+    for (const auto& each : {impl_->http.get(), impl_->debug.get()}) {
+        if (each != nullptr) { each->stop(); }
+    }
 }
 
 server_status server::status() const {
-    if (impl_ == nullptr) { return {false, {}, "not started"}; }
-    if (impl_->http == nullptr) { return {false, {}, impl_->detail}; }
-    if (!impl_->http->is_listening()) { return {false, {}, "stopped, or this is a forked child"}; }
-    return {true, impl_->http->address().to_string(), impl_->detail};
+    if (impl_ == nullptr) { return {false, {}, "not started", {}}; }
+    server_status out;
+    out.detail = impl_->detail;
+    const auto is_listening = [](const auto& each) { return each != nullptr && each->is_listening(); };
+    if (is_listening(impl_->debug)) { out.debug_address = impl_->debug->address().to_string(); }
+    out.is_listening = is_listening(impl_->http);
+    if (out.is_listening) { out.address = impl_->http->address().to_string(); }
+    if (impl_->http != nullptr && !out.is_listening) { out.detail = "stopped, or this is a forked child"; }
+    return out;
 }
 
 std::uint16_t server::port() const noexcept {

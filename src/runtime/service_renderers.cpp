@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <memwatch/diff/diff.hpp>
+#include <memwatch/diff/window.hpp>
 #include <memwatch/model/site_name.hpp>
 #include <memwatch/snapshot/codec.hpp>
 
@@ -61,6 +62,7 @@ result<std::string> render_table(const snapshot& s, const serve::table_request& 
 }  // namespace
 
 void fill_renderers(serve::service_view& view) {
+    view.cut_window = [](const snapshot& start, snapshot end) { return window_between(start, std::move(end)); };
     view.encode = &encode_as;
     view.decode = &decode_whole;
     view.render_diff = &render_diff;

@@ -64,7 +64,20 @@ std::string_view origin_authority(std::string_view origin) {
     return {};
 }
 
+// An honest proxy says so, even by an empty header.
+bool came_through_proxy(const http_request& request) {
+    return std::any_of(request.headers.begin(), request.headers.end(), [](const auto& h) {
+        return is_equal_ignoring_case(h.first, "Forwarded") || is_equal_ignoring_case(h.first, "X-Forwarded-For") ||
+               is_equal_ignoring_case(h.first, "Via");
+    });
+}
+
 }  // namespace
+
+exposure exposure_of(const listen_address& where) noexcept {
+    if (where.is_unix()) { return exposure::unix_socket; }
+    return where.is_loopback ? exposure::loopback : exposure::network;
+}
 
 std::string_view header(const http_request& request, std::string_view name) noexcept {
     for (const auto& [key, value] : request.headers) {
@@ -89,6 +102,12 @@ std::optional<refusal> check_origin(const http_request& request, const access_po
         return refusal{403, "Origin: requests from pages of other origins are refused"};
     }
     return std::nullopt;
+}
+
+bool needs_token(sensitivity what, const http_request& request, const requester& who, exposure where) noexcept {
+    if (what == sensitivity::open) { return false; }
+    if (where == exposure::unix_socket) { return !who.is_own_user || came_through_proxy(request); }
+    return what == sensitivity::change || where == exposure::network;
 }
 
 bool is_equal_constant_time(std::string_view a, std::string_view b) noexcept {

@@ -5,7 +5,12 @@
 //   bound to        Host                     /metrics, /healthz    GET /debug/...    POST
 //   loopback        a loopback name only     open                  open              bearer token
 //   anything else   any                      open                  bearer token      bearer token
+//   unix socket     any                      open                  own user, else    own user, else
+//                                                                  bearer token      bearer token
 //   host's server   (its business)           open                  open              bearer token
+//
+// Own user: the peer of the socket is this process' user or root by SO_PEERCRED, as at the control socket, and the request did
+// not come through a proxy that says so (Forwarded, X-Forwarded-For, Via): a proxy lends its user to strangers.
 //
 // The Host check stops DNS rebinding: a page of evil.example whose name suddenly resolves to 127.0.0.1 still says
 // `Host: evil.example`. A request that carries an Origin other than its own Host comes from a foreign page and is refused
@@ -18,11 +23,20 @@
 #include <memwatch/base/result.hpp>
 #include <memwatch/serve/http_handler.hpp>
 
+#include "serve/listen_address.hpp"
+
 namespace memwatch {
 inline namespace v1 {
 namespace serve {
 
-enum class exposure { loopback, network, mounted };
+enum class exposure { loopback, network, unix_socket, mounted };
+
+// What the connection says about who asks, beyond the request.
+struct requester {
+    bool is_own_user{};  // unix sockets only
+};
+
+[[nodiscard]] exposure exposure_of(const listen_address& where) noexcept;
 
 struct access_policy {
     exposure where{exposure::mounted};
@@ -40,6 +54,10 @@ struct refusal {
 
 // Host and Origin. Nothing = fine.
 [[nodiscard]] std::optional<refusal> check_origin(const http_request& request, const access_policy& policy);
+
+// Whether a route needs the token from this requester: changing ones, and debug routes beyond loopback.
+enum class sensitivity { open, debug, change };
+[[nodiscard]] bool needs_token(sensitivity what, const http_request& request, const requester& who, exposure where) noexcept;
 
 // The bearer token: 403 when none is configured, 401 when the request brings none or another.
 [[nodiscard]] std::optional<refusal> check_token(const http_request& request, const access_policy& policy);

@@ -2,13 +2,14 @@
 #pragma once
 // Full snapshots cost real time (about 0.1 us a live sample to freeze, several times that to encode), and anyone who may GET
 // may ask for one. So they run one at a time, and no more often than a bucket that holds `burst` and refills one a
-// `refill_ns`. Whoever is refused is told when to come back.
+// `refill_ns`. Whoever is refused is told when to come back: of a window that is open (`seconds=N`), when it closes.
 //
 // Threads: any.
 
 #include <algorithm>
 #include <cstdint>
 #include <mutex>
+#include <utility>
 
 #include <memwatch/base/clock.hpp>
 
@@ -25,8 +26,10 @@ public:
     class ticket {
     public:
         ticket(admission* owner, std::uint64_t retry_after_s) noexcept : owner_(owner), retry_after_s_(retry_after_s) {}
+        ticket(ticket&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)), retry_after_s_(other.retry_after_s_) {}
         ticket(const ticket&) = delete;
         ticket& operator=(const ticket&) = delete;
+        ticket& operator=(ticket&&) = delete;
         ~ticket() {
             if (owner_ != nullptr) { owner_->leave(); }
         }
@@ -38,22 +41,26 @@ public:
         std::uint64_t retry_after_s_;
     };
 
-    [[nodiscard]] ticket try_enter() {
+    // `expected_ns`: how long the ticket will be held on purpose; others are told to come back after it.
+    [[nodiscard]] ticket try_enter(std::uint64_t expected_ns = 0) {
         const std::lock_guard lock(mutex_);
         const std::uint64_t now = clock_();
         tokens_ = std::min(burst_, tokens_ + static_cast<double>(now - refilled_ns_) / static_cast<double>(refill_ns_));
         refilled_ns_ = now;
-        if (is_busy_) { return {nullptr, 1}; }
+        if (is_busy_) { return {nullptr, now < free_again_ns_ ? 1 + (free_again_ns_ - now - 1) / second_ns : 1}; }
         if (tokens_ < 1.0) {
             const double wait_ns = (1.0 - tokens_) * static_cast<double>(refill_ns_);
-            return {nullptr, 1 + static_cast<std::uint64_t>(wait_ns / 1e9)};
+            return {nullptr, 1 + static_cast<std::uint64_t>(wait_ns / static_cast<double>(second_ns))};
         }
         tokens_ -= 1.0;
         is_busy_ = true;
+        free_again_ns_ = now + expected_ns;
         return {this, 0};
     }
 
 private:
+    static constexpr std::uint64_t second_ns = 1'000'000'000;
+
     void leave() noexcept {
         const std::lock_guard lock(mutex_);
         is_busy_ = false;
@@ -63,9 +70,10 @@ private:
     const double burst_;
     const std::uint64_t refill_ns_;
     std::mutex mutex_;
-    double tokens_;              // guarded by mutex_; 0 .. burst_
-    std::uint64_t refilled_ns_;  // guarded by mutex_
-    bool is_busy_{};             // guarded by mutex_
+    double tokens_;                  // guarded by mutex_; 0 .. burst_
+    std::uint64_t refilled_ns_;      // guarded by mutex_
+    std::uint64_t free_again_ns_{};  // guarded by mutex_; of the ticket that is out
+    bool is_busy_{};                 // guarded by mutex_
 };
 
 }  // namespace serve

@@ -97,6 +97,26 @@ error listen_error(const listen_address& where, int error_number) {
     return {error_code::io, std::string("cannot listen: ") + std::strerror(error_number), address};
 }
 
+int open_socket(const listen_address& where) {
+    const int family = where.is_unix() ? AF_UNIX : where.is_v6 ? AF_INET6 : AF_INET;
+    return ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+// Tells the port that was taken for port 0.
+bool bind_to_port(int descriptor, listen_address& where) {
+    auto endpoint = boost::asio::ip::tcp::endpoint(boost::asio::ip::make_address(where.host), where.port);
+    const int one = 1;
+    if (::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+        ::bind(descriptor, endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0) {
+        return false;
+    }
+    auto size = static_cast<socklen_t>(endpoint.capacity());
+    if (::getsockname(descriptor, endpoint.data(), &size) != 0) { return false; }
+    endpoint.resize(size);
+    where.port = endpoint.port();
+    return true;
+}
+
 result<void> check_privacy(const struct stat& info, const std::string& path) {
     if (!S_ISREG(info.st_mode)) { return fail(error_code::invalid_argument, "not a regular file", path); }
     if (info.st_uid != ::geteuid() && info.st_uid != 0) {
@@ -157,18 +177,26 @@ void descriptor_guard::forget_locked(int descriptor) noexcept {
     descriptors_.erase(std::remove(descriptors_.begin(), descriptors_.end(), descriptor), descriptors_.end());
 }
 
-result<int> descriptor_guard::open_listener(const listen_address& where) {
-    const auto endpoint = boost::asio::ip::tcp::endpoint(boost::asio::ip::make_address(where.host), where.port);
+result<descriptor_guard::listening_socket> descriptor_guard::open_listener(const listen_address& where) {
     const std::lock_guard<std::mutex> lock(fork_mutex());
-    owned_descriptor socket(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
-    const int one = 1;
-    if (socket.value < 0 || ::setsockopt(socket.value, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-        ::bind(socket.value, endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 ||
-        ::listen(socket.value, listen_backlog) != 0) {
+    listening_socket out{-1, where, {}};
+    owned_descriptor socket(open_socket(where));
+    if (socket.value < 0) { return tl::unexpected(listen_error(where, errno)); }
+    if (where.is_unix()) {
+        result<socket_file> bound = bind_unix_path(socket.value, where.path);
+        if (!bound) { return tl::unexpected(bound.error()); }
+        out.file = std::move(*bound);
+    } else if (!bind_to_port(socket.value, out.where)) {
         return tl::unexpected(listen_error(where, errno));
     }
+    if (::listen(socket.value, listen_backlog) != 0) {
+        const int error_number = errno;
+        remove_socket_file(out.file);
+        return tl::unexpected(listen_error(where, error_number));
+    }
     descriptors_.push_back(socket.value);
-    return socket.release();
+    out.descriptor = socket.release();
+    return out;
 }
 
 int descriptor_guard::accept(int listener) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What a guest must do with descriptors, signals and files, and Asio does not: sockets that are close-on-exec from birth and
-// closed in a forked child, a thread that takes no signals, a secret read from a private file. The only file of this room that
-// talks to the operating system (an exception line of the layering table).
+// closed in a forked child, a thread that takes no signals, a secret read from a private file. With unix_listener the only
+// files of this room that talk to the operating system (exception lines of the layering table).
 //
 // Fork: otherwise the child would keep the port taken, and connections half alive after the parent closed them. One
 // `descriptor_guard` a server; a pthread_atfork handler, registered with the first, holds one lock across the fork, and whoever
@@ -18,6 +18,7 @@
 #include <memwatch/base/result.hpp>
 
 #include "serve/listen_address.hpp"
+#include "serve/unix_listener.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -30,8 +31,14 @@ public:
     descriptor_guard(const descriptor_guard&) = delete;
     descriptor_guard& operator=(const descriptor_guard&) = delete;
 
+    struct listening_socket {
+        int descriptor{};
+        listen_address where;  // as bound: with the port that was free
+        socket_file file;      // of a unix socket
+    };
+
     // Non-blocking, close-on-exec, SO_REUSEADDR, bound and listening. Errors: io, in words for a person.
-    [[nodiscard]] result<int> open_listener(const listen_address& where);
+    [[nodiscard]] result<listening_socket> open_listener(const listen_address& where);
 
     // The next connection of `listener`, non-blocking and close-on-exec; -1 when there is none (any more). -2 when the process
     // is out of descriptors or memory, and asking again at once would spin.

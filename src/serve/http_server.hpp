@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// HTTP/1.1 on one port with one thread. A guest in someone else's process: it takes no signals, raises no SIGPIPE, keeps no
-// descriptor open across exec or in a forked child, and bounds what strangers can make it hold.
+// HTTP/1.1 on one address (TCP or a unix socket) with one thread. A guest in someone else's process: it takes no signals,
+// raises no SIGPIPE, keeps no descriptor open across exec or in a forked child, and bounds what strangers can make it hold.
 //
 // In: a handler. Out: nothing but responses. Threads: the handler runs on the server's own thread only; the members of
 // http_server may be called from any other. Errors: a status, never an exception.
@@ -15,7 +15,8 @@
 //   connections       32        the one that has waited longest for its request is closed to let a new one in
 //
 // The handler blocks the thread: a scrape waits while a large snapshot is encoded. That is the price of one thread, and what
-// makes the memory bound hold.
+// makes the memory bound hold. What a handler defers is waited for by a timer instead, and others are served meanwhile; a
+// client that hangs up, or stop(), drops it.
 //
 // After fork() the child has no server thread. A pthread_atfork handler, registered once, closes the child's copies of the
 // sockets and of the event loop's descriptors; status() in the child says so, and a new server may be started there.
@@ -29,6 +30,8 @@
 #include <memwatch/base/result.hpp>
 #include <memwatch/serve/http_handler.hpp>
 
+#include "serve/access.hpp"
+#include "serve/deferred.hpp"
 #include "serve/listen_address.hpp"
 
 namespace memwatch {
@@ -45,9 +48,15 @@ struct http_limits {
     void (*on_thread)() noexcept = nullptr;  // called first on the server's thread
 };
 
+using request_handler = std::function<outcome(const http_request&, const requester&)>;
+
 class http_server {
 public:
     // Binds, then serves on a new thread. Errors: io (port in use, no such address, no thread), in words for a person.
+    [[nodiscard]] static result<std::unique_ptr<http_server>> start(const listen_address& where, request_handler handler,
+                                                                    const http_limits& limits = {}) noexcept;
+
+    // For a handler that never defers and asks nothing about the peer.
     [[nodiscard]] static result<std::unique_ptr<http_server>> start(const listen_address& where, http_handler_function handler,
                                                                     const http_limits& limits = {}) noexcept;
 

@@ -21,7 +21,7 @@ void kept_snapshots::forget_locked(std::string_view label) {
     entries_.erase(it);
 }
 
-result<void> kept_snapshots::keep(std::string_view label, std::string dump) {
+result<void> kept_snapshots::keep(std::string_view label, std::string dump, std::uint64_t taken_ns, std::uint64_t now_ns) {
     const std::lock_guard lock(mutex_);
     if (dump.size() > max_bytes_) {
         return fail(error_code::limit, "the snapshot has " + std::to_string(dump.size()) + " bytes, more than the " +
@@ -32,7 +32,7 @@ result<void> kept_snapshots::keep(std::string_view label, std::string dump) {
         forget_locked(std::string(entries_.front().label));
     }
     bytes_ += dump.size();
-    entries_.push_back({std::string(label), std::make_shared<const std::string>(std::move(dump))});
+    entries_.push_back({std::string(label), std::make_shared<const std::string>(std::move(dump)), taken_ns, now_ns});
     return {};
 }
 
@@ -42,10 +42,10 @@ std::shared_ptr<const std::string> kept_snapshots::find(std::string_view label) 
     return it == entries_.end() ? nullptr : it->dump;
 }
 
-std::vector<std::string> kept_snapshots::labels() const {
+std::vector<kept_snapshots::description> kept_snapshots::list() const {
     const std::lock_guard lock(mutex_);
-    std::vector<std::string> out;
-    for (const entry& e : entries_) { out.push_back(e.label); }
+    std::vector<description> out;
+    for (const entry& e : entries_) { out.push_back({e.label, e.dump->size(), e.taken_ns, e.kept_ns}); }
     return out;
 }
 

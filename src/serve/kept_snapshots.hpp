@@ -28,19 +28,31 @@ public:
     explicit kept_snapshots(std::size_t max_count = default_max_count, std::uint64_t max_bytes = default_max_bytes)
         : max_count_(max_count), max_bytes_(max_bytes) {}
 
+    // What is known of one without reading it.
+    struct description {
+        std::string label;
+        std::size_t bytes{};
+        std::uint64_t taken_ns{};  // as in its snapshot_info
+        std::uint64_t kept_ns{};   // by the clock of whoever keeps
+    };
+
     // Errors: limit, when the dump alone is above the byte bound (everything kept before stays).
-    [[nodiscard]] result<void> keep(std::string_view label, std::string dump);
+    [[nodiscard]] result<void> keep(std::string_view label, std::string dump, std::uint64_t taken_ns, std::uint64_t now_ns);
 
     // Null when there is none. The dump stays valid after it was pushed out.
     [[nodiscard]] std::shared_ptr<const std::string> find(std::string_view label) const;
 
-    [[nodiscard]] std::vector<std::string> labels() const;  // oldest first
+    [[nodiscard]] std::vector<description> list() const;  // oldest first
     [[nodiscard]] std::uint64_t bytes() const;
+    [[nodiscard]] std::size_t max_count() const noexcept { return max_count_; }
+    [[nodiscard]] std::uint64_t max_bytes() const noexcept { return max_bytes_; }
 
 private:
     struct entry {
         std::string label;
         std::shared_ptr<const std::string> dump;
+        std::uint64_t taken_ns;
+        std::uint64_t kept_ns;
     };
 
     void forget_locked(std::string_view label);

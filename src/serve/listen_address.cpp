@@ -8,11 +8,34 @@ namespace memwatch {
 inline namespace v1 {
 namespace serve {
 
-std::string listen_address::to_string() const { return (is_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port); }
+namespace {
+
+constexpr std::string_view unix_scheme = "unix:";
+constexpr std::size_t max_path_bytes = 107;  // sun_path, with its terminating zero
+
+result<listen_address> parse_unix_path(std::string_view text) {
+    const std::string_view path = text.substr(unix_scheme.size());
+    if (path.size() < 2 || path.size() > max_path_bytes || path.front() != '/' || path.back() == '/' ||
+        path.find('\0') != std::string_view::npos) {
+        return fail(error_code::invalid_argument, "unix: takes an absolute path of at most 107 bytes", std::string(text));
+    }
+    listen_address out;
+    out.path = path;
+    return out;
+}
+
+}  // namespace
+
+std::string listen_address::to_string() const {
+    if (is_unix()) { return std::string(unix_scheme) + path; }
+    return (is_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
 
 result<listen_address> parse_listen_address(std::string_view text) {
-    const auto refusal = fail(error_code::invalid_argument,
-                              "not an address to listen on (host:port or [v6]:port, addresses only)", std::string(text));
+    if (text.substr(0, unix_scheme.size()) == unix_scheme) { return parse_unix_path(text); }
+    const auto refusal =
+        fail(error_code::invalid_argument,
+             "not an address to listen on (host:port or [v6]:port, addresses only, or unix:/path)", std::string(text));
     const std::size_t colon = text.rfind(':');
     if (colon == std::string_view::npos) { return refusal; }
     const std::string_view port = text.substr(colon + 1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// "127.0.0.1:9467", "[::1]:9467", "localhost:0": where to listen. Addresses only; no name is ever looked up, because a resolver
-// can block a service's start for minutes ("localhost" is 127.0.0.1). Threads: any.
+// "127.0.0.1:9467", "[::1]:9467", "localhost:0", "unix:/run/orders.sock": where to listen. Addresses only; no name is ever
+// looked up, because a resolver can block a service's start for minutes ("localhost" is 127.0.0.1). Threads: any.
 
 #include <cstdint>
 #include <string>
@@ -18,6 +18,9 @@ struct listen_address {
     std::uint16_t port{};
     bool is_v6{};
     bool is_loopback{};
+    std::string path;  // of a unix socket, absolute; then all above is empty
+
+    [[nodiscard]] bool is_unix() const noexcept { return !path.empty(); }
 
     [[nodiscard]] std::string to_string() const;  // as parse_listen_address reads it
 };

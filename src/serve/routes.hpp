@@ -3,12 +3,12 @@
 // The routes of docs/endpoints.md as a pure function: request in, response out. No socket, no session, no renderer lives here;
 // everything that knows one is handed in as a `service_view`, so that tests hand in made-up snapshots.
 //
-// In: one request, parsed or not (nothing is believed). Out: a complete response, security headers included.
-// Threads: handle() from any, concurrently; it never throws. Memory: one snapshot and its rendering a request in flight, and
-// admission lets one of those in at a time.
+// In: one request, parsed or not (nothing is believed). Out: a complete response, security headers included, or one to be
+// waited for (deferred.hpp). Threads: begin() and handle() from any, concurrently; they never throw. Memory: one snapshot and
+// its rendering a request in flight, and admission lets one of those in at a time; while a window is open, its start's summary.
 //
 //   request -> target parsed (400, 414) -> Host, Origin (403) -> route (404) -> method (405) -> body (413) -> token (401, 403)
-//           -> parameters known? (400) -> route function -> HEAD drops the body
+//           -> parameters known? (400) -> route function (routes.cpp's table says which) -> HEAD drops the body
 //
 // Invariant: a GET changes nothing that another request can see, except the rate limit.
 
@@ -26,7 +26,9 @@
 
 #include "serve/access.hpp"
 #include "serve/admission.hpp"
+#include "serve/answers.hpp"
 #include "serve/control_form.hpp"
+#include "serve/deferred.hpp"
 #include "serve/kept_snapshots.hpp"
 #include "serve/metrics.hpp"
 #include "serve/target.hpp"
@@ -56,6 +58,7 @@ struct service_view {
     std::function<result<snapshot>(std::string_view label)> freeze;  // full
     std::function<result<snapshot>()> summarize;                     // without live records, cheap
     std::function<void(snapshot&, std::size_t max_sites)> name_functions;
+    std::function<result<snapshot>(const snapshot& start, snapshot end)> cut_window;  // what happened in between
     std::function<result<std::string>(const snapshot&, std::string_view format)> encode;
     std::function<result<snapshot>(std::string_view dump)> decode;  // of encode(.., "memtrace")
     std::function<result<std::string>(const snapshot& before, const snapshot& after, const diff_request&)> render_diff;
@@ -67,14 +70,17 @@ struct service_view {
     std::function<result<std::string>(const control_request&)> control;  // applies it; the status afterwards, as JSON
 };
 
+enum class route_set { all, without_debug, debug_only };
+
 struct router_options {
     access_policy access;
-    bool debug_routes{true};
+    route_set routes{route_set::all};
     std::size_t max_body_bytes{64 * 1024};
     std::size_t max_response_bytes{256ULL << 20};
     double full_snapshot_burst{20};
     std::uint64_t full_snapshot_refill_ns{1'000'000'000};
-    clock_function clock{};  // null: the real one
+    clock_function clock{};                         // null: the real one
+    void (*sleep)(std::uint64_t for_ns) = nullptr;  // what handle() waits with; null: the real one
 };
 
 class router {
@@ -82,38 +88,55 @@ public:
     // `kept` may be shared by several routers of one process.
     router(service_view view, router_options options, std::shared_ptr<kept_snapshots> kept);
 
-    [[nodiscard]] http_response handle(const http_request& request) noexcept;
+    // The router must outlive what it defers.
+    [[nodiscard]] outcome begin(const http_request& request, const requester& who = {}) noexcept;
+
+    // The same for who has a thread to spare: sleeps on it while a window is open, up to 300 s.
+    [[nodiscard]] http_response handle(const http_request& request, const requester& who = {}) noexcept;
 
 private:
-    struct call;
+    struct call {  // valid until begin() returns: what is deferred copies what it needs
+        const http_request& request;
+        const request_target& target;
+    };
     struct route;
     static const route routes[];
+    using snapshot_function = std::function<http_response(snapshot&)>;
 
-    [[nodiscard]] http_response dispatch(const http_request& request);
-    [[nodiscard]] http_response respond(const http_request& request);
-    template <class Function>
-    [[nodiscard]] http_response with_full_snapshot(std::string_view label, Function then);
+    static constexpr std::size_t default_top = 20;
+    static constexpr std::size_t max_top = 10'000;
+    static constexpr std::size_t named_sites_in_dump = 200;  // symbol-table look-ups a dump may cost; the rest is an offset
+    static constexpr std::size_t max_window_s = 300;
 
-    [[nodiscard]] http_response metrics(const call& c);
-    [[nodiscard]] http_response healthz(const call& c);
-    [[nodiscard]] http_response summary(const call& c);
-    [[nodiscard]] http_response dump(const call& c);
-    [[nodiscard]] http_response keep(const call& c);
-    [[nodiscard]] http_response diff(const call& c);
-    [[nodiscard]] http_response table(const call& c);
-    [[nodiscard]] http_response config(const call& c);
-    [[nodiscard]] http_response control(const call& c);
-    [[nodiscard]] http_response pprof(const call& c);
-    [[nodiscard]] http_response pprof_symbol(const call& c);
+    // routes.cpp
+    [[nodiscard]] bool is_served(const route& each) const;
+    [[nodiscard]] outcome dispatch(const http_request& request, const requester& who);
+    [[nodiscard]] http_response finish(http_response out, bool is_head) const;
+
+    // snapshot_routes.cpp
+    [[nodiscard]] static result<std::size_t> window_of(const call& c);  // `seconds`; 0: not given
+    [[nodiscard]] outcome with_snapshot(std::string_view label, std::size_t window_s, snapshot_function then);
+    [[nodiscard]] outcome summary(const call& c);
+    [[nodiscard]] outcome dump(const call& c);
+    [[nodiscard]] outcome kept_dump(const call& c, const format_row& format);
+    [[nodiscard]] outcome keep(const call& c);
+    [[nodiscard]] outcome list_kept(const call& c);
+    [[nodiscard]] outcome diff(const call& c);
+    [[nodiscard]] outcome pprof(const call& c);
+
+    // page_routes.cpp
+    [[nodiscard]] outcome metrics(const call& c);
+    [[nodiscard]] outcome healthz(const call& c);
+    [[nodiscard]] outcome table(const call& c);
+    [[nodiscard]] outcome config(const call& c);
+    [[nodiscard]] outcome control(const call& c);
+    [[nodiscard]] outcome pprof_symbol(const call& c);
 
     const service_view view_;
     const router_options options_;
     const std::shared_ptr<kept_snapshots> kept_;
     admission full_snapshots_;
 };
-
-// `text` with & < > " ' as character references.
-[[nodiscard]] std::string escape_html(std::string_view text);
 
 }  // namespace serve
 }  // namespace v1

@@ -101,6 +101,8 @@ EXCEPTIONS = [
      "the doors out are called with a session; they see its promise (face), never what is behind it"),
     ("src/snapshot/file.cpp", "<*>",
      "opening a foreign dump and replacing a file atomically are the room's own business with the OS: O_NOFOLLOW, fsync, rename"),
+    ("src/serve/unix_listener.cpp", "<*>",
+     "a socket's name in the file system: its mode, its owner, what is left over from a dead process, who connects"),
     ("src/serve/descriptors.cpp", "<*>",
      "sockets that are close-on-exec and closed in a forked child, which Asio's are not; wants to move to platform/ when a second room listens"),
 ]

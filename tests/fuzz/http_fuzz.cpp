@@ -3,7 +3,8 @@
 // for the replay of tests/fuzz/corpus/http.
 //
 // Input: "METHOD target\nName: value\n...\n\nbody". Laws: no crash; a status the documentation knows; security headers on every
-// answer; HEAD has no body; only an authorised POST keeps a snapshot; an error is text and repeats no control character.
+// answer; HEAD has no body; only an authorised POST keeps a snapshot; an error is text and repeats no control character; a
+// deferred answer is due in 1 to 300 s, keeps full snapshots out until it is made or dropped, and is a complete answer then.
 
 #include <algorithm>
 #include <cstddef>
@@ -14,6 +15,8 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 
 #include "serve/routes.hpp"
 #include "unit/serve/made_snapshot.hpp"
@@ -38,6 +41,9 @@ serve::service_view made_view() {
     };
     v.summarize = []() -> memwatch::result<memwatch::snapshot> { return memwatch_test::made_snapshot(); };
     v.name_functions = [](memwatch::snapshot&, std::size_t) {};
+    v.cut_window = [](const memwatch::snapshot&, memwatch::snapshot end) -> memwatch::result<memwatch::snapshot> {
+        return end;
+    };
     v.encode = [](const memwatch::snapshot&, std::string_view f) -> memwatch::result<std::string> { return std::string(f); };
     v.decode = [](std::string_view) -> memwatch::result<memwatch::snapshot> { return memwatch_test::made_snapshot(); };
     v.render_diff = [](const memwatch::snapshot&, const memwatch::snapshot&,
@@ -110,6 +116,33 @@ void check_answer(const memwatch::http_request& request, const memwatch::http_re
     }
 }
 
+memwatch::http_response plain_get(serve::router& router, const char* target) {
+    const memwatch::http_request request{
+        "GET", target, {{"Host", "localhost"}, {"Authorization", std::string("Bearer ") + token}}, {}};
+    const serve::outcome out = router.begin(request);
+    require(std::holds_alternative<memwatch::http_response>(out), "nothing is deferred without a window");
+    return std::get<memwatch::http_response>(out);
+}
+
+// The answer at once, or at the end of its window; every second window is dropped instead.
+memwatch::http_response settle(serve::router& router, const memwatch::http_request& request, const serve::requester& who) {
+    serve::outcome out = router.begin(request, who);
+    if (auto* const ready = std::get_if<memwatch::http_response>(&out)) { return std::move(*ready); }
+    auto later = std::make_unique<serve::deferred>(std::get<serve::deferred>(std::move(out)));
+    out = memwatch::http_response{};
+    require(later->after_ns >= 1'000'000'000 && later->after_ns <= 300'000'000'000, "a window is 1 to 300 s");
+    require(request.method == "GET" || request.method == "HEAD", "only reading waits");
+    require(plain_get(router, "/debug/memtrace/snapshot").status == 429, "one full snapshot at a time");
+    require(plain_get(router, "/metrics").status == 200, "metrics are answered while a window is open");
+    const bool is_dropped = request.target.size() % 2 == 1;
+    if (!is_dropped) { check_answer(request, later->then()); }
+    later.reset();
+    require(plain_get(router, "/debug/memtrace/snapshot").status == 200, "a window gives its place back");
+    memwatch::http_request afterwards = request;
+    afterwards.target = "/healthz";
+    return router.handle(afterwards, who);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -119,18 +152,28 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require(target->parameters.size() <= serve::max_parameters, "parameters are bounded");
     }
     const memwatch::http_request request = to_request(bytes);
-    for (const auto where : {serve::exposure::loopback, serve::exposure::network, serve::exposure::mounted}) {
+    struct place {
+        serve::exposure where;
+        serve::requester who;
+    };
+    const place places[] = {{serve::exposure::loopback, {}},
+                            {serve::exposure::network, {}},
+                            {serve::exposure::mounted, {}},
+                            {serve::exposure::unix_socket, {}},
+                            {serve::exposure::unix_socket, {true}}};
+    for (const place& at : places) {
         const auto kept = std::make_shared<serve::kept_snapshots>(2, 64);
-        require(kept->keep("base", "dump").has_value(), "a small dump is kept");
+        require(kept->keep("base", "dump", 0, 0).has_value(), "a small dump is kept");
         serve::router_options options;
-        options.access = {where, token};
+        options.access = {at.where, token};
         serve::router router(made_view(), options, kept);
-        const memwatch::http_response answer = router.handle(request);
+        const memwatch::http_response answer = settle(router, request, at.who);
         check_answer(request, answer);
-        require(kept->labels().size() == 1 || answer.status == 201, "only a POST that says 201 keeps a snapshot");
+        require(kept->list().size() == 1 || answer.status == 201, "only a POST that says 201 keeps a snapshot");
         if (answer.status == 201) {
             require(request.method == "POST", "only a POST keeps a snapshot");
-            require(serve::header(request, "Authorization").find(token) != std::string_view::npos, "a POST needs the token");
+            require(at.who.is_own_user || serve::header(request, "Authorization").find(token) != std::string_view::npos,
+                    "a POST needs the token, or this user at a unix socket");
         }
     }
     return 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // memwatch's own HTTP server: one port, one thread, loopback unless told otherwise. Explicit by design: nothing listens until
-// a program calls start().
+// a program calls start(). With `debug_listen` there are two of each: metrics for whoever scrapes, the debug routes elsewhere.
 //
 // A port in use, or any other failure, degrades to no server with a status that says why; the host goes on.
 
@@ -25,8 +25,9 @@ struct server_options {
 // Whether the server listens, and where.
 struct server_status {
     bool is_listening{};
-    std::string address;  // "127.0.0.1:9467" as bound; empty when not listening
-    std::string detail;   // why not, in one sentence
+    std::string address;        // "127.0.0.1:9467" as bound; empty when not listening
+    std::string detail;         // why not, in one sentence
+    std::string debug_address;  // where /debug/... is, when it is an address of its own; empty when that is not listening
 };
 
 class server {

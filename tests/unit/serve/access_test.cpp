@@ -117,31 +117,72 @@ TEST_CASE("listen_address: addresses are read and printed the same way, names ar
     CHECK_FALSE(serve::parse_listen_address("0.0.0.0:80")->is_loopback);
     CHECK_FALSE(serve::parse_listen_address("[::]:80")->is_loopback);
     CHECK_FALSE(serve::parse_listen_address("10.1.2.3:80")->is_loopback);
-    for (const char* text : {"", ":", "9467", ":9467", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80",
-                             "[::1]", "[::1", "example.com:80", "127.0.0.1:80 ", "256.0.0.1:80"}) {
+    for (const char* text :
+         {"", ":", "9467", ":9467", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80", "[::1]", "[::1",
+          "example.com:80", "127.0.0.1:80 ", "256.0.0.1:80", "unix:", "unix:/", "unix:x.sock", "unix:/x/", "unix://"}) {
         INFO(text);
         CHECK_FALSE(serve::parse_listen_address(text));
     }
 }
 
+static std::vector<std::string> labels_of(const serve::kept_snapshots& kept) {
+    std::vector<std::string> out;
+    for (const auto& each : kept.list()) { out.push_back(each.label); }
+    return out;
+}
+
 TEST_CASE("kept_snapshots: bounded by count and by bytes, oldest out first") {
     serve::kept_snapshots kept(3, 100);
-    REQUIRE(kept.keep("a", std::string(10, 'a')));
-    REQUIRE(kept.keep("b", std::string(10, 'b')));
-    REQUIRE(kept.keep("c", std::string(10, 'c')));
-    REQUIRE(kept.keep("d", std::string(10, 'd')));
-    CHECK(kept.labels() == std::vector<std::string>{"b", "c", "d"});
+    REQUIRE(kept.keep("a", std::string(10, 'a'), 0, 0));
+    REQUIRE(kept.keep("b", std::string(10, 'b'), 0, 0));
+    REQUIRE(kept.keep("c", std::string(10, 'c'), 0, 0));
+    REQUIRE(kept.keep("d", std::string(10, 'd'), 0, 0));
+    CHECK(labels_of(kept) == std::vector<std::string>{"b", "c", "d"});
     CHECK(kept.bytes() == 30);
     const auto held = kept.find("b");
-    REQUIRE(kept.keep("b", std::string(85, 'B')));  // replaces, and pushes out c
-    CHECK(kept.labels() == std::vector<std::string>{"d", "b"});
+    REQUIRE(kept.keep("b", std::string(85, 'B'), 0, 0));  // replaces, and pushes out c
+    CHECK(labels_of(kept) == std::vector<std::string>{"d", "b"});
     CHECK(kept.bytes() == 95);
     CHECK(*held == std::string(10, 'b'));  // what a reader holds stays
-    CHECK(kept.keep("x", std::string(101, 'x')).error().code == memwatch::error_code::limit);
-    CHECK(kept.labels().size() == 2);
+    CHECK(kept.keep("x", std::string(101, 'x'), 0, 0).error().code == memwatch::error_code::limit);
+    CHECK(labels_of(kept).size() == 2);
     CHECK(kept.find("x") == nullptr);
-    REQUIRE(kept.keep("y", std::string(100, 'y')));
-    CHECK(kept.labels() == std::vector<std::string>{"y"});
+    REQUIRE(kept.keep("y", std::string(100, 'y'), 0, 0));
+    CHECK(labels_of(kept) == std::vector<std::string>{"y"});
+}
+
+TEST_CASE("listen_address: a unix socket is an absolute path that fits, and says itself again") {
+    const auto parsed = serve::parse_listen_address("unix:/run/orders.sock");
+    REQUIRE(parsed);
+    CHECK(parsed->is_unix());
+    CHECK(parsed->path == "/run/orders.sock");
+    CHECK_FALSE(parsed->is_loopback);
+    CHECK(parsed->to_string() == "unix:/run/orders.sock");
+    CHECK(serve::parse_listen_address("unix:/" + std::string(106, 'x')));
+    CHECK_FALSE(serve::parse_listen_address("unix:/" + std::string(107, 'x')));
+    CHECK_FALSE(serve::parse_listen_address(std::string("unix:/a\0b", 9)));
+}
+
+TEST_CASE("access: who needs the token, for every place to listen at") {
+    using serve::exposure;
+    using serve::sensitivity;
+    const memwatch::http_request plain{"GET", "/", {{"Host", "x"}}, {}};
+    for (const auto where : {exposure::loopback, exposure::network, exposure::unix_socket, exposure::mounted}) {
+        for (const bool is_own : {false, true}) {
+            const serve::requester who{is_own};
+            const bool is_trusted = where == exposure::unix_socket && is_own;
+            CHECK_FALSE(serve::needs_token(sensitivity::open, plain, who, where));
+            CHECK(serve::needs_token(sensitivity::change, plain, who, where) == !is_trusted);
+            const bool is_closed = where == exposure::network || (where == exposure::unix_socket && !is_own);
+            CHECK(serve::needs_token(sensitivity::debug, plain, who, where) == is_closed);
+        }
+    }
+    for (const char* name : {"Forwarded", "x-forwarded-for", "VIA"}) {  // a proxy lends its user to strangers
+        const memwatch::http_request forwarded{"GET", "/", {{"Host", "x"}, {name, ""}}, {}};
+        CHECK(serve::needs_token(sensitivity::debug, forwarded, {true}, exposure::unix_socket));
+        CHECK(serve::needs_token(sensitivity::change, forwarded, {true}, exposure::unix_socket));
+        CHECK_FALSE(serve::needs_token(sensitivity::open, forwarded, {true}, exposure::unix_socket));
+    }
 }
 
 TEST_CASE("kept_snapshots: labels are plain words") {

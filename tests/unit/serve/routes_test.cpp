@@ -1,113 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "serve/routes.hpp"
-
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <stdexcept>
 #include <string>
 
-#include "unit/serve/made_snapshot.hpp"
+#include "unit/serve/routes_fixture.hpp"
 
-namespace serve = memwatch::serve;
-using memwatch_test::made_snapshot;
-
-namespace {
-
-std::uint64_t fake_now = 0;
-std::uint64_t fake_clock() noexcept { return fake_now; }
-
-constexpr const char* token = "0123456789abcdef";
-
-// A memwatch that answers with what it was asked.
-struct fixture {
-    int freezes{};
-    int controls{};
-    std::string health_detail;
-    std::string summary_text{"summary"};
-    std::string encoded{"dump"};
-    bool is_down{};
-
-    serve::service_view view() {
-        serve::service_view v;
-        v.freeze = [this](std::string_view label) -> memwatch::result<memwatch::snapshot> {
-            ++freezes;
-            if (is_down) { return memwatch::fail(memwatch::error_code::unavailable, "memwatch never started"); }
-            memwatch::snapshot s = made_snapshot();
-            s.info.label = std::string(label);
-            return s;
-        };
-        v.summarize = [this]() -> memwatch::result<memwatch::snapshot> {
-            if (is_down) { return memwatch::fail(memwatch::error_code::unavailable, "memwatch never started"); }
-            return made_snapshot();
-        };
-        v.name_functions = [](memwatch::snapshot&, std::size_t) {};
-        v.encode = [this](const memwatch::snapshot& s, std::string_view format) -> memwatch::result<std::string> {
-            return encoded + " " + std::string(format) + " " + s.info.label;
-        };
-        v.decode = [](std::string_view dump) -> memwatch::result<memwatch::snapshot> {
-            if (dump.empty()) { return memwatch::fail(memwatch::error_code::unreadable, "empty"); }
-            memwatch::snapshot s = made_snapshot();
-            s.info.label = "decoded(" + std::string(dump) + ")";
-            return s;
-        };
-        v.render_diff = [](const memwatch::snapshot& before, const memwatch::snapshot&,
-                           const serve::diff_request& r) -> memwatch::result<std::string> {
-            return before.info.label + " by=" + r.by + " threshold=" + std::to_string(r.threshold_bytes) + " focus=" + r.focus +
-                   " top=" + std::to_string(r.top) + (r.as_text ? " text" : " json");
-        };
-        v.render_summary = [this](const memwatch::snapshot&, std::size_t top) -> memwatch::result<std::string> {
-            return summary_text + " top=" + std::to_string(top);
-        };
-        v.render_table = [](const memwatch::snapshot&, const serve::table_request& r) -> memwatch::result<std::string> {
-            if (r.by == "nonsense") { return memwatch::fail(memwatch::error_code::invalid_argument, "no such column", "by"); }
-            return r.name + " by=" + r.by + " cursor=" + r.cursor + " top=" + std::to_string(r.top) +
-                   (r.as_text ? " text" : " json");
-        };
-        v.render_config = [](bool as_text) -> memwatch::result<std::string> {
-            return std::string(as_text ? "config text" : "{}");
-        };
-        v.health = [this] { return health_detail; };
-        v.name_site = [](const memwatch::snapshot&, const memwatch::site&) { return std::string("f"); };
-        v.control = [this](const serve::control_request& r) -> memwatch::result<std::string> {
-            ++controls;
-            if (is_down) { return memwatch::fail(memwatch::error_code::unavailable, "no session is running"); }
-            return r.preset + "," + r.interval + "," + r.action;
-        };
-        return v;
-    }
-
-    serve::router router(serve::router_options options = with_token()) {
-        options.clock = &fake_clock;
-        return serve::router(view(), options, std::make_shared<serve::kept_snapshots>());
-    }
-
-    static serve::router_options with_token() {
-        serve::router_options options;
-        options.access = {serve::exposure::loopback, token};
-        return options;
-    }
-};
-
-memwatch::http_request ask(const std::string& method, const std::string& target,
-                           std::vector<std::pair<std::string, std::string>> headers = {}) {
-    headers.emplace_back("Host", "127.0.0.1:9467");
-    return {method, target, std::move(headers), {}};
-}
-
-memwatch::http_request get(const std::string& target) { return ask("GET", target); }
-
-memwatch::http_request post(const std::string& target) {
-    return ask("POST", target, {{"Authorization", std::string("Bearer ") + token}});
-}
-
-std::string header_of(const memwatch::http_response& r, const std::string& name) {
-    const auto it = std::find_if(r.headers.begin(), r.headers.end(), [&](const auto& h) { return h.first == name; });
-    return it == r.headers.end() ? std::string() : it->second;
-}
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-}  // namespace
+using namespace memwatch_test;
 
 TEST_CASE("routes: each route answers with its type") {
     struct row {
@@ -140,7 +38,9 @@ TEST_CASE("routes: each route answers with its type") {
         {"/debug/memtrace/config?format=text", "text/plain; charset=utf-8", "config text"},
         {"/debug/pprof/heap", "application/octet-stream", "dump pprof"},
         {"/debug/pprof/symbol", "text/plain; charset=utf-8", "num_symbols: 0\n"},
-        {"/debug/pprof/allocs?gc=1&debug=0", "application/octet-stream", "dump pprof"},
+        {"/debug/pprof/allocs?gc=1&debug=0", "application/octet-stream", "dump pprof_allocs"},
+        {"/debug/memtrace/snapshots", "application/json", "\"snapshots\":[]"},
+        {"/debug/memtrace/snapshots?format=text", "text/plain; charset=utf-8", "no snapshot is kept"},
     };
     fixture f;
     for (const row& r : rows) {
@@ -178,10 +78,22 @@ TEST_CASE("routes: every refusal has its status and names what was wrong") {
         {"GET", "/debug/memtrace?top=x", 400, "top: must be a whole number from 0 to 10000"},
         {"GET", "/debug/memtrace?top=10001", 400, "top:"},
         {"GET", "/debug/memtrace?format=yaml", 400, "format: must be one of text|html"},
-        {"GET", "/debug/memtrace/snapshot?format=yaml", 400, "format: must be one of memtrace|json|jsonl|pprof|folded"},
+        {"GET", "/debug/memtrace/snapshot?format=yaml", 400,
+         "format: must be one of memtrace|json|jsonl|pprof|pprof_allocs|folded"},
         {"GET", "/debug/memtrace/snapshot?label=a%20b", 400, "label:"},
-        {"GET", "/debug/memtrace/snapshot?seconds=3", 400, "seconds: a delta over a window is not supported yet"},
-        {"GET", "/debug/pprof/heap?seconds=3", 400, "seconds:"},
+        {"GET", "/debug/memtrace/snapshot?seconds=0", 400, "seconds: must be a whole number from 1 to 300"},
+        {"GET", "/debug/memtrace/snapshot?seconds=301", 400, "seconds: must be"},
+        {"GET", "/debug/memtrace/snapshot?seconds=", 400, "seconds: must be"},
+        {"GET", "/debug/memtrace/snapshot?seconds=1.5", 400, "seconds: must be"},
+        {"GET", "/debug/memtrace/snapshot?seconds=-1", 400, "seconds: must be"},
+        {"GET", "/debug/memtrace?seconds=x", 400, "seconds: must be"},
+        {"GET", "/debug/pprof/heap?seconds=301", 400, "seconds:"},
+        {"GET", "/debug/pprof/allocs?seconds=0", 400, "seconds:"},
+        {"GET", "/debug/memtrace/sites?seconds=3", 400, "seconds: unknown parameter"},
+        {"GET", "/debug/memtrace/snapshot?kept=a", 404, "kept: no kept snapshot has this label; none is kept"},
+        {"GET", "/debug/memtrace/snapshot?kept=a&label=b", 400, "kept: takes format"},
+        {"GET", "/debug/memtrace/snapshot?kept=a&seconds=3", 400, "kept: takes format"},
+        {"GET", "/debug/memtrace/snapshots?format=html", 400, "format: must be one of json|text"},
         {"GET", "/debug/pprof/heap?debug=1", 400, "debug:"},
         {"GET", "/debug/memtrace/sites?top=0", 400, "top:"},
         {"GET", "/debug/memtrace/sites?by=nonsense", 400, "by: no such column"},
@@ -313,7 +225,7 @@ TEST_CASE("routes: beyond loopback the debug routes need the token, and metrics 
 TEST_CASE("routes: debug routes can be switched off and metrics stay") {
     fixture f;
     serve::router_options options = fixture::with_token();
-    options.debug_routes = false;
+    options.routes = serve::route_set::without_debug;
     serve::router router = f.router(options);
     CHECK(router.handle(get("/metrics")).status == 200);
     CHECK(router.handle(get("/healthz")).status == 200);

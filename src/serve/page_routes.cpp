@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// The routes that answer at once and never wait for a window: metrics, health, tables, options, control.
+#include <algorithm>
+#include <utility>
+
+#include "serve/routes.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace serve {
+
+outcome router::metrics(const call&) {
+    metrics_options options;
+    options.name_site = view_.name_site;
+    result<snapshot> s = view_.summarize();
+    if (s) { view_.name_functions(*s, options.max_sites); }
+    return answer(200, metrics_content_type, render_metrics(collect_metrics_or_down(s, options)));
+}
+
+outcome router::healthz(const call&) {
+    // 200 also when memwatch is degraded: whoever restarts on a failed liveness probe must not restart the service for us.
+    const std::string detail = view_.health();
+    return answer(200, text_type, detail.empty() ? "ok\n" : "ok, but memwatch: " + detail + "\n");
+}
+
+outcome router::table(const call& c) {
+    table_request wanted;
+    const auto format = c.target.choice("format", "json", "json|text");
+    if (!format) { return refuse(format.error()); }
+    const auto top = c.target.number("top", 100, max_top);
+    if (!top) { return refuse(top.error()); }
+    if (*top == 0) { return refuse(400, "top: must be at least 1"); }
+    wanted.name = c.target.path.substr(c.target.path.rfind('/') + 1);
+    wanted.by = c.target.text("by");
+    wanted.cursor = c.target.text("cursor");
+    wanted.top = *top;
+    wanted.as_text = *format == "text";
+    const auto render = [this, wanted](snapshot& s) {
+        return rendered(view_.render_table(s, wanted), wanted.as_text ? text_type : json_type);
+    };
+    const std::size_t named =
+        wanted.name == "sites" || wanted.name == "survivors" ? std::min(wanted.top, named_sites_in_dump) : 0;
+    if (wanted.name == "tags" || wanted.name == "pools" || wanted.name == "survivors" || wanted.name == "hand_offs") {
+        result<snapshot> s = view_.summarize();  // no live records needed, so no admission
+        if (!s) { return refuse(s.error()); }
+        if (named != 0) { view_.name_functions(*s, named); }
+        return render(*s);
+    }
+    return with_snapshot({}, 0, [this, named, render](snapshot& s) {
+        view_.name_functions(s, named);
+        return render(s);
+    });
+}
+
+outcome router::config(const call& c) {
+    const auto format = c.target.choice("format", "json", "json|text");
+    if (!format) { return refuse(format.error()); }
+    return rendered(view_.render_config(*format == "text"), *format == "text" ? text_type : json_type);
+}
+
+outcome router::control(const call& c) {
+    const auto wanted = parse_control_form(header(c.request, "Content-Type"), c.request.body);
+    if (!wanted) { return refuse(wanted.error()); }
+    return rendered(view_.control(*wanted), json_type);
+}
+
+// `go tool pprof` asks here (by POST) about locations without a name, and gives up on any status but 200. The profile carries
+// the names this process can give; the rest is resolved from the binaries.
+outcome router::pprof_symbol(const call&) { return answer(200, text_type, "num_symbols: 0\n"); }
+
+}  // namespace serve
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// The routes that take a full snapshot, or keep one: now, or of a window that has to pass first.
+#include <algorithm>
+#include <utility>
+
+#include <memwatch/base/units.hpp>
+
+#include "serve/config_page.hpp"
+#include "serve/request_body.hpp"
+#include "serve/routes.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace serve {
+
+namespace {
+
+constexpr std::uint64_t second_ns = 1'000'000'000;
+constexpr const char* label_form = "label: 1 to 64 characters of A-Z a-z 0-9 . _ -";
+
+// A browser asks for text/html by name; curl sends */*, Prometheus its own types.
+bool wants_html(const http_request& request) { return header(request, "Accept").find("text/html") != std::string_view::npos; }
+
+http_response busy(const admission::ticket& refused) {
+    http_response out = refuse(429, "full snapshots are taken one at a time and at most one a second over time; try again");
+    out.headers.emplace_back("Retry-After", std::to_string(refused.retry_after_s()));
+    return out;
+}
+
+http_response none_kept(const char* parameter, const kept_snapshots& kept) {
+    std::string labels;
+    for (const auto& each : kept.list()) { labels += (labels.empty() ? "" : ", ") + each.label; }
+    return refuse(404, std::string(parameter) + ": no kept snapshot has this label; " +
+                           (labels.empty() ? "none is kept (POST /debug/memtrace/snapshot?label=L)" : "kept: " + labels));
+}
+
+// From the query or from the body, once. Errors: invalid_argument.
+result<std::string> label_to_keep(const request_target& target, const http_request& request) {
+    std::string label = target.text("label");
+    if (request.body.empty()) { return label; }
+    const result<body_members> members = parse_body(header(request, "Content-Type"), request.body);
+    if (!members) { return tl::unexpected<error>(members.error()); }
+    for (const auto& [name, value] : *members) {
+        if (name != "label") { return fail(error_code::invalid_argument, "the body takes label, and no other members"); }
+        if (!label.empty()) { return fail(error_code::invalid_argument, "given twice", name); }
+        label = value;
+    }
+    return label;
+}
+
+}  // namespace
+
+result<std::size_t> router::window_of(const call& c) {
+    const auto seconds = c.target.number("seconds", 0, max_window_s);
+    if (!seconds || (*seconds == 0 && c.target.find("seconds") != nullptr)) {
+        return fail(error_code::invalid_argument, "must be a whole number from 1 to " + std::to_string(max_window_s),
+                    "seconds");
+    }
+    return *seconds;
+}
+
+outcome router::with_snapshot(std::string_view label, std::size_t window_s, snapshot_function then) {
+    admission::ticket ticket = full_snapshots_.try_enter(window_s * second_ns);
+    if (!ticket.is_admitted()) { return busy(ticket); }
+    if (window_s == 0) {
+        result<snapshot> frozen = view_.freeze(label);
+        return frozen ? then(*frozen) : refuse(frozen.error());
+    }
+    result<snapshot> start = view_.summarize();
+    if (!start) { return refuse(start.error()); }
+    // Dropped without being called, it gives the ticket back too.
+    const auto held = std::make_shared<admission::ticket>(std::move(ticket));
+    const auto from = std::make_shared<const snapshot>(std::move(*start));
+    return deferred{window_s * second_ns, [this, held, from, label = std::string(label), then = std::move(then)] {
+                        result<snapshot> end = view_.freeze(label);
+                        if (!end) { return refuse(end.error()); }
+                        result<snapshot> window = view_.cut_window(*from, std::move(*end));
+                        return window ? then(*window) : refuse(window.error());
+                    }};
+}
+
+outcome router::summary(const call& c) {
+    const auto top = c.target.number("top", default_top, max_top);
+    if (!top) { return refuse(top.error()); }
+    const auto format = c.target.choice("format", wants_html(c.request) ? "html" : "text", "text|html");
+    if (!format) { return refuse(format.error()); }
+    const auto window_s = window_of(c);
+    if (!window_s) { return refuse(window_s.error()); }
+    return with_snapshot({}, *window_s, [this, top = *top, is_html = *format == "html"](snapshot& s) {
+        view_.name_functions(s, top);
+        http_response out = rendered(view_.render_summary(s, top), text_type);
+        if (out.status == 200 && is_html) { out = answer(200, html_type, html_page(out.body)); }
+        out.headers.emplace_back("Vary", "Accept");
+        return out;
+    });
+}
+
+outcome router::dump(const call& c) {
+    const format_row* const format = find_format(c.target.text("format", "memtrace"));
+    if (format == nullptr) { return refuse(400, "format: must be one of memtrace|json|jsonl|pprof|pprof_allocs|folded"); }
+    if (c.target.find("kept") != nullptr) { return kept_dump(c, *format); }
+    const std::string label = c.target.text("label");
+    if (!label.empty() && !is_label(label)) { return refuse(400, label_form); }
+    const auto window_s = window_of(c);
+    if (!window_s) { return refuse(window_s.error()); }
+    return with_snapshot(label, *window_s, [this, format](snapshot& s) {
+        if (format->wants_names) { view_.name_functions(s, named_sites_in_dump); }
+        return attachment(view_.encode(s, format->name), *format);
+    });
+}
+
+// A kept one as it is, or in another format; decoding it costs what taking one does, so it is admitted like one.
+outcome router::kept_dump(const call& c, const format_row& format) {
+    if (c.target.find("label") != nullptr || c.target.find("seconds") != nullptr) {
+        return refuse(400, "kept: takes format, but neither label nor seconds: the snapshot was taken before");
+    }
+    const auto kept = kept_->find(c.target.text("kept"));
+    if (kept == nullptr) { return none_kept("kept", *kept_); }
+    if (format.name == "memtrace") { return attachment(*kept, format); }
+    const admission::ticket ticket = full_snapshots_.try_enter();
+    if (!ticket.is_admitted()) { return busy(ticket); }
+    result<snapshot> s = view_.decode(*kept);
+    if (!s) { return refuse(s.error()); }
+    view_.name_functions(*s, named_sites_in_dump);
+    return attachment(view_.encode(*s, format.name), format);
+}
+
+outcome router::keep(const call& c) {
+    const result<std::string> label = label_to_keep(c.target, c.request);
+    if (!label) { return refuse(label.error()); }
+    if (!is_label(*label)) { return refuse(400, label_form); }
+    return with_snapshot(*label, 0, [this, label = *label](snapshot& s) {
+        result<std::string> dump = view_.encode(s, "memtrace");
+        if (!dump) { return refuse(dump.error()); }
+        const std::size_t bytes = dump->size();
+        if (const auto kept = kept_->keep(label, std::move(*dump), s.info.taken_ns, options_.clock()); !kept) {
+            return refuse(kept.error());
+        }
+        return answer(201, json_type,
+                      "{\"label\":\"" + label + "\",\"bytes\":" + std::to_string(bytes) +
+                          ",\"taken_ns\":" + std::to_string(s.info.taken_ns) + "}\n");
+    });
+}
+
+outcome router::list_kept(const call& c) {
+    const auto format = c.target.choice("format", "json", "json|text");
+    if (!format) { return refuse(format.error()); }
+    const bool is_text = *format == "text";
+    const std::uint64_t now = options_.clock();
+    std::string rows;
+    for (const auto& each : kept_->list()) {
+        const std::uint64_t age_ns = now > each.kept_ns ? now - each.kept_ns : 0;
+        if (is_text) {
+            rows +=
+                each.label + "  " + format_bytes(static_cast<double>(each.bytes)) + "  " + format_duration(age_ns) + " ago\n";
+            continue;
+        }
+        rows += (rows.empty() ? "" : ",\n") + std::string("{\"label\":") + quote_json(each.label) +
+                ",\"bytes\":" + std::to_string(each.bytes) + ",\"taken_ns\":" + std::to_string(each.taken_ns) +
+                ",\"age_s\":" + std::to_string(age_ns / second_ns) + "}";
+    }
+    if (is_text) { return answer(200, text_type, rows.empty() ? "no snapshot is kept\n" : rows); }
+    return answer(200, json_type,
+                  "{\"kind\":\"memwatch.snapshots\",\"version\":1,\"bytes\":" + std::to_string(kept_->bytes()) +
+                      ",\"max_bytes\":" + std::to_string(kept_->max_bytes()) +
+                      ",\"max_count\":" + std::to_string(kept_->max_count()) + ",\"snapshots\":[" + rows + "]}\n");
+}
+
+outcome router::diff(const call& c) {
+    diff_request wanted;
+    const auto format = c.target.choice("format", "json", "json|text");
+    if (!format) { return refuse(format.error()); }
+    const auto by = c.target.choice("by", "site", "site|type|tag|trace|route|thread|pool");
+    if (!by) { return refuse(by.error()); }
+    const auto top = c.target.number("top", default_top, max_top);
+    if (!top) { return refuse(top.error()); }
+    const auto threshold = parse_bytes(c.target.text("threshold", "0"));
+    if (!threshold) { return refuse(400, "threshold: " + threshold.error().message()); }
+    wanted.as_text = *format == "text";
+    wanted.by = *by;
+    wanted.top = *top;
+    wanted.threshold_bytes = static_cast<double>(*threshold);
+    wanted.focus = c.target.text("focus");
+    if (wanted.focus.size() > 256 || wanted.focus.rfind("re:", 0) == 0) {
+        // std::regex recurses by the length of its input: a stranger's pattern could exhaust the host's stack.
+        return refuse(400, "focus: a glob of at most 256 characters; regular expressions are for `memwatch diff` only");
+    }
+
+    const std::string base = c.target.text("base");
+    if (base.empty()) { return refuse(400, "base: the label of a kept snapshot is needed"); }
+    const auto kept = kept_->find(base);
+    if (kept == nullptr) { return none_kept("base", *kept_); }
+    return with_snapshot({}, 0, [this, kept, wanted](snapshot& after) {
+        result<snapshot> before = view_.decode(*kept);
+        if (!before) { return refuse(before.error()); }
+        view_.name_functions(*before, named_sites_in_dump);
+        view_.name_functions(after, named_sites_in_dump);
+        return rendered(view_.render_diff(*before, after, wanted), wanted.as_text ? text_type : json_type);
+    });
+}
+
+outcome router::pprof(const call& c) {
+    if (c.target.text("debug", "0") != "0") {
+        return refuse(400, "debug: only 0, the protobuf profile; the readable text is /debug/memtrace");
+    }
+    const auto window_s = window_of(c);
+    if (!window_s) { return refuse(window_s.error()); }
+    const format_row* const format = find_format(c.target.path == "/debug/pprof/allocs" ? "pprof_allocs" : "pprof");
+    return with_snapshot({}, *window_s, [this, format](snapshot& s) {
+        view_.name_functions(s, named_sites_in_dump);
+        return attachment(view_.encode(s, format->name), *format);
+    });
+}
+
+}  // namespace serve
+}  // namespace v1
+}  // namespace memwatch
