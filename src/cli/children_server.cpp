@@ -236,10 +236,8 @@ result<std::unique_ptr<children_server>> serve_children(const std::string& addre
     if (!where) { return tl::unexpected<error>(where.error()); }
     result<std::string> secret = token();
     if (!secret) { return tl::unexpected<error>(secret.error()); }
-    const auto exposure = where->is_unix()     ? serve::exposure::unix_socket
-                          : where->is_loopback ? serve::exposure::loopback
-                                               : serve::exposure::network;
-    auto made = std::make_unique<running_server>(dump_dir, serve::access_policy{exposure, std::move(*secret)});
+    auto made =
+        std::make_unique<running_server>(dump_dir, serve::access_policy{serve::exposure_of(*where), std::move(*secret)});
     if (auto started = made->start(*where); !started) { return tl::unexpected<error>(started.error()); }
     return made;
 }

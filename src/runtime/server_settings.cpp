@@ -101,7 +101,8 @@ std::vector<serve::config_row> config_rows(const serve_settings& settings, serve
         out.push_back(row_of(describe(id), option_number(now, id), now.origin(id)));
     }
     const auto add = [&](server_option_id id, std::string value) {
-        if (id == server_option_id::listen && where == serve::exposure::mounted) { return; }
+        const bool is_address = id == server_option_id::listen || id == server_option_id::debug_listen;
+        if (is_address && where == serve::exposure::mounted) { return; }
         const auto i = static_cast<std::size_t>(id);
         out.push_back(row_of(server_option_table()[i], std::move(value), settings.origins[i]));
     };
