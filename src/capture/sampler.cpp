@@ -18,7 +18,7 @@ namespace {
 // While sampling is off a thread looks again after this many bytes: so a restart is noticed, at 10 ns a MiB.
 constexpr std::uint64_t off_recheck_bytes = 1U << 20U;
 // interval_bytes of a thread whose countdown is such a look-again and not a draw.
-constexpr std::uint64_t not_drawn = (1ULL << 56U) - 1;
+constexpr std::uint64_t not_drawn = (1ULL << 48U) - 1;
 
 // Exponential with mean `interval_bytes`, floored. At most 36.8 R (53 random bits), so it fits for R up to 1 TiB.
 std::uint64_t draw_interval(std::uint64_t interval_bytes, std::uint64_t& random_state) noexcept {

@@ -101,14 +101,67 @@ result<trace_context> parse_traceparent(std::string_view header) {
 
 route_id intern_route(std::string_view route) noexcept { return process_capture().routes.intern(route); }
 
-context_scope::context_scope(const trace_context& context) noexcept : previous_(detail::home_block().context) {
-    detail::home_block().context = context;
+void context_scope::attach(const trace_context& previous) noexcept {
+    previous_ = previous;
+    detail::home_block().context = mine_;
+    is_attached_ = true;
 }
 
-context_scope::~context_scope() { detail::home_block().context = previous_; }
+context_scope::context_scope(const trace_context& context) noexcept : mine_(context) {
+    const thread_block& self = detail::home_block();
+    if (platform::is_on_this_stack(this)) {
+        thread_ = &self;
+    } else if (self.is_carried == 0) {
+        process_capture().losses.count(degradation::context_unattached);
+        return;
+    }
+    attach(self.context);
+}
+
+// Outside of carried work nobody puts the thread's own context back when the coroutine is suspended; so it is not taken along.
+context_scope::context_scope(carried_t, const trace_context& context) noexcept : mine_(context) {
+    attach(detail::is_carried() ? detail::home_block().context : trace_context{});
+}
+
+context_scope::~context_scope() {
+    if (!is_attached_) { return; }
+    thread_block& self = detail::home_block();
+    if (self.context == mine_ || thread_ == &self) {
+        self.context = previous_;
+        return;
+    }
+    process_capture().losses.count(degradation::context_moved);
+    // On a fiber that changed threads: what is here may be what another one left. In a coroutine's frame: what is here is the
+    // thread's own, because an adapter leaves nothing behind.
+    if (thread_ != nullptr) { self.context = {}; }
+}
+
+namespace detail {
+
+thread_context exchange_context(const thread_context& next) noexcept {
+    thread_block& self = home_block();
+    const thread_context before{self.context, self.is_carried != 0};
+    self.context = next.context;
+    self.is_carried = next.is_carried ? 1 : 0;
+    return before;
+}
+
+trace_context exchange_context(const trace_context& next) noexcept {
+    thread_block& self = home_block();
+    const trace_context before = self.context;
+    self.context = next;
+    return before;
+}
+
+bool is_carried() noexcept { return home_block().is_carried != 0; }
+
+}  // namespace detail
 
 trace_scope::trace_scope(std::string_view traceparent_or_id, std::string_view route) noexcept
     : scope_(context_for(traceparent_or_id, route)) {}
+
+trace_scope::trace_scope(carried_t how, std::string_view traceparent_or_id, std::string_view route) noexcept
+    : scope_(how, context_for(traceparent_or_id, route)) {}
 
 trace_scope::trace_scope(trace_id trace, std::string_view route) noexcept : scope_(context_for(trace, route)) {}
 

@@ -42,6 +42,8 @@ enum class degradation : std::uint8_t {
     load_interval_raised,      // R doubled: samples, or what they cost, were above their target
     load_interval_lowered,     // and came back
     otel_context_unsupported,  // OpenTelemetry's thread context is published, but not where a hook can read it
+    context_unattached,        // a scope in a coroutine's frame without an adapter: its context would have stayed behind
+    context_moved,             // a scope ended where its context is not: cleared, rather than a wrong one put back
     count_
 };
 
@@ -49,10 +51,10 @@ inline constexpr const char* drop_reason_names[] = {
     "live_table_full",  "duplicate_block",   "site_table_full",    "stack_table_full",    "type_table_full", "tag_table_full",
     "route_table_full", "thread_table_full", "edge_waste_full",    "telemetry_ring_full", "no_memory",       "ledger_full",
     "ledger_abandoned", "ledger_reentered",  "trace_context_full", "sample_abandoned"};
-inline constexpr const char* degradation_names[] = {"interval_raised",       "interval_lowered",        "shared_thread_row",
-                                                    "stack_truncated",       "edge_interval_raised",    "unwinder_fallback",
-                                                    "shared_ledger_lane",    "stack_memo_full",         "load_interval_raised",
-                                                    "load_interval_lowered", "otel_context_unsupported"};
+inline constexpr const char* degradation_names[] = {
+    "interval_raised",          "interval_lowered",   "shared_thread_row", "stack_truncated",      "edge_interval_raised",
+    "unwinder_fallback",        "shared_ledger_lane", "stack_memo_full",   "load_interval_raised", "load_interval_lowered",
+    "otel_context_unsupported", "context_unattached", "context_moved"};
 static_assert(sizeof drop_reason_names / sizeof drop_reason_names[0] == static_cast<std::size_t>(drop_reason::count_));
 static_assert(sizeof degradation_names / sizeof degradation_names[0] == static_cast<std::size_t>(degradation::count_));
 

@@ -57,6 +57,10 @@ struct address_range {
 // holds the thread's control block (glibc puts it at the stack's top), for the main thread what the kernel set up. From
 // /proc/self/maps by raw reads (pthread_getattr_np allocates and locks). [hook, but tens of microseconds: once per thread]
 [[nodiscard]] address_range thread_stack() noexcept;
+// Whether `local`, of the caller or one of its callers, lies on the calling thread's own stack rather than in a coroutine's
+// frame or elsewhere in the heap. Two comparisons: glibc keeps the control block at a stack's top. Wrong (true) on a fiber
+// whose stack lies within 1 GiB below that. [hook]
+[[nodiscard]] bool is_on_this_stack(const void* local) noexcept;
 // Calls the handlers around fork(), for the life of the process. False: refused.
 bool on_fork(void (*prepare)(), void (*parent)(), void (*child)()) noexcept;
 // Calls `at_exit(argument)` when the calling thread ends, after its C++ thread_local destructors. [hook]

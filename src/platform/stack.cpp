@@ -15,6 +15,8 @@
 #include "platform/platform.hpp"
 
 extern "C" void* __libc_stack_end;  // ld.so's: the top of the main thread's stack
+// AddressSanitizer's, where it is linked and keeps locals in the heap: then nothing can be told from their addresses.
+extern "C" [[gnu::weak]] void* __asan_get_current_fake_stack();
 
 namespace memwatch {
 inline namespace v1 {
@@ -145,6 +147,17 @@ private:
 };
 
 }  // namespace
+
+bool is_on_this_stack(const void* local) noexcept {
+    constexpr std::uint64_t largest_stack = std::uint64_t{1} << 30U;
+    const auto here = reinterpret_cast<std::uint64_t>(__builtin_frame_address(0));
+    const auto block = reinterpret_cast<std::uint64_t>(pthread_self());
+    // The main thread's control block is mapped, and mappings lie below its stack.
+    const std::uint64_t end = block > here ? block : reinterpret_cast<std::uint64_t>(__libc_stack_end);
+    const auto address = reinterpret_cast<std::uint64_t>(local);
+    if (address >= here && address < end) { return end - here <= largest_stack; }
+    return __asan_get_current_fake_stack != nullptr && __asan_get_current_fake_stack() != nullptr;
+}
 
 address_range thread_stack() noexcept {
     const int saved_errno = errno;

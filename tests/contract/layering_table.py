@@ -30,7 +30,7 @@ ROOMS = {
     "report": VALUES,
     "notify": VALUES,
     "serve": VALUES,  # renderers and the source of snapshots are handed in by runtime
-    "adapters": VALUES | {"capture"},
+    "adapters": VALUES | {"capture", "alloc"},  # header-only, each header alone; nothing of ours includes them
     "cli": HOST | {"snapshot", "diff", "verdict", "report", "symbols", "control", "footprint", "blackbox", "history", "notify", "serve", "settings"},
     # The headers at the top of include/memwatch: the promise an application sees. runtime keeps it. (PLACED names the others.)
     "face": VALUES | {"snapshot"},

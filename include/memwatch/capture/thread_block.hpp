@@ -56,7 +56,8 @@ struct thread_row {
 struct alignas(64) thread_block {
     std::uint64_t countdown;            // bytes until the next sample
     thread_row* row;                    // this thread's own counters; null = none leased
-    std::uint64_t interval_bytes : 56;  // R that `countdown` was drawn with
+    std::uint64_t interval_bytes : 48;  // R that `countdown` was drawn with
+    std::uint64_t is_carried : 8;       // 1 while an adapter's work runs: scopes may outlive this thread's part of it
     std::uint64_t is_covered : 8;       // 1 while a tracked allocator fetches memory: an interposed malloc leaves it alone
     std::uint64_t random_state;         // xorshift64*; 0 = not seeded
     trace_context context;

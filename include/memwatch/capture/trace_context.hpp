@@ -33,6 +33,11 @@ struct trace_context {
 
     // The calling thread's context.
     [[nodiscard]] MEMWATCH_API static trace_context current() noexcept;
+
+    friend constexpr bool operator==(const trace_context& a, const trace_context& b) noexcept {
+        return a.trace == b.trace && a.span == b.span && a.route == b.route;
+    }
+    friend constexpr bool operator!=(const trace_context& a, const trace_context& b) noexcept { return !(a == b); }
 };
 static_assert(std::is_trivially_copyable_v<trace_context> && sizeof(trace_context) == 32);
 
@@ -43,16 +48,34 @@ static_assert(std::is_trivially_copyable_v<trace_context> && sizeof(trace_contex
 // The id of a route label ("/api/v2/orders", not the URL: labels must be few). Interned for the life of the process.
 [[nodiscard]] MEMWATCH_API route_id intern_route(std::string_view route) noexcept;
 
-// Puts a context in place and the previous one back. Nestable; must end on the thread it began on.
+// Says of a scope in a coroutine that each of its suspensions is carried (memwatch/adapters/coroutine.hpp).
+struct carried_t {};
+inline constexpr carried_t carried{};
+
+// Puts a context in place and the previous one back. Nestable. A scope is a local variable of a function that runs on one
+// thread; what is suspended in the middle needs an adapter, which takes the context along and leaves none behind:
+//
+//   where it lives                      without adapter                              carried (asio, mix-in, carried_t)
+//   a thread's stack                    until its end                                until its end
+//   a coroutine's frame, the heap       not attached: `context_unattached` counts    attached; ends wherever it was carried to
+//   ends where its context is not       `context_moved` counts; a fiber's new thread has none then, rather than a wrong one
+//
+// So a request's context never stays on a thread that works for another one by then: it is missing, and said to be.
 class [[nodiscard]] context_scope {
 public:
     MEMWATCH_API explicit context_scope(const trace_context& context) noexcept;
+    MEMWATCH_API context_scope(carried_t, const trace_context& context) noexcept;
     MEMWATCH_API ~context_scope();
     context_scope(const context_scope&) = delete;
     context_scope& operator=(const context_scope&) = delete;
 
 private:
+    void attach(const trace_context& previous) noexcept;
+
+    trace_context mine_;
     trace_context previous_;
+    const void* thread_{nullptr};  // where it is sure to end, being on that thread's stack; null = anywhere
+    bool is_attached_{false};
 };
 
 // `auto attached = memwatch::attach(ctx);` - the handoff's receiving end.
@@ -64,10 +87,38 @@ class [[nodiscard]] trace_scope {
 public:
     MEMWATCH_API explicit trace_scope(std::string_view traceparent_or_id, std::string_view route = {}) noexcept;
     MEMWATCH_API explicit trace_scope(trace_id trace, std::string_view route = {}) noexcept;
+    MEMWATCH_API trace_scope(carried_t, std::string_view traceparent_or_id, std::string_view route = {}) noexcept;
 
 private:
     context_scope scope_;
 };
+
+namespace detail {
+
+// What an adapter exchanges at the borders of a piece of work: the thread's context, and whether what runs now is carried, so
+// that scopes outside of the thread's stack may be attached. Returns what was there. Out of line, as all of this.
+struct thread_context {
+    trace_context context;
+    bool is_carried{};
+};
+MEMWATCH_API thread_context exchange_context(const thread_context& next) noexcept;
+// The same for the context alone.
+MEMWATCH_API trace_context exchange_context(const trace_context& next) noexcept;
+[[nodiscard]] MEMWATCH_API bool is_carried() noexcept;
+
+// A piece of carried work: in the given context from here to the end of the block, whatever scopes it leaves open.
+class [[nodiscard]] carried_run {
+public:
+    explicit carried_run(const trace_context& context) noexcept : before_(exchange_context(thread_context{context, true})) {}
+    ~carried_run() { exchange_context(before_); }
+    carried_run(const carried_run&) = delete;
+    carried_run& operator=(const carried_run&) = delete;
+
+private:
+    thread_context before_;
+};
+
+}  // namespace detail
 
 // Wraps a callable so that it runs in the context that was current when bind() was called, wherever it runs.
 template <class Function>

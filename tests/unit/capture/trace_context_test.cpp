@@ -117,3 +117,72 @@ TEST_CASE("routes: interned once; the 1,025th is counted and becomes other", "[c
     CHECK(process_capture().losses.of(drop_reason::route_table_full) > lost_before);
     CHECK(process_capture().routes.name(intern_route("/same")) == "/same");
 }
+
+namespace {
+std::uint64_t times(degradation step) { return process_capture().losses.of(step); }
+}  // namespace
+
+TEST_CASE("scopes: one outside of the thread's stack is not attached, but counted", "[capture]") {
+    const auto before = times(degradation::context_unattached);
+    const trace_scope outer(trace_id{1, 1});
+    {
+        const auto elsewhere = std::make_unique<trace_scope>(trace_id{2, 2});  // as in a coroutine's frame
+        CHECK(trace_context::current().trace == trace_id{1, 1});
+    }
+    CHECK(trace_context::current().trace == trace_id{1, 1});
+    CHECK(times(degradation::context_unattached) == before + 1);
+}
+
+TEST_CASE("carried work: scopes may be left open, the thread gets its own context back, and they end where they were carried",
+          "[capture]") {
+    const auto moved_before = times(degradation::context_moved);
+    const auto unattached_before = times(degradation::context_unattached);
+    std::unique_ptr<trace_scope> open;
+    trace_context taken_along;
+    std::thread([&] {
+        const trace_scope thread_own(trace_id{9, 1});
+        {
+            const detail::carried_run run({trace_id{1, 1}, 0, 0});
+            open = std::make_unique<trace_scope>(trace_id{2, 2});
+            taken_along = trace_context::current();
+            CHECK(taken_along.trace == trace_id{2, 2});
+        }
+        CHECK(trace_context::current().trace == trace_id{9, 1});
+    }).join();
+    std::thread([&] {
+        const trace_scope thread_own(trace_id{9, 2});
+        {
+            const detail::carried_run run(taken_along);
+            CHECK(trace_context::current().trace == trace_id{2, 2});
+            open.reset();
+            CHECK(trace_context::current().trace == trace_id{1, 1});
+        }
+        CHECK(trace_context::current().trace == trace_id{9, 2});
+    }).join();
+    CHECK(times(degradation::context_moved) == moved_before);
+    CHECK(times(degradation::context_unattached) == unattached_before);
+}
+
+TEST_CASE("scopes: one that ends where its context is not puts no wrong one back, and is counted", "[capture]") {
+    const auto before = times(degradation::context_moved);
+    std::unique_ptr<trace_scope> open;
+    {
+        const detail::carried_run run({trace_id{1, 1}, 0, 0});
+        open = std::make_unique<trace_scope>(trace_id{2, 2});
+    }
+    {
+        const trace_scope someone(trace_id{3, 3});
+        open.reset();
+        CHECK(trace_context::current().trace == trace_id{3, 3});
+    }
+    CHECK_FALSE(trace_context::current().trace.is_valid());
+    CHECK(times(degradation::context_moved) == before + 1);
+}
+
+TEST_CASE("scopes: one that says carried is attached anywhere and leaves nothing behind", "[capture]") {
+    {
+        const auto elsewhere = std::make_unique<trace_scope>(carried, "request-7");
+        CHECK(trace_context::current().trace.is_valid());
+    }
+    CHECK(trace_context::current() == trace_context{});
+}
