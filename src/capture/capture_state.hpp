@@ -10,6 +10,7 @@
 #include <memwatch/base/clock.hpp>
 #include <memwatch/options.hpp>
 #include "base/string_table.hpp"
+#include "capture/attribution_meter.hpp"
 #include "capture/edge_budget.hpp"
 #include "capture/edge_map.hpp"
 #include "capture/heap_door.hpp"
@@ -58,6 +59,7 @@ struct capture_state {
     std::atomic<bool> is_sampling{false};
     sampling_interval interval;  // R for the next draws; 0 = every block
     self_meter cost;
+    attribution_meter attribution;
     std::atomic<std::uint32_t> stack_depth{64};
     std::atomic<unwinder_option> unwinder{unwinder_option::automatic};
 

@@ -49,7 +49,7 @@ void* allocate_sampled(std::size_t bytes, std::size_t alignment, tag_id owner, s
     const edge_shape shape = shape_of(bytes, alignment);
     if (shape.bytes != bytes && !state.edge_waste.admits(bytes, ticket, this_thread.random_state)) { return nullptr; }
     void* const block = obtain(state.edges, shape);
-    if (!state.edges.set(block)) {
+    if (!state.edges.set(block, owner)) {
         give_back(state.edges, block, shape);
         return nullptr;
     }
@@ -60,8 +60,11 @@ void* allocate_sampled(std::size_t bytes, std::size_t alignment, tag_id owner, s
 
 bool release_sampled(void* address, std::size_t bytes, std::size_t alignment, tag_id owner) noexcept {
     capture_state& state = process_capture();
-    if (!state.edges.take(address)) { return false; }
-    record_free(address, owner);  // may be false: thinned away, the page is ours all the same
+    tag_id allocated_under = owner;
+    if (!state.edges.take(address, allocated_under)) { return false; }
+    // The counters of both tags are wrong by now, which nothing can mend; the record at least is the right one.
+    if (allocated_under != owner) { state.attribution.count_mismatch(); }
+    record_free(address, allocated_under);  // may be false: thinned away, the page is ours all the same
     const edge_shape shape = shape_of(bytes, alignment);
     state.edge_waste.remove_waste(shape.bytes - bytes);
     give_back(state.edges, address, shape);

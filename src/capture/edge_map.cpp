@@ -27,7 +27,8 @@ edge_map::word* edge_map::leaf_or_reserve(std::uint64_t page) noexcept {
     if (word* const found = leaf(page); found != nullptr) { return found; }
     const std::uint64_t index = page / pages_per_leaf;
     if (index >= leaf_count) { return nullptr; }  // an address above 2^48: five-level page tables, opted into by the program
-    auto* const fresh = static_cast<word*>(platform::reserve_memory(pages_per_leaf / 8));
+    constexpr std::size_t leaf_bytes = pages_per_leaf / 8 + pages_per_leaf * sizeof(owner_word);
+    auto* const fresh = static_cast<word*>(platform::reserve_memory(leaf_bytes));
     if (fresh == nullptr) { return nullptr; }
     word* expected = nullptr;
     // release: pairs with the acquire in leaf(); the zeroed words come from the kernel. acquire on failure: the winner's leaf.
@@ -36,7 +37,11 @@ edge_map::word* edge_map::leaf_or_reserve(std::uint64_t page) noexcept {
         reserved_leaves_.fetch_add(1, std::memory_order_relaxed);
         return fresh;
     }
-    return expected;  // lost the race once in a process' life; 128 KiB of untouched address space stay behind
+    return expected;  // lost the race once in a process' life; 2 MiB of untouched address space stay behind
+}
+
+edge_map::owner_word& edge_map::owner_in(word* leaf, std::uint64_t page) noexcept {
+    return reinterpret_cast<owner_word*>(leaf + pages_per_leaf / bits_per_word)[page % pages_per_leaf];
 }
 
 bool edge_map::set(const void* address) noexcept {
@@ -59,6 +64,29 @@ bool edge_map::take(const void* address) noexcept {
     // relaxed: as in set(); neighbouring bits belong to other blocks, hence the read-modify-write.
     if ((bits.load(std::memory_order_relaxed) & bit_of(page)) == 0) { return false; }
     return (bits.fetch_and(~bit_of(page), std::memory_order_relaxed) & bit_of(page)) != 0;  // relaxed: as above
+}
+
+bool edge_map::set(const void* address, std::uint16_t owner) noexcept {
+    const std::uint64_t page = page_of(address);
+    if (word* const words = leaf_or_reserve(page); words != nullptr) {
+        owner_word& known = owner_in(words, page);
+        // relaxed, all: as the bit; the page is the caller's until it sets it. Looked at first: an untouched one stays so.
+        if (known.load(std::memory_order_relaxed) != owner) {
+            known.store(owner, std::memory_order_relaxed);
+            has_owners_.store(true, std::memory_order_relaxed);  // relaxed: as above
+        }
+    }
+    return set(address);
+}
+
+bool edge_map::take(const void* address, std::uint16_t& owner) noexcept {
+    const std::uint64_t page = page_of(address);
+    word* const words = leaf(page);
+    if (words == nullptr) { return false; }
+    const std::uint16_t known = owner_in(words, page).load(std::memory_order_relaxed);  // relaxed: as in set()
+    if (!take(address)) { return false; }
+    owner = known;
+    return true;
 }
 
 bool edge_map::contains(const void* address) const noexcept {
@@ -102,8 +130,10 @@ void edge_map::open_cache(bool is_open) noexcept {
 std::size_t edge_map::self_bytes() noexcept {
     constexpr std::size_t page = 4096;
     const std::lock_guard guard(cache_lock_);
-    // relaxed: a figure for reports. A leaf's touched pages are few; 16 of its 32 is generous for a heap of 2 GiB.
-    return reserved_leaves_.load(std::memory_order_relaxed) * 16 * page + cached_ * page;
+    // relaxed, both: figures for reports. A leaf's touched pages are few; 16 of its 32 is generous for a heap of 2 GiB, and so
+    // is one page of owners for each 8 MiB of 512.
+    const std::size_t pages = has_owners_.load(std::memory_order_relaxed) ? 16 + 64 : 16;
+    return reserved_leaves_.load(std::memory_order_relaxed) * pages * page + cached_ * page;  // relaxed: as above
 }
 
 }  // namespace v1

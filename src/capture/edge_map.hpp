@@ -6,6 +6,8 @@
 //   address 0x7f31'c2a4'e000 -> page 0x7f31c2a4e -> leaf 0x7f31 (one of 2^16), bit 0xc2a4e (one of 2^20) of its 128 KiB
 //
 // Leaves cover 4 GiB of address space each and are reserved on first use: a heap has one or two. Nothing is ever unmapped.
+// Behind the bits of a leaf, 2 MiB of address space say which tag each page's block was allocated under, so that a free under
+// another one is noticed (and does not leave the record behind); touched where blocks are that have a tag.
 // Beside the map, freed one-page blocks wait in a bounded cache for the next sample.
 //
 // There are two: one for blocks that tracked_allocator takes from operator new, one for blocks that malloc hands out when it is
@@ -27,9 +29,12 @@ public:
 
     // False: no memory for the leaf; the block must not be used as an edge block. [hook]
     [[nodiscard]] bool set(const void* address) noexcept;
+    [[nodiscard]] bool set(const void* address, std::uint16_t owner) noexcept;
     // Clears the bit and says whether it was set. `address` is at an edge (is_edge): offset 0 or, behind glibc's header of a
     // large block, 16. A page with its bit set belongs to that one block, so no other block's address can meet it. [hook]
     [[nodiscard]] bool take(const void* address) noexcept;
+    // Also says which owner it was set with.
+    [[nodiscard]] bool take(const void* address, std::uint16_t& owner) noexcept;
     [[nodiscard]] bool contains(const void* address) const noexcept;  // [hook]
 
     // Each page whose bit is set, at some moment of the call.
@@ -52,15 +57,18 @@ private:
     static constexpr std::size_t cache_capacity = 64;  // 256 KiB
 
     using word = std::atomic<std::uint64_t>;
+    using owner_word = std::atomic<std::uint16_t>;
+    [[nodiscard]] static owner_word& owner_in(word* leaf, std::uint64_t page) noexcept;
     [[nodiscard]] word* leaf(std::uint64_t page) const noexcept;
     [[nodiscard]] word* leaf_or_reserve(std::uint64_t page) noexcept;
 
     loss_counters& losses_;
     std::atomic<word*> leaves_[leaf_count]{};  // 512 KiB of address space, touched where used
     std::atomic<std::size_t> reserved_leaves_{0};
-    void* cache_[cache_capacity]{};  // guarded by cache_lock_
-    std::size_t cached_{0};          // guarded by cache_lock_
-    bool is_cache_open_{true};       // guarded by cache_lock_
+    std::atomic<bool> has_owners_{false};  // for self_bytes()
+    void* cache_[cache_capacity]{};        // guarded by cache_lock_
+    std::size_t cached_{0};                // guarded by cache_lock_
+    bool is_cache_open_{true};             // guarded by cache_lock_
     spin_lock cache_lock_{lock_rank::edge_cache};
 };
 

@@ -176,7 +176,9 @@ void record_allocation(const void* address, std::size_t bytes, tag_id owner, std
     r.tag = owner;
     r.type = type;
     sink->insert(sink->context, r, this_thread.random_state);
-    const double represented = static_cast<double>(bytes) / sampling_probability(bytes, ticket.interval_bytes);
+    const double probability = sampling_probability(bytes, ticket.interval_bytes);
+    const double represented = static_cast<double>(bytes) / probability;
+    state.attribution.add(r.trace.is_valid(), represented, 1 / probability);
     platform::probe_alloc(address, bytes, static_cast<std::uint64_t>(represented));
     state.cost.add_sample(began_ns, platform::monotonic_ns());
 }

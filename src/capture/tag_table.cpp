@@ -57,6 +57,23 @@ tag_totals tag_table::totals(tag_id id) const noexcept {
         sum.allocated_bytes += cell.allocated_bytes.load(std::memory_order_relaxed);
         sum.allocations += cell.allocations.load(std::memory_order_relaxed);  // relaxed: as above
     }
+    if (sum.frees > sum.allocations || sum.freed_bytes > sum.allocated_bytes) { cut_excess(id, sum); }
+    return sum;
+}
+
+void tag_table::cut_excess(tag_id id, tag_totals& sum) const noexcept {
+    // Bytes without objects: of another size under another tag; one at least.
+    const std::uint64_t excess = sum.frees > sum.allocations ? sum.frees - sum.allocations : 1;
+    std::uint64_t known = excess_[id].load(std::memory_order_relaxed);  // relaxed: a figure for reports
+    while (known < excess && !excess_[id].compare_exchange_weak(known, excess, std::memory_order_relaxed)) {
+    }  // relaxed: as above
+    sum.frees = std::min(sum.frees, sum.allocations);
+    sum.freed_bytes = std::min(sum.freed_bytes, sum.allocated_bytes);
+}
+
+std::uint64_t tag_table::excess_frees() const noexcept {
+    std::uint64_t sum = 0;
+    for (const auto& each : excess_) { sum += each.load(std::memory_order_relaxed); }  // relaxed: as above
     return sum;
 }
 

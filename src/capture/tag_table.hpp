@@ -35,8 +35,11 @@ public:
     [[nodiscard]] std::string_view name(tag_id id) const noexcept { return names_.at(id); }
     [[nodiscard]] std::size_t size() const noexcept { return names_.size(); }  // ids are 0 .. size() - 1
 
-    // Exact totals but for the name. Threads: any.
+    // Exact totals but for the name. Threads: any. More frees than allocations prove that a block was freed under this tag that
+    // was allocated under another (or twice): cut to what was allocated, and remembered.
     [[nodiscard]] tag_totals totals(tag_id id) const noexcept;
+    // Such frees: of each tag the most that were ever seen at once.
+    [[nodiscard]] std::uint64_t excess_frees() const noexcept;
 
     // A row for the calling thread until release_row(); null when all are taken. [hook]
     [[nodiscard]] thread_row* lease_row(std::uint32_t tid) noexcept;
@@ -58,12 +61,14 @@ public:
 
 private:
     [[nodiscard]] std::size_t rows_in_use() const noexcept;
+    void cut_excess(tag_id id, tag_totals& sum) const noexcept;
 
     loss_counters& losses_;
     string_table names_;
-    thread_row* rows_;                       // row_count of them; null = no memory, nothing is counted
-    std::atomic<int> free_rows_;             // rows without an owner
-    std::atomic<std::size_t> used_rows_{1};  // rows ever leased, row 0 included
+    thread_row* rows_;                                       // row_count of them; null = no memory, nothing is counted
+    std::atomic<int> free_rows_;                             // rows without an owner
+    std::atomic<std::size_t> used_rows_{1};                  // rows ever leased, row 0 included
+    mutable std::atomic<std::uint64_t> excess_[max_tags]{};  // by tag; only grows
     spin_lock lease_lock_{lock_rank::rows};
 };
 

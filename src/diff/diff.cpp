@@ -60,6 +60,17 @@ private:
         }
         out_.total = row_of_sums(sums_.total);
         out_.total.name = out_.total.key = "total";
+        if (options_.by == dimension::tag || options_.by == dimension::pool) { return; }  // sums of another kind
+        out_.total.before.untraced_bytes = untraced_bytes(at(before_side));
+        out_.total.after.untraced_bytes = untraced_bytes(at(after_side));
+    }
+
+    static double untraced_bytes(const snapshot& s) {
+        sampled_totals untraced;
+        for (const live_record& r : s.live) {
+            if (!r.trace.is_valid()) { untraced.add(r.size_bytes, r.interval_bytes); }
+        }
+        return s.live.empty() ? -1 : untraced.bytes;
     }
 
     delta_row row_of_sums(const row_sums& sums) const {
@@ -80,7 +91,7 @@ private:
     delta_side side_of(const row_sums& sums, std::size_t side) const {
         const auto birth = sums.oldest_birth_ns[side];
         const auto taken = at(side).info.taken_ns;
-        return {sums.live[side], birth < taken ? taken - birth : 0};
+        return {sums.live[side], birth < taken ? taken - birth : 0, -1};
     }
 
     // Decides which rows are shown, and in which order, on sums alone; names are made for those only.

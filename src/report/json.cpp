@@ -50,6 +50,7 @@ void write_side(json_writer& json, const delta_side& side, bool is_exact) {
     write_number(json.key("objects"), side.live.objects, is_exact);
     json.key("samples").value(side.live.samples);
     json.key("oldest_age_ns").value(side.oldest_age_ns);
+    if (side.untraced_bytes >= 0) { json.key("bytes_without_trace").value(side.untraced_bytes); }
     json.end_object();
 }
 
@@ -176,6 +177,7 @@ std::string render_json(const view& v) {
     json.key("total_rows").value(std::uint64_t{v.total_rows});
     json.key("cursor");
     v.cursor.empty() ? json.null() : json.value(v.cursor);
+    write_json(json.key("context"), v.context);
     json.key("rows").begin_array();
     for (const std::vector<view_cell>& row : v.rows) {
         json.new_line();

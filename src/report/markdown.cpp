@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <memwatch/base/units.hpp>
 
+#include "report/context_share.hpp"
 #include "report/findings.hpp"
 #include "report/words.hpp"
 
@@ -20,9 +21,11 @@ std::string side_item(const delta& d, bool is_after) {
     const snapshot_info& info = is_after ? d.after : d.before;
     const delta_side& side = is_after ? d.total.after : d.total.before;
     const std::string build = build_words(d, info, is_after);
-    return fmt::format("- {}: {} {} pid {} on {}, up {}, live {}{}{}\n", is_after ? "after" : "before", quote(info.label),
+    const std::string untraced = untraced_words(side);
+    return fmt::format("- {}: {} {} pid {} on {}, up {}, live {}{}{}{}{}\n", is_after ? "after" : "before", quote(info.label),
                        quote(info.service), info.pid, quote(info.host), format_duration(info.taken_ns),
-                       format_estimate(side.live.bytes, side.live.bytes_standard_error()), build.empty() ? "" : ", ", build);
+                       format_estimate(side.live.bytes, side.live.bytes_standard_error()), build.empty() ? "" : ", ", build,
+                       untraced.empty() ? "" : ", ", untraced);
 }
 
 std::string error_words(const delta_row& row) {

@@ -7,6 +7,7 @@
 #include <memwatch/base/units.hpp>
 #include <memwatch/model/site_name.hpp>
 
+#include "report/context_share.hpp"
 #include "report/json_writer.hpp"
 #include "report/text_table.hpp"
 #include "report/words.hpp"
@@ -92,6 +93,7 @@ void write_process(json_writer& json, const reported_process& p, std::size_t top
     json.end_array();
     json.key("sites_total").value(std::uint64_t{largest_live_sites(s, 0).size()});
     json.key("other_sites_bytes").value(std::max(0.0, all.bytes - shown));
+    write_json(json.key("context"), measure_context(s));
     write_values(json, "drops", s.drops);
     write_values(json, "degradations", s.degradations);
     write_values(json, "self_bytes", s.self_bytes);
@@ -151,6 +153,7 @@ std::size_t count_sites_above(const snapshot& s, double threshold_bytes) noexcep
 }
 
 void keep_largest_sites(snapshot& s, std::size_t top) {
+    keep_context_share(s);
     s.live.clear();
     std::vector<bool> is_needed(s.frames.size());
     for (const site* const each : largest_live_sites(s, top)) {
@@ -191,6 +194,9 @@ std::string render_text(const process_report& r, const report_text_options& opti
         const std::vector<const site*> sites = largest_live_sites(each.value, r.top);
         for (const site* const s : sites) { words += site_words(each.value, *s, options.stack_lines); }
         const std::size_t all = largest_live_sites(each.value, 0).size();
+        if (const std::string context = to_words(measure_context(each.value)); !context.empty()) {
+            words += "  " + context + "\n";
+        }
         if (all > sites.size()) { words += fmt::format("  and {} more sites\n", all - sites.size()); }
     }
     const std::size_t lines = options.processes + most_lines_of_processes;

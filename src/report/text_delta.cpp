@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <memwatch/base/units.hpp>
 
+#include "report/context_share.hpp"
 #include "report/findings.hpp"
 #include "report/text.hpp"
 #include "report/text_table.hpp"
@@ -36,6 +37,7 @@ std::string side_line(const delta& d, bool is_after) {
     parts.push_back(live_words(d.by) + format_estimate(side.live.bytes, side.live.bytes_standard_error()));
     if (info.resident_bytes != 0) { parts.push_back("RSS " + format_bytes(static_cast<double>(info.resident_bytes))); }
     if (const std::string build = build_words(d, info, is_after); !build.empty()) { parts.push_back(build); }
+    if (std::string untraced = untraced_words(side); !untraced.empty()) { parts.push_back(std::move(untraced)); }
     return fmt::format("{}\n", fmt::join(parts, "  "));
 }
 

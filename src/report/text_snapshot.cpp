@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <memwatch/base/units.hpp>
 
+#include "report/context_share.hpp"
 #include "report/text.hpp"
 #include "report/text_table.hpp"
 #include "report/words.hpp"
@@ -149,6 +150,7 @@ std::string section_words(const snapshot& s, const section& part, const text_opt
 std::string render_text(const view& v, const text_options& options) {
     if (v.rows.empty()) { return fmt::format("no {}\n", to_string(v.kind)); }
     std::string text = table_words(v, options.colour, 0);
+    if (v.kind == view_kind::traces || v.kind == view_kind::routes) { text += to_words(v.context) + "\n"; }
     if (!v.cursor.empty()) {
         text += fmt::format("{} of {} rows; more with cursor {}\n", v.rows.size(), v.total_rows, v.cursor);
     }
@@ -157,6 +159,7 @@ std::string render_text(const view& v, const text_options& options) {
 
 std::string render_text(const snapshot& s, const text_options& options) {
     std::string text = styled(headline(s), text_style::bold, options.colour) + "\n" + figures(s) + "\n";
+    if (const std::string words = to_words(measure_context(s)); !words.empty()) { text += words + "\n"; }
     for (const section& part : sections) { text += section_words(s, part, options); }
     std::string own = named_values("Dropped records", s.drops, false, options.colour) +
                       named_values("Degradations", s.degradations, false, options.colour) +

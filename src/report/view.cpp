@@ -189,12 +189,10 @@ std::vector<draft> route_rows(const snapshot& s) {
 
 std::vector<draft> trace_rows(const snapshot& s) {
     std::unordered_map<trace_id, group> groups;
-    for (const live_record& r : s.live) {
-        if (r.trace.is_valid()) { groups[r.trace].add(s, r); }
-    }
+    for (const live_record& r : s.live) { groups[r.trace].add(s, r); }
     std::vector<draft> rows;
     for (const auto& [trace, g] : groups) {
-        draft row{{to_string(trace), text_or_unknown(s.routes[g.route])}, 0};
+        draft row{{trace.is_valid() ? to_string(trace) : "(none)", text_or_unknown(s.routes[g.route])}, 0};
         append_group(row.cells, g);
         rows.push_back(std::move(row));
     }
@@ -454,7 +452,7 @@ result<view> make_view(const snapshot& s, view_kind kind, const view_options& op
         return comes_first(a.cells.front(), b.cells.front());
     });
 
-    view v{kind, s.info, spec.columns, {}, rows.size(), {}};
+    view v{kind, s.info, spec.columns, {}, rows.size(), measure_context(s), {}};
     const std::size_t begin = options.cursor.empty() ? 0 : first_row_after(rows, cursor);
     const std::size_t end = options.top == 0 ? rows.size() : begin + std::min(options.top, rows.size() - begin);
     std::vector<draft> page(std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(begin)),

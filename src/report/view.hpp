@@ -17,7 +17,7 @@
 //   pools    pool upstream object_bytes capacity in_use* free high_water acquires hits acquire_failures misuses
 //   threads  thread tid alive live_bytes~* live_objects~ samples oldest_age_ns
 //   routes   route live_bytes~* live_objects~ samples oldest_age_ns
-//   traces   trace_id route live_bytes~* live_objects~ samples oldest_age_ns
+//   traces   trace_id route live_bytes~* live_objects~ samples oldest_age_ns            trace_id "(none)": blocks without
 //   survivors  site function tag survived_bytes~* survived_objects~ ended_bytes~ short_lived_bytes~ survived_traced_bytes
 //              samples
 //   hand_offs  from from_tid to to_tid freed_bytes~* freed_objects~ samples
@@ -31,6 +31,8 @@
 
 #include <memwatch/base/result.hpp>
 #include <memwatch/model/snapshot.hpp>
+
+#include "report/context_share.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -66,6 +68,7 @@ struct view {
     std::vector<view_column> columns;
     std::vector<std::vector<view_cell>> rows;  // rows[i].size() == columns.size()
     std::size_t total_rows{};                  // before top and cursor
+    context_share context;                     // of the whole snapshot
     std::string cursor;                        // pass it back for the next rows; empty = these were the last
 };
 

@@ -202,6 +202,17 @@ void freeze_doors(const capture_state& capture, snapshot& into) {
     }
 }
 
+// After the tags were summed up: that is when their excess is seen.
+void freeze_attribution(const capture_state& capture, std::vector<named_value>& into) {
+    const attribution_meter::sums with = capture.attribution.with_trace();
+    const attribution_meter::sums without = capture.attribution.without_trace();
+    into.push_back({"traced_bytes", with.bytes});
+    into.push_back({"traced_objects", with.objects});
+    into.push_back({"untraced_bytes", without.bytes});
+    into.push_back({"untraced_objects", without.objects});
+    into.push_back({"attribution_mismatches", capture.attribution.mismatches() + capture.tags.excess_frees()});
+}
+
 result<snapshot> freeze(std::string_view label, live_state::detail how) {
     const detail::own_work ours;  // a snapshot is ours, also where malloc is interposed
     try {
@@ -227,6 +238,7 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
         freeze_losses(state.capture.losses, frozen);
         frozen.activity.push_back({"samples", state.capture.cost.samples()});
         frozen.activity.push_back({"self_ns", state.capture.cost.spent_ns()});
+        freeze_attribution(state.capture, frozen.activity);
         freeze_doors(state.capture, frozen);
         frozen.self_bytes.push_back({"tag_rows", state.capture.tags.self_bytes()});
         frozen.self_bytes.push_back({"edge_map", state.capture.edges.self_bytes() + state.capture.heap_edges.self_bytes()});

@@ -282,6 +282,22 @@ std::uint64_t activity_of(const snapshot& s, std::string_view name) {
     return at == s.activity.end() ? 0 : at->value;
 }
 
+// Where the trace is missing, it says so: two series each, whatever the program does.
+void add_attribution(std::vector<MetricFamily>& out, const snapshot& s) {
+    MetricFamily& bytes = out.emplace_back(
+        family("memwatch_sampled_bytes_total", "Bytes allocated, estimated from samples, by whether a trace context was known.",
+               MetricType::Counter));
+    add(bytes, {{"context", "trace"}}, as_double(activity_of(s, "traced_bytes")));
+    add(bytes, {{"context", "none"}}, as_double(activity_of(s, "untraced_bytes")));
+    MetricFamily& objects =
+        out.emplace_back(family("memwatch_sampled_objects_total", "The same in objects.", MetricType::Counter));
+    add(objects, {{"context", "trace"}}, as_double(activity_of(s, "traced_objects")));
+    add(objects, {{"context", "none"}}, as_double(activity_of(s, "untraced_objects")));
+    add_single(out, "memwatch_attribution_mismatch_total",
+               "Proofs that a block was freed under another tag than it was allocated with; 0 unless a program is wrong.",
+               MetricType::Counter, as_double(activity_of(s, "attribution_mismatches")));
+}
+
 // What memwatch did, and what it saw of lives that ended.
 void add_activity(std::vector<MetricFamily>& out, const snapshot& s) {
     add_single(out, "memwatch_samples_total", "Samples taken.", MetricType::Counter, as_double(activity_of(s, "samples")));
@@ -289,6 +305,7 @@ void add_activity(std::vector<MetricFamily>& out, const snapshot& s) {
                MetricType::Counter, as_double(activity_of(s, "self_ns")) * 1e-9);
     add_single(out, "memwatch_lifecycle_events_total", "Births and deaths of sampled blocks that telemetry added up.",
                MetricType::Counter, as_double(activity_of(s, "lifecycle_events")));
+    add_attribution(out, s);
     if (activity_of(s, "lifetime_p50_ns") == 0) { return; }  // nothing sampled was freed yet
     add_single(out, "memwatch_short_lived_ratio", "Share of freed blocks that died in the epoch of their birth, estimated.",
                MetricType::Gauge, as_double(activity_of(s, "short_lived_permille")) / 1000);

@@ -23,6 +23,7 @@ enum class change { appeared, gone, grew, shrank, unchanged };
 struct delta_side {
     sampled_totals live;
     std::uint64_t oldest_age_ns{};  // age of the oldest live block at that snapshot; 0 = nothing alive
+    double untraced_bytes{-1};  // totals only: part of the live bytes that names no trace; -1 = unknown, there are no records
 };
 
 // A share of a row's growth along another dimension: "of these +52 MiB, +51 MiB belong to route /api/v2/orders".

@@ -56,3 +56,19 @@ TEST_CASE("edge_map: the page cache is bounded, and closed when sampling stops",
     map->open_cache(true);
     CHECK(map->keep_cached(page(1)));
 }
+
+TEST_CASE("edge_map: says which owner a page was set with, and keeps it for that page alone", "[capture]") {
+    loss_counters losses;
+    const auto map = std::make_unique<edge_map>(losses);
+    std::uint16_t owner = 7;
+    REQUIRE(map->set(page(100), 41));
+    REQUIRE(map->set(page(101), 0));
+    CHECK(map->take(page(100), owner));
+    CHECK(owner == 41);
+    CHECK(map->take(page(101), owner));
+    CHECK(owner == 0);
+    CHECK_FALSE(map->take(page(100), owner));
+    REQUIRE(map->set(page(100), 0));  // the next block there
+    CHECK(map->take(page(100), owner));
+    CHECK(owner == 0);
+}

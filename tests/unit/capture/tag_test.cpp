@@ -97,3 +97,19 @@ TEST_CASE("type_name: reads as the compiler spells it", "[capture]") {
     CHECK(type_name<type_name_test::box<char, 3>>() == "type_name_test::box<char, 3>");
     CHECK(type_name<std::string_view>().find("basic_string_view") != std::string_view::npos);
 }
+
+TEST_CASE("tags: frees beyond what was allocated are cut, and counted as the mismatch they prove", "[capture]") {
+    const tag wronged{"wronged"};
+    const std::uint64_t before = process_capture().tags.excess_frees();
+    detail::count_allocation(wronged.id(), 100);
+    detail::count_free(wronged.id(), 100);
+    CHECK(wronged.totals().live_bytes() == 0);
+    CHECK(process_capture().tags.excess_frees() == before);
+    detail::count_free(wronged.id(), 100);  // of another tag's block
+    detail::count_free(wronged.id(), 100);
+    CHECK(wronged.totals().frees == 1);
+    CHECK(wronged.totals().freed_bytes == 100);
+    CHECK(process_capture().tags.excess_frees() == before + 2);
+    CHECK(wronged.totals().live_bytes() == 0);  // asked again, it is the same proof
+    CHECK(process_capture().tags.excess_frees() == before + 2);
+}
