@@ -13,6 +13,7 @@
 
 #include <memwatch/alloc/object_pool.hpp>
 #include <memwatch/alloc/pool_registry.hpp>
+#include <memwatch/alloc/pool_resource.hpp>
 #include <memwatch/alloc/tracked_allocator.hpp>
 #include <memwatch/alloc/tracking_resource.hpp>
 #include <memwatch/base/log.hpp>

@@ -28,19 +28,19 @@ void pool_list::remove(const pool_source* source) noexcept {
     last->is_removed = true;
 }
 
-std::vector<pool_totals> pool_list::totals() const {
+std::vector<pool_reading> pool_list::read() const {
     std::vector<std::shared_ptr<entry>> shown;
     {
         const std::lock_guard guard(mutex_);
         shown = entries_;
     }
-    std::vector<pool_totals> all;
+    std::vector<pool_reading> all;
     all.reserve(shown.size());
     for (const auto& e : shown) {
         const std::lock_guard guard(e->calling);
         if (e->is_removed) { continue; }
         try {
-            all.push_back(e->source->totals());
+            all.push_back(e->source->read());
         } catch (...) {
             // A registered function that throws has nothing to say.
         }
@@ -50,7 +50,8 @@ std::vector<pool_totals> pool_list::totals() const {
 
 void pool_list::lock_for_fork() noexcept {
     mutex_.lock();
-    for (const auto& e : entries_) { e->source->lock_for_fork(); }
+    // Newest first: a pool that grows holds its own lock and asks an older pool for storage.
+    for (auto e = entries_.rbegin(); e != entries_.rend(); ++e) { (*e)->source->lock_for_fork(); }
 }
 
 void pool_list::unlock_after_fork() noexcept {
@@ -59,7 +60,10 @@ void pool_list::unlock_after_fork() noexcept {
 }
 
 void pool_list::forget_calls() noexcept {
-    for (const auto& e : entries_) { new (&e->calling) std::mutex(); }  // the old one may be held by a thread that is gone
+    for (const auto& e : entries_) {
+        new (&e->calling) std::mutex();  // the old one may be held by a thread that is gone
+        e->source->enter_child();
+    }
 }
 
 void pool_list::report(const pool_misuse_report& misuse) const noexcept {
@@ -86,17 +90,25 @@ pool_registration::~pool_registration() {
 
 namespace detail {
 
-pool_totals describe_registered(std::string_view name, const pool_stats& stats, memwatch::tag upstream) {
+pool_totals describe_registered(std::string_view name, const pool_stats& stats, const upstream_edge& upstream) {
     pool_totals totals;
     totals.name = name;
-    if (upstream != memwatch::tag{}) { totals.upstream = upstream.name(); }
+    totals.upstream = upstream.name();
+    totals.upstream_is_pool = upstream.is_pool();
     totals.object_bytes = stats.object_bytes;
     totals.capacity = stats.capacity;
+    totals.storage_bytes = stats.storage_bytes != 0 ? stats.storage_bytes : stats.capacity * stats.object_bytes;
     totals.in_use = stats.in_use;
     totals.high_water = stats.high_water;
     totals.acquires = stats.acquires;
     totals.hits = stats.hits;
     totals.acquire_failures = stats.acquire_failures;
+    totals.waiters = stats.waiters;
+    totals.most_waiters = stats.most_waiters;
+    totals.waits = stats.waits;
+    totals.wait_ns = stats.wait_ns;
+    totals.oldest_checkout_ns = stats.oldest_checkout_ns;
+    totals.oldest_trace = stats.oldest_trace;
     return totals;
 }
 

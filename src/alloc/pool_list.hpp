@@ -27,7 +27,7 @@ class pool_list {
 public:
     void add(std::shared_ptr<pool_source> source);
     void remove(const pool_source* source) noexcept;
-    [[nodiscard]] std::vector<pool_totals> totals() const;
+    [[nodiscard]] std::vector<pool_reading> read() const;
 
     // Who is told of misuse. Called on the thread that misused, outside any lock.
     using misuse_listener = void (*)(const pool_misuse_report& report) noexcept;
@@ -37,7 +37,7 @@ public:
 
     void lock_for_fork() noexcept;
     void unlock_after_fork() noexcept;
-    // In a forked child, before unlock_after_fork(): calls that lost threads were making are over.
+    // In a forked child, before unlock_after_fork(): calls and waits of lost threads are over.
     void forget_calls() noexcept;
 
 private:

@@ -2,7 +2,11 @@
 #include <memwatch/alloc/tracking_resource.hpp>
 #include <memwatch/capture/recorder.hpp>
 
+#include <memory>
+
+#include "alloc/resource_table.hpp"
 #include "base/hash.hpp"
+#include "capture/own_work.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -48,6 +52,22 @@ void tracking_resource::do_deallocate(void* block, std::size_t bytes, std::size_
     }
     upstream_->deallocate(block, bytes, alignment);
 }
+
+tracking_resource& resource_table::of(memwatch::tag owner) {
+    std::atomic<tracking_resource*>& slot = resources_[owner.id()];
+    // acquire: pairs with the release below: the resource is built.
+    tracking_resource* known = slot.load(std::memory_order_acquire);
+    if (__builtin_expect(known != nullptr, 1)) { return *known; }
+    const detail::own_work ours;
+    auto fresh = std::make_unique<tracking_resource>(owner, std::pmr::new_delete_resource());
+    // release: pairs with the acquire above, as does the acquire on failure.
+    if (slot.compare_exchange_strong(known, fresh.get(), std::memory_order_release, std::memory_order_acquire)) {
+        return *fresh.release();
+    }
+    return *known;
+}
+
+tracking_resource* resource(memwatch::tag owner) { return &process_resources().of(owner); }
 
 }  // namespace v1
 }  // namespace memwatch

@@ -24,6 +24,12 @@ std::uint64_t capture_state::now_ns(std::uint64_t monotonic_ns) const noexcept {
     return replaced != nullptr ? replaced() : monotonic_ns;
 }
 
+std::uint64_t capture_state::coarse_now_ns() const noexcept {
+    // relaxed: as above.
+    const clock_function replaced = clock.load(std::memory_order_relaxed);
+    return replaced != nullptr ? replaced() : platform::coarse_ns();
+}
+
 namespace detail {
 namespace {
 

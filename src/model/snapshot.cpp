@@ -51,6 +51,17 @@ result<void> check_code(const snapshot& s) {
     return {};
 }
 
+result<void> check_pools(const snapshot& s) {
+    for (std::size_t i = 0; i < s.pools.size(); ++i) {
+        const pool_totals& pool = s.pools[i];
+        if (pool.oldest_frame > s.frames.size()) { return broken("pools", i, "its frame is not in the table"); }
+        if (pool.oldest_route != 0 && pool.oldest_route >= s.routes.size()) {
+            return broken("pools", i, "its route is not in the table");
+        }
+    }
+    return {};
+}
+
 result<void> check_tags(const snapshot& s) {
     for (std::size_t i = 0; i < s.tags.size(); ++i) {
         const auto& tag = s.tags[i];
@@ -122,10 +133,21 @@ result<void> check_lifecycles(const snapshot& s) {
 }  // namespace
 
 result<void> validate(const snapshot& s) {
-    for (const auto check : {check_info, check_code, check_tags, check_sites, check_live, check_lifecycles}) {
+    for (const auto check : {check_info, check_code, check_tags, check_pools, check_sites, check_live, check_lifecycles}) {
         if (auto checked = check(s); !checked) { return checked; }
     }
     return {};
+}
+
+std::uint64_t bytes_from_allocator(const snapshot& s) noexcept {
+    std::uint64_t bytes = 0;
+    std::uint64_t counted_twice = 0;
+    for (const tag_totals& each : s.tags) { bytes += each.live_bytes(); }
+    for (const pool_totals& each : s.pools) {
+        if (!each.tag.empty()) { counted_twice += each.in_use * each.object_bytes; }
+        if (each.upstream.empty()) { bytes += each.storage_bytes; }
+    }
+    return bytes > counted_twice ? bytes - counted_twice : 0;
 }
 
 sampled_totals live_totals(const snapshot& s) {

@@ -150,11 +150,42 @@ std::vector<draft> tag_rows(const snapshot& s) {
     return rows;
 }
 
+// Zero is "unknown" for what not every pool can tell.
+view_cell known_or_unknown(std::uint64_t value) { return value == 0 ? view_cell{} : view_cell{value}; }
+
+std::string oldest_place(const snapshot& s, const pool_totals& p) {
+    if (p.oldest_frame == 0) { return {}; }
+    const std::vector<frame_words> words = user_frames({s.frames[p.oldest_frame - 1]}, s.modules, 1);
+    if (words.empty()) { return {}; }
+    return words.front().place.empty() ? words.front().function : words.front().function + " " + words.front().place;
+}
+
 std::vector<draft> pool_rows(const snapshot& s) {
     std::vector<draft> rows;
     for (const pool_totals& p : s.pools) {
-        rows.push_back({{p.name, text_or_unknown(p.upstream), p.object_bytes == 0 ? view_cell{} : view_cell{p.object_bytes},
-                         p.capacity, p.in_use, p.free(), p.high_water, p.acquires, p.hits, p.acquire_failures, p.misuses},
+        rows.push_back({{p.name,
+                         text_or_unknown(p.upstream),
+                         known_or_unknown(p.object_bytes),
+                         p.capacity,
+                         p.in_use,
+                         p.free(),
+                         p.high_water,
+                         p.acquires,
+                         p.hits,
+                         p.acquire_failures,
+                         p.misuses,
+                         p.waiters,
+                         known_or_unknown(p.oldest_checkout_ns),
+                         text_or_unknown(oldest_place(s, p)),
+                         text_or_unknown(p.oldest_trace.is_valid() ? to_string(p.oldest_trace) : std::string()),
+                         text_or_unknown(p.oldest_route == 0 ? std::string() : s.routes[p.oldest_route]),
+                         p.object_bytes == 0 ? view_cell{} : view_cell{p.idle_bytes()},
+                         p.storage_bytes,
+                         text_or_unknown(p.tag),
+                         p.upstream.empty() ? view_cell{} : view_cell{p.upstream_is_pool ? "pool" : "tag"},
+                         p.most_waiters,
+                         p.waits,
+                         p.wait_ns},
                         0});
     }
     return rows;
@@ -284,10 +315,22 @@ const std::vector<view_spec>& specs() {
           {"in_use", "in use", count},
           {"free", "free", count},
           {"high_water", "high water", count},
-          {"acquires", "acquires", count},
-          {"hits", "hits", count},
+          {"acquires", "acquires", count, true},
+          {"hits", "hits", count, true},
           {"acquire_failures", "failures", count},
-          {"misuses", "misuses", count}},
+          {"misuses", "misuses", count},
+          {"waiters", "waiting", count},
+          {"oldest_checkout_ns", "oldest out", nanoseconds},
+          {"oldest_site", "taken at", text},
+          {"oldest_trace_id", "for trace", text},
+          {"oldest_route", "route", text, true},
+          {"idle_bytes", "idle", bytes},
+          {"storage_bytes", "storage", bytes},
+          {"tag", "tag", text, true},
+          {"upstream_kind", "upstream is", text, true},
+          {"most_waiters", "most waiting", count, true},
+          {"waits", "waits", count, true},
+          {"wait_ns", "waited", nanoseconds, true}},
          pool_rows,
          nullptr},
         {view_kind::threads,

@@ -20,14 +20,18 @@ std::vector<std::uint32_t> largest_sites(const snapshot& s, std::size_t count) {
     return order;
 }
 
-// Frames without a name, by module, of the stacks of `sites`.
+// Frames without a name, by module, of the stacks of `sites` and of the pools' oldest checkouts.
 std::map<std::uint32_t, std::vector<std::uint32_t>> unnamed_frames(const snapshot& s, const std::vector<std::uint32_t>& sites) {
     std::map<std::uint32_t, std::vector<std::uint32_t>> by_module;
+    const auto add = [&](std::uint32_t index) {
+        const frame& f = s.frames[index];
+        if (f.module != no_module && f.lines.empty()) { by_module[f.module].push_back(index); }
+    };
     for (const std::uint32_t site : sites) {
-        for (const std::uint32_t index : s.stacks[s.sites[site].stack].frames) {
-            const frame& f = s.frames[index];
-            if (f.module != no_module && f.lines.empty()) { by_module[f.module].push_back(index); }
-        }
+        for (const std::uint32_t index : s.stacks[s.sites[site].stack].frames) { add(index); }
+    }
+    for (const pool_totals& pool : s.pools) {
+        if (pool.oldest_frame != 0) { add(pool.oldest_frame - 1); }
     }
     return by_module;
 }

@@ -146,6 +146,7 @@ process_state& process() noexcept {
 
 capture_state& process_capture() noexcept { return process().capture; }
 pool_list& process_pools() noexcept { return process().pools; }
+resource_table& process_resources() noexcept { return process().resources; }
 
 }  // namespace v1
 }  // namespace memwatch

@@ -4,7 +4,7 @@
 // Made on first use and never destroyed: blocks are freed after main, by destructors that run in any order.
 //
 //   capture_state  (tags, routes, edges, switches)  --sink-->  live_state  (blocks, sites, stacks, threads)
-//   pool_list
+//   pool_list, resource_table
 //   session        (options in force, who holds it, when it started, its id)
 
 #include <atomic>
@@ -14,6 +14,7 @@
 
 #include <memwatch/options.hpp>
 #include "alloc/pool_list.hpp"
+#include "alloc/resource_table.hpp"
 #include "capture/capture_state.hpp"
 #include "live/live_state.hpp"
 #include "platform/elf_symbols.hpp"
@@ -42,6 +43,7 @@ struct session_record {
 struct process_state {
     capture_state capture;
     pool_list pools;
+    resource_table resources;
     elf_symbols symbols;
     std::atomic<live_state*> live{nullptr};  // built by the first start, never taken down
 

@@ -12,6 +12,7 @@
 #include "capture/own_work.hpp"
 #include "control/endpoint.hpp"
 #include "platform/platform.hpp"
+#include "runtime/freeze_pools.hpp"
 #include "runtime/process_state.hpp"
 #include "runtime/process_status.hpp"
 #include "runtime/run_worker.hpp"
@@ -234,7 +235,7 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
             live->add_self_bytes(frozen.self_bytes);
         }
         freeze_tags_and_routes(state.capture, frozen);  // after the sites: their tags and routes are among these
-        frozen.pools = state.pools.totals();
+        freeze_pools(state.pools, frozen);
         freeze_losses(state.capture.losses, frozen);
         frozen.activity.push_back({"samples", state.capture.cost.samples()});
         frozen.activity.push_back({"self_ns", state.capture.cost.spent_ns()});

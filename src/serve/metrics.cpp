@@ -216,11 +216,15 @@ void add_sites(std::vector<MetricFamily>& out, const snapshot& s, const grouping
 
 // --- pools
 
+enum class of_one_name { sum, maximum };  // what becomes of pools that share a name
+
 struct pool_metric {
     const char* name;
     const char* help;
     MetricType type;
     std::uint64_t (*value)(const pool_totals&);
+    double units{1};  // of `value` in one of the metric's
+    of_one_name joined{of_one_name::sum};
 };
 
 constexpr pool_metric pool_metrics[] = {
@@ -239,15 +243,29 @@ constexpr pool_metric pool_metrics[] = {
      [](const pool_totals& p) { return p.acquire_failures; }},
     {"memwatch_pool_misuses_total", "Double releases, foreign pointers, objects outstanding at destruction.",
      MetricType::Counter, [](const pool_totals& p) { return p.misuses; }},
+    {"memwatch_pool_waiters", "Threads that wait for an object now.", MetricType::Gauge,
+     [](const pool_totals& p) { return p.waiters; }},
+    {"memwatch_pool_waits_total", "Acquires that waited for a release.", MetricType::Counter,
+     [](const pool_totals& p) { return p.waits; }},
+    {"memwatch_pool_wait_seconds_total", "Time spent waiting for objects.", MetricType::Counter,
+     [](const pool_totals& p) { return p.wait_ns; }, 1e9},
+    {"memwatch_pool_oldest_checkout_seconds", "Age of the object that is out longest; 0 when none is, or nobody knows.",
+     MetricType::Gauge, [](const pool_totals& p) { return p.oldest_checkout_ns; }, 1e9, of_one_name::maximum},
+    {"memwatch_pool_idle_bytes", "Objects that the pool holds and nobody uses.", MetricType::Gauge,
+     [](const pool_totals& p) { return p.idle_bytes(); }},
 };
 
 void add_pools(std::vector<MetricFamily>& out, const snapshot& s, std::size_t max_pools) {
     const grouping pools = group_by_name(s.pools, max_pools);
     for (const pool_metric& m : pool_metrics) {
         std::vector<std::uint64_t> sums(pools.names.size());
-        for (std::size_t i = 0; i < s.pools.size(); ++i) { sums[pools.group[i]] += m.value(s.pools[i]); }
+        for (std::size_t i = 0; i < s.pools.size(); ++i) {
+            std::uint64_t& into = sums[pools.group[i]];
+            const std::uint64_t value = m.value(s.pools[i]);
+            into = m.joined == of_one_name::sum ? into + value : std::max(into, value);
+        }
         MetricFamily& to = out.emplace_back(family(m.name, m.help, m.type));
-        for (std::size_t i = 0; i < sums.size(); ++i) { add(to, {{"pool", pools.names[i]}}, as_double(sums[i])); }
+        for (std::size_t i = 0; i < sums.size(); ++i) { add(to, {{"pool", pools.names[i]}}, as_double(sums[i]) / m.units); }
     }
 }
 

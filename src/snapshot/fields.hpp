@@ -129,6 +129,17 @@ void fields(auto& v, is<pool_totals> auto& row) {
     v("hits", row.hits);
     v("acquire_failures", row.acquire_failures);
     v("misuses", row.misuses);
+    v("tag", row.tag);
+    v("upstream_is_pool", row.upstream_is_pool);
+    v("storage_bytes", row.storage_bytes);
+    v("waiters", row.waiters);
+    v("most_waiters", row.most_waiters);
+    v("waits", row.waits);
+    v("wait_ns", row.wait_ns);
+    v("oldest_checkout_ns", row.oldest_checkout_ns);
+    v("oldest_trace", row.oldest_trace);
+    v("oldest_route", row.oldest_route);
+    v("oldest_frame", row.oldest_frame);
 }
 
 void fields(auto& v, is<thread_info> auto& row) {

@@ -28,6 +28,10 @@ private:
     void put(std::uint32_t value) { out_.varint(value); }
     void put(bool value) { out_.varint(value ? 1 : 0); }
     void put(double value) { out_.real(value); }
+    void put(trace_id value) {
+        out_.varint(value.high);
+        out_.varint(value.low);
+    }
     template <std::size_t Size>
     void put(const double (&values)[Size]) {
         for (const double each : values) { put(each); }
@@ -63,6 +67,10 @@ private:
     void get(std::uint32_t& value) { value = in_.varint32(); }
     void get(bool& value) { value = in_.varint() != 0; }
     void get(double& value) { value = in_.real(); }
+    void get(trace_id& value) {
+        value.high = in_.varint();
+        value.low = in_.varint();
+    }
     template <std::size_t Size>
     void get(double (&values)[Size]) {
         for (double& each : values) { get(each); }

@@ -72,6 +72,17 @@ void repair_tags(snapshot& s, std::vector<std::string>& damage) {
     }
 }
 
+void repair_pools(snapshot& s, std::vector<std::string>& damage) {
+    loss forgotten(damage, "pools: the place or route of the oldest checkout is lost");
+    for (auto& row : s.pools) {
+        const bool is_frame_lost = row.oldest_frame > s.frames.size();
+        const bool is_route_lost = row.oldest_route != 0 && row.oldest_route >= s.routes.size();
+        if (is_frame_lost) { row.oldest_frame = 0; }
+        if (is_route_lost) { row.oldest_route = 0; }
+        if (is_frame_lost || is_route_lost) { forgotten.count(); }
+    }
+}
+
 // True when something had to be replaced by zero.
 bool repair_amount(double& value) {
     if (value >= 0 && value <= 1e300) { return false; }  // validate()'s own limit
@@ -166,6 +177,7 @@ void repair(snapshot& s, std::vector<std::string>& damage) {
     if (validate(s)) { return; }
     repair_code(s, damage);
     repair_tags(s, damage);
+    repair_pools(s, damage);
     repair_sites(s, damage);
     repair_live(s, damage);
     repair_lifecycles(s, damage);

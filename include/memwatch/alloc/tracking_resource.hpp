@@ -4,6 +4,8 @@
 //
 //   memwatch::tracking_resource resource{cache};                       // over the default resource
 //   std::pmr::vector<char> bytes{&resource};                           // exact in cache.totals() from here on
+//   std::pmr::vector<char> more(1 << 20, 0, memwatch::resource(cache));  // the process' own one for the tag, over new and
+//   delete
 //
 // Sizes and alignments are passed on unchanged, so an arena or monotonic upstream sees what it would see without memwatch;
 // which blocks are samples is remembered here, in a small table of counters, because nothing about the pointer can tell. Throws
@@ -44,6 +46,11 @@ private:
     std::pmr::memory_resource* upstream_;
     std::atomic<std::uint32_t> live_samples_[filter_size]{};
 };
+
+// The process' resource for a tag: a tracking_resource over std::pmr::new_delete_resource() that lives for ever, so that what
+// is allocated from it may be freed whenever. The same one for equal tags. Threads: any. Lock-free after a tag's first call,
+// which allocates. Throws std::bad_alloc.
+[[nodiscard]] MEMWATCH_API tracking_resource* resource(memwatch::tag owner);
 
 }  // namespace v1
 }  // namespace memwatch

@@ -150,22 +150,38 @@ struct tag_totals {
 };
 
 // A pool, memwatch's own or a registered one. Counts are objects.
+//
+// Its storage (`storage_bytes`) is counted once: under `upstream` when that names a tag or a pool whose objects the storage is
+// made of, else as the pool's own. Objects in use are counted a second time under `tag`, which says who has them, not where
+// memory comes from; bytes_from_allocator() takes them out again.
 struct pool_totals {
     std::string name;
-    std::string upstream;          // tag that the pool's storage is already counted under; empty = none
+    std::string upstream;          // tag or pool that the pool's storage is already counted under; empty = none
     std::uint64_t object_bytes{};  // size of one object; 0 = varies
     std::uint64_t capacity{};      // objects that storage exists for
     std::uint64_t in_use{};
     std::uint64_t high_water{};        // most in use at once
     std::uint64_t acquires{};          // since creation
     std::uint64_t hits{};              // acquires served without growing
-    std::uint64_t acquire_failures{};  // pool exhausted
+    std::uint64_t acquire_failures{};  // pool exhausted, or nothing released in time
     std::uint64_t misuses{};           // double release, foreign pointer, outstanding at destruction
+    std::string tag{};                 // what objects in use are counted under; empty = nothing
+    bool upstream_is_pool{};
+    std::uint64_t storage_bytes{};       // obtained from upstream, padding between objects included
+    std::uint64_t waiters{};             // threads that wait for an object now
+    std::uint64_t most_waiters{};        // at once
+    std::uint64_t waits{};               // acquires that waited
+    std::uint64_t wait_ns{};             // all waits that ended, added up
+    std::uint64_t oldest_checkout_ns{};  // age of the object that is out longest; 0 = none is, or unknown
+    trace_id oldest_trace{};             // what that object was acquired for
+    std::uint32_t oldest_route{};        // index into routes
+    std::uint32_t oldest_frame{};        // who acquired it: index into frames + 1; 0 = unknown
 
     [[nodiscard]] std::uint64_t free() const noexcept { return capacity > in_use ? capacity - in_use : 0; }
+    // What the pool holds and nobody uses. In bytes of objects.
+    [[nodiscard]] std::uint64_t idle_bytes() const noexcept { return free() * object_bytes; }
 };
 
-// A thread that allocated or freed a sampled block.
 struct thread_info {
     std::string name;
     std::uint64_t tid{};  // 0 = several threads ("other")
@@ -219,6 +235,10 @@ struct snapshot {
 // have fewer records than samples (a summary, a dump that lost some), never more.
 // Errors: unreadable, naming the table and the row.
 [[nodiscard]] MEMWATCH_API result<void> validate(const snapshot& s);
+
+// Exactly counted bytes, each once and where it was obtained: what tags and pools have from the process' allocator. A law when
+// the program is quiet (tests/unit/alloc/pool_accounting_test.cpp); a running one may be off by what is under way.
+[[nodiscard]] MEMWATCH_API std::uint64_t bytes_from_allocator(const snapshot& s) noexcept;
 
 // Sum over live records: the estimated live heap.
 [[nodiscard]] MEMWATCH_API sampled_totals live_totals(const snapshot& s);

@@ -40,6 +40,17 @@ inline memwatch::snapshot orders() {
     s.routes = {"", "/api/v2/orders", "/health"};
     s.threads = {{"other", 0, false}, {"worker-1", 4712, true}, {"worker-2", 4713, true}};
     s.pools = {{"orders", "request-cache", 512, 1024, 100, 200, 5000, 4990, 0, 0}};
+    pool_totals& orders = s.pools[0];
+    orders.tag = "orders";
+    orders.storage_bytes = 524'288;
+    orders.waiters = 2;
+    orders.most_waiters = 7;
+    orders.waits = 40;
+    orders.wait_ns = 3 * second;
+    orders.oldest_checkout_ns = 95 * second;
+    orders.oldest_trace = trace(1);
+    orders.oldest_route = 1;
+    orders.oldest_frame = 3;
     s.sites.resize(2);
     s.sites[0].stack = 0;
     s.sites[0].tag = 1;

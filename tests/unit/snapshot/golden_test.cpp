@@ -70,6 +70,23 @@ TEST_CASE("golden: dumps of every version so far decode to what was written") {
     CHECK(window->damage.empty());
     expected.info.window_ns = 5'000'000'000;
     CHECK(same(window->value, expected));
+
+    const auto with_pools = read_dump(source_root + "/tests/golden/dump/v1.2.pools.memtrace");
+    REQUIRE(with_pools);
+    CHECK(with_pools->damage.empty());
+    pool_totals& conn = expected.pools[0];
+    conn.tag = "conn";
+    conn.upstream_is_pool = true;
+    conn.storage_bytes = 1024;
+    conn.waiters = 2;
+    conn.most_waiters = 5;
+    conn.waits = 17;
+    conn.wait_ns = 3'000'000'000;
+    conn.oldest_checkout_ns = 95'000'000'000;
+    conn.oldest_trace = *parse_trace_id("4bf92f3577b34da6a3ce929d0e0e4736");
+    conn.oldest_route = 1;
+    conn.oldest_frame = 2;
+    CHECK(same(with_pools->value, expected));
 }
 
 TEST_CASE("golden: the example in FORMAT.md is what the text says") {
