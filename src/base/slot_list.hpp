@@ -42,7 +42,7 @@ public:
     // As try_pop(), but an empty list is watched from the same instant on. The caller holds the owner's lock.
     template <class LinkOf>
     [[nodiscard]] bool pop_or_watch(std::uint32_t& slot, LinkOf link_of) noexcept {
-        // acquire: as above.
+        // acquire: pairs with the pushes, as above.
         std::uint64_t seen = head_.load(std::memory_order_acquire);
         for (;;) {
             if (first_of(seen) != 0) {
@@ -50,7 +50,7 @@ public:
                 slot = first_of(seen) - 1;
                 return true;
             }
-            // acq_rel, acquire: as in exchange_popped().
+            // acq_rel, acquire: pairs with the pushes, as in exchange_popped().
             if (head_.compare_exchange_weak(seen, seen | watched_bit, std::memory_order_acq_rel, std::memory_order_acquire)) {
                 return false;
             }
@@ -75,13 +75,13 @@ public:
 
     // With the owner's lock held. acq_rel: pairs with the pushes: who watches sees all that was pushed without the lock.
     void watch() noexcept { head_.fetch_or(watched_bit, std::memory_order_acq_rel); }
-    void unwatch() noexcept { head_.fetch_and(~watched_bit, std::memory_order_acq_rel); }  // acq_rel: as above
+    void unwatch() noexcept { head_.fetch_and(~watched_bit, std::memory_order_acq_rel); }  // acq_rel: pairs as above
 
     // How many are in the list. Nobody pops meanwhile, and pushing is held off by watch() and the owner's lock.
     template <class LinkOf>
     [[nodiscard]] std::size_t length(LinkOf link_of) const noexcept {
         std::size_t count = 0;
-        // acquire: as in try_pop(). relaxed: the links were published by the head.
+        // acquire: pairs with the pushes, as in try_pop(). relaxed: the links were published by the head.
         std::uint32_t next = first_of(head_.load(std::memory_order_acquire));
         for (; next != 0; ++count) { next = link_of(next - 1).load(std::memory_order_relaxed); }
         return count;

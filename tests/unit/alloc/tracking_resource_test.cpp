@@ -5,6 +5,7 @@
 #include <map>
 #include <new>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/full_session.hpp"
@@ -104,4 +105,25 @@ TEST_CASE("tracking_resource: is equal to itself only", "[alloc]") {
     tracking_resource b{tag{"eq"}};
     CHECK(a == a);
     CHECK(a != b);
+}
+
+TEST_CASE("resource: one a tag for all threads, for ever, over new and delete", "[alloc]") {
+    const tag owner{"resource-of-tag"};
+    std::vector<std::thread> threads;
+    std::vector<tracking_resource*> found(4);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        threads.emplace_back([&, i] { found[i] = resource(tag{"resource-of-tag"}); });
+    }
+    for (std::thread& t : threads) { t.join(); }
+    for (tracking_resource* const each : found) { CHECK(each == resource(owner)); }
+    CHECK(resource(owner) != resource(tag{"resource-of-another"}));
+    CHECK(resource(owner)->tag() == owner);
+    CHECK(resource(owner)->upstream() == std::pmr::new_delete_resource());
+    CHECK(resource(tag{})->tag() == tag{});
+    {
+        std::pmr::vector<char> v(1 << 20, 0, resource(owner));
+        CHECK(owner.totals().live_bytes() == 1 << 20);
+        CHECK(owner.totals().live_objects() == 1);
+    }
+    CHECK(owner.totals().live_bytes() == 0);
 }
