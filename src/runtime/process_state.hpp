@@ -34,7 +34,8 @@ struct session_record {
     std::uint64_t first_epoch{};  // the epoch this session began in
     unsigned handles{};           // open session objects
     bool was_started{};
-    bool is_paused{};  // steering.hpp
+    bool is_paused{};          // steering.hpp
+    unsigned exact_windows{};  // open ones (testing/exact_window.hpp): every block is recorded
 
     std::string control_directory;  // XDG_RUNTIME_DIR as it was when the session began
     std::string control_problem;    // why there is no control socket; empty = there is, or none is wanted

@@ -3,6 +3,7 @@
 
 #include "capture/heap_door.hpp"
 #include "capture/own_work.hpp"
+#include "testing/exact_window.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -12,7 +13,17 @@ void raise_interval(std::uint64_t interval_bytes) noexcept {
     process().capture.interval.set(sampling_interval::wish::live_table, interval_bytes);
 }
 
-preset_option preset_now(const session_record& session) noexcept {
+bool has_heap_door(const process_state& state) noexcept {
+    // acquire: pairs with the release in register_heap_door().
+    return state.capture.doors[0].load(std::memory_order_acquire) != nullptr;
+}
+
+// A window wants every block: of heap doors too, which have a mode of their own for it.
+preset_option preset_now(const process_state& state) noexcept {
+    const session_record& session = state.session;
+    if (session.handles != 0 && session.exact_windows != 0) {
+        return has_heap_door(state) ? preset_option::full : preset_option::on;
+    }
     return session.handles == 0 || session.is_paused ? preset_option::off : session.effective.preset;
 }
 
@@ -71,9 +82,10 @@ void apply_switches_locked(process_state& state) noexcept {
     preset_option now{};
     {
         const std::lock_guard guard(state.session_mutex);
-        now = preset_now(state.session);
-        set_switches(state, now,
-                     state.session.effective.preset == preset_option::full ? 0 : state.session.effective.interval_bytes);
+        now = preset_now(state);
+        const session_record& session = state.session;
+        const bool is_every_block = session.effective.preset == preset_option::full || session.exact_windows != 0;
+        set_switches(state, now, is_every_block ? 0 : session.effective.interval_bytes);
     }
     for (const auto& slot : state.capture.doors) {
         // acquire: pairs with the release in register_heap_door().
@@ -113,6 +125,27 @@ result<void> steer_pause(process_state& state, bool is_paused) {
         session.is_paused = is_paused;
         return {};
     });
+}
+
+result<exact_coverage> open_exact_window() {
+    process_state& state = process();
+    result<void> done = steer(state, [](session_record& session) -> result<void> {
+        ++session.exact_windows;
+        return {};
+    });
+    if (!done) { return tl::unexpected<error>(done.error()); }
+    return exact_coverage{has_heap_door(state)};
+}
+
+void close_exact_window() noexcept {
+    process_state& state = process();
+    const detail::own_work ours;
+    const std::lock_guard steering(state.steering);
+    {
+        const std::lock_guard guard(state.session_mutex);
+        --state.session.exact_windows;
+    }
+    apply_switches_locked(state);
 }
 
 bool register_heap_door(const heap_door& door) noexcept {

@@ -30,6 +30,7 @@ ROOMS = {
     "report": VALUES,
     "notify": VALUES,
     "serve": VALUES,  # renderers and the source of snapshots are handed in by runtime
+    "testing": HOST | {"capture", "face"},  # the window it opens is runtime's (exact_window.hpp)
     "adapters": VALUES | {"capture", "alloc"},  # header-only, each header alone; nothing of ours includes them
     "cli": HOST | {"snapshot", "diff", "verdict", "report", "symbols", "control", "footprint", "blackbox", "history", "notify", "serve", "settings"},
     # The headers at the top of include/memwatch: the promise an application sees. runtime keeps it. (PLACED names the others.)
@@ -37,11 +38,11 @@ ROOMS = {
     # memwatch.hpp alone: gathers the public headers for applications. Nothing of ours includes it.
     "umbrella": VALUES | {"capture", "alloc", "snapshot", "face"},
     "runtime": HOST
-    | {"capture", "live", "alloc", "snapshot", "diff", "verdict", "scan", "footprint", "blackbox", "history", "control", "report", "serve", "settings", "face"},
+    | {"capture", "live", "alloc", "snapshot", "diff", "verdict", "scan", "footprint", "blackbox", "history", "control", "testing", "report", "serve", "settings", "face"},
 }
 
 # Headers at the top of include/memwatch that are plain values, wherever the reader of a public header expects to find them.
-PLACED = {"memwatch.hpp": "umbrella", "options.hpp": "model", "options.def": "model", "server_options.def": "model", "version.hpp.in": "base"}
+PLACED = {"testing.hpp": "testing", "testing_catch2.hpp": "testing", "memwatch.hpp": "umbrella", "options.hpp": "model", "options.def": "model", "server_options.def": "model", "version.hpp.in": "base"}
 
 # The prefix of a third-party include -> the name used in the columns below. The longest prefix wins.
 THIRD_PARTY = {
@@ -79,6 +80,7 @@ WALLS = {
     "serve": {"prometheus-cpp"} | BEAST,
     "notify": {"yaml-cpp"} | BEAST,
     "cli": {"fmt", "cli11", "yaml-cpp"} | BEAST,
+    "testing": {"catch2"},
     "adapters": {"boost.asio", "boost.config"},
 }
 

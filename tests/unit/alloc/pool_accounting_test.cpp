@@ -129,16 +129,15 @@ TEST_CASE("pools: three deep, with a tag's other blocks, a user's pool and a lat
         object_pool<block<8192>> pages("pages", over(resource(storage), 4, true));
         pool_resource from_pages(pages);
         object_pool<block<128>> orders("small", over(&from_pages, 60));
-        const auto shown = register_pool(
-            "arena",
-            [] {
-                pool_stats stats;
-                stats.capacity = 1;
-                stats.in_use = 1;
-                stats.object_bytes = 8192;
-                return stats;
-            },
-            {orders.name() == "small" ? upstream_edge(pages) : upstream_edge()});
+        const auto shown = register_pool("arena",
+                                         [] {
+                                             pool_stats stats;
+                                             stats.capacity = 1;
+                                             stats.in_use = 1;
+                                             stats.object_bytes = 8192;
+                                             return stats;
+                                         },
+                                         {orders.name() == "small" ? upstream_edge(pages) : upstream_edge()});
         const auto arena = pages.acquire();  // what the user's pool stands on
         tracked_allocator<block<128>> beside(storage);
         block<128>* const other = beside.allocate(3);

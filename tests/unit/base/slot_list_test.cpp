@@ -28,7 +28,7 @@ struct actor {
 constexpr std::size_t most_actors = 4;
 
 struct protocol {
-    bool pushes_blindly{};   // a release that looks at the mark in one step and links the slot in the next
+    bool pushes_blindly{};    // a release that looks at the mark in one step and links the slot in the next
     bool gives_up_at_once{};  // a waiter whose time is up does not look again
 };
 

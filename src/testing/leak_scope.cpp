@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memwatch/testing.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <map>
+#include <unordered_set>
+
+#include <memwatch/base/log.hpp>
+#include <memwatch/model/site_name.hpp>
+#include <memwatch/session.hpp>
+#include "capture/own_work.hpp"
+#include "platform/platform.hpp"
+#include "testing/exact_window.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace testing {
+namespace {
+
+constexpr std::size_t shown_sites = 10;
+constexpr std::size_t shown_frames = 12;
+constexpr std::uint64_t budget_of_own_session = 64ULL << 20U;  // small tracked blocks are recorded on pages of their own
+
+session start_session() {
+    options wanted;
+    wanted.preset = preset_option::off;  // the window records; outside of it nothing is wanted
+    wanted.control = control_option::off;
+    wanted.budget_bytes = budget_of_own_session;
+    return session::start(wanted);
+}
+
+std::uint64_t lost_records(const snapshot& s) {
+    std::uint64_t lost = 0;
+    for (const named_value& each : s.drops) { lost += each.value; }
+    return lost;
+}
+
+std::string counted(std::uint64_t objects, std::uint64_t bytes) {
+    return std::to_string(objects) + (objects == 1 ? " object, " : " objects, ") + std::to_string(bytes) +
+           (bytes == 1 ? " byte" : " bytes");
+}
+
+// The user's part of a stack: memwatch's and the library's frames on top are how it allocated, not where.
+std::vector<std::string> stack_of(const snapshot& s, const site& where) {
+    std::vector<std::string> lines;
+    for (const std::uint32_t index : s.stacks[where.stack].frames) {
+        const frame& f = s.frames[index];
+        const std::string name = f.lines.empty() ? frame_name(f, s.modules) : f.lines.front().function;
+        if (lines.empty() && is_plumbing(name)) { continue; }
+        if (lines.size() == shown_frames) { break; }
+        lines.push_back(f.lines.empty() ? name : bare_function_name(name));
+    }
+    return lines;
+}
+
+}  // namespace
+
+namespace detail {
+
+struct leak_scope_state {
+    leak_scope_state(leak_options wanted, session started) : options(std::move(wanted)), own(std::move(started)) {
+        const result<exact_coverage> opened = open_exact_window();
+        is_open = opened.has_value();
+        is_heap_seen = opened.has_value() && opened->is_heap_seen;
+    }
+    ~leak_scope_state() {
+        if (is_open) { close_exact_window(); }
+    }
+    leak_scope_state(const leak_scope_state&) = delete;
+    leak_scope_state& operator=(const leak_scope_state&) = delete;
+
+    // What is alive already.
+    void remember(const snapshot& s) {
+        for (const live_record& r : s.live) { known.insert(r.sequence); }
+        tags = s.tags;
+        lost = lost_records(s);
+    }
+
+    [[nodiscard]] bool is_wanted(std::uint32_t tag) const {
+        return options.tags.empty() ||
+               std::any_of(options.tags.begin(), options.tags.end(), [&](memwatch::tag each) { return each.id() == tag; });
+    }
+
+    leak_options options;
+    session own;
+    bool is_open{};
+    bool is_heap_seen{};
+    bool is_checked{};
+    std::unordered_set<std::uint64_t> known;  // sequences
+    std::vector<tag_totals> tags;
+    std::uint64_t lost{};
+    std::uint32_t thread = platform::thread_id();
+    int exceptions = std::uncaught_exceptions();
+};
+
+}  // namespace detail
+
+namespace {
+
+// One look at what is alive, against what was when the scope began.
+class judgement {
+public:
+    judgement(const detail::leak_scope_state& scope, snapshot now) : scope_(scope), now_(std::move(now)) {}
+
+    leak_report report();
+
+private:
+    [[nodiscard]] bool counts(const live_record& r) const;
+    void take_records();
+    void take_counters();
+    void describe_sites();
+    void add_notes();
+
+    const detail::leak_scope_state& scope_;
+    snapshot now_;
+    leak_report report_;
+    std::map<std::uint32_t, leaked_tag> by_tag_;
+    std::map<std::uint32_t, leaked_site> by_site_;
+};
+
+bool judgement::counts(const live_record& r) const {
+    const site& where = now_.sites[r.site];
+    if (scope_.known.count(r.sequence) != 0 || !scope_.is_wanted(where.tag)) { return false; }
+    // What a heap door saw has no type and no tag.
+    const bool is_plain = scope_.is_heap_seen && where.tag == 0 && where.type.empty();
+    if (is_plain && scope_.options.what == leak_coverage::tracked) { return false; }
+    return scope_.options.threads == leak_threads::all || now_.threads[r.thread].tid == scope_.thread;
+}
+
+void judgement::take_records() {
+    for (site& each : now_.sites) { each.live = {}; }
+    for (const live_record& r : now_.live) {
+        if (!counts(r)) { continue; }
+        site& where = now_.sites[r.site];
+        where.live.add(r.size_bytes, 0);  // what leaked comes first when functions are named
+        leaked_site& into = by_site_[r.site];
+        if (++into.objects == 1) {
+            into.oldest_trace = r.trace;
+            into.oldest_route = now_.routes[r.route];
+        }
+        into.bytes += r.size_bytes;
+        leaked_tag& of_tag = by_tag_[where.tag];
+        ++of_tag.objects;
+        of_tag.bytes += r.size_bytes;
+    }
+}
+
+// Only for all threads: a tag's counters do not tell them apart.
+void judgement::take_counters() {
+    if (scope_.options.threads != leak_threads::all) { return; }
+    for (std::uint32_t id = 0; id < now_.tags.size(); ++id) {
+        if (!scope_.is_wanted(id)) { continue; }
+        const tag_totals before = id < scope_.tags.size() ? scope_.tags[id] : tag_totals{};
+        const tag_totals& after = now_.tags[id];
+        const auto found = by_tag_.find(id);
+        const leaked_tag known = found == by_tag_.end() ? leaked_tag{} : found->second;
+        const std::uint64_t objects =
+            after.live_objects() - std::min(after.live_objects(), before.live_objects() + known.objects);
+        const std::uint64_t bytes = after.live_bytes() - std::min(after.live_bytes(), before.live_bytes() + known.bytes);
+        if (objects == 0 && bytes == 0) { continue; }
+        leaked_tag& into = by_tag_[id];
+        into.objects += objects;
+        into.bytes += bytes;
+        into.objects_without_stack = objects;
+        into.bytes_without_stack = bytes;
+    }
+}
+
+void judgement::describe_sites() {
+    scope_.own.name_functions(now_, by_site_.size());
+    for (auto& [index, leaked] : by_site_) {
+        const site& where = now_.sites[index];
+        leaked.tag = now_.tags[where.tag].name;
+        leaked.type = where.type;
+        leaked.stack = stack_of(now_, where);
+        report_.sites.push_back(std::move(leaked));
+    }
+    for (auto& [id, leaked] : by_tag_) {
+        leaked.tag = now_.tags[id].name;
+        report_.objects += leaked.objects;
+        report_.bytes += leaked.bytes;
+        report_.tags.push_back(std::move(leaked));
+    }
+    const auto more = [](const auto& a, const auto& b) { return a.bytes > b.bytes; };
+    std::stable_sort(report_.sites.begin(), report_.sites.end(), more);
+    std::stable_sort(report_.tags.begin(), report_.tags.end(), more);
+}
+
+void judgement::add_notes() {
+    if (!scope_.is_open) { report_.notes.emplace_back("no session could be started: only the tags' counters were compared"); }
+    if (now_.info.interval_bytes != 0 || now_.info.exact_until_ns != 0 || lost_records(now_) != scope_.lost) {
+        report_.notes.emplace_back("more blocks were alive than there is room for records: some have no stack here");
+    }
+    if (scope_.options.what == leak_coverage::everything && !scope_.is_heap_seen) {
+        report_.notes.emplace_back("plain new and malloc are not seen: link libmemwatch-new or run under libmemwatch-preload");
+    }
+}
+
+leak_report judgement::report() {
+    take_records();
+    take_counters();
+    describe_sites();
+    add_notes();
+    report_.passed = report_.bytes <= scope_.options.threshold_bytes && (report_.objects == 0 || report_.bytes > 0);
+    if (scope_.options.threshold_bytes == 0) { report_.passed = report_.objects == 0 && report_.bytes == 0; }
+    return std::move(report_);
+}
+
+}  // namespace
+
+leak_scope::leak_scope(leak_options options) {
+    session started = start_session();
+    {
+        const v1::detail::own_work ours;
+        state_ = std::make_unique<detail::leak_scope_state>(std::move(options), std::move(started));
+        if (const result<snapshot> before = state_->own.snapshot()) { state_->remember(*before); }
+    }
+    // Outside of our own work, whose end puts the old countdown back: this thread draws anew, and so records from here on.
+    v1::detail::this_thread.countdown = 0;
+    v1::detail::this_thread.random_state = 0;
+}
+
+leak_scope::~leak_scope() {
+    if (!state_->is_checked && std::uncaught_exceptions() == state_->exceptions) {
+        try {
+            const leak_report report = check();
+            if (!report.passed) {
+                write_log(log_level::warning, "memwatch level=warning event=leak_scope detail=\"" + report.message() + "\"");
+            }
+        } catch (...) {
+            // No memory to say it with.
+        }
+    }
+    const v1::detail::own_work ours;
+    state_.reset();
+}
+
+leak_report leak_scope::check() {
+    const v1::detail::own_work ours;
+    state_->is_checked = true;
+    result<snapshot> now = state_->own.snapshot();
+    if (!now) {
+        leak_report unknown;
+        unknown.passed = false;
+        unknown.notes.emplace_back("no snapshot could be taken: " + now.error().message());
+        return unknown;
+    }
+    return judgement(*state_, std::move(*now)).report();
+}
+
+std::string leak_report::message() const {
+    std::string words = passed ? "nothing leaked beyond the threshold: " : "leaked: ";
+    words += counted(objects, bytes) + "\n";
+    for (const leaked_tag& each : tags) {
+        words += "  tag \"" + each.tag + "\": " + counted(each.objects, each.bytes);
+        if (each.objects_without_stack != 0 || each.bytes_without_stack != 0) {
+            words += " (" + counted(each.objects_without_stack, each.bytes_without_stack) + " without a stack)";
+        }
+        words += "\n";
+    }
+    for (std::size_t i = 0; i < sites.size() && i < shown_sites; ++i) {
+        const leaked_site& each = sites[i];
+        words += "  " + counted(each.objects, each.bytes) + " of " + (each.type.empty() ? "unknown type" : each.type) +
+                 " under tag \"" + each.tag + "\"";
+        if (each.oldest_trace.is_valid()) { words += ", trace " + to_string(each.oldest_trace); }
+        if (!each.oldest_route.empty()) { words += ", route " + each.oldest_route; }
+        words += "\n";
+        for (const std::string& line : each.stack) { words += "    " + line + "\n"; }
+    }
+    if (sites.size() > shown_sites) { words += "  and " + std::to_string(sites.size() - shown_sites) + " more places\n"; }
+    for (const std::string& note : notes) { words += "  note: " + note + "\n"; }
+    return words;
+}
+
+}  // namespace testing
+}  // namespace v1
+}  // namespace memwatch
