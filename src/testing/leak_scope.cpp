@@ -110,6 +110,7 @@ private:
     void take_records();
     void take_counters();
     void describe_sites();
+    void add_site(leaked_site&& leaked);
     void add_notes();
 
     const detail::leak_scope_state& scope_;
@@ -174,7 +175,7 @@ void judgement::describe_sites() {
         leaked.tag = now_.tags[where.tag].name;
         leaked.type = where.type;
         leaked.stack = stack_of(now_, where);
-        report_.sites.push_back(std::move(leaked));
+        add_site(std::move(leaked));
     }
     for (auto& [id, leaked] : by_tag_) {
         leaked.tag = now_.tags[id].name;
@@ -185,6 +186,16 @@ void judgement::describe_sites() {
     const auto more = [](const auto& a, const auto& b) { return a.bytes > b.bytes; };
     std::stable_sort(report_.sites.begin(), report_.sites.end(), more);
     std::stable_sort(report_.tags.begin(), report_.tags.end(), more);
+}
+
+// Two calls in one function are two sites and one line of text.
+void judgement::add_site(leaked_site&& leaked) {
+    const auto same = std::find_if(report_.sites.begin(), report_.sites.end(), [&](const leaked_site& each) {
+        return each.tag == leaked.tag && each.type == leaked.type && each.stack == leaked.stack;
+    });
+    if (same == report_.sites.end()) { return report_.sites.push_back(std::move(leaked)); }
+    same->objects += leaked.objects;
+    same->bytes += leaked.bytes;
 }
 
 void judgement::add_notes() {
