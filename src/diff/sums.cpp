@@ -169,6 +169,18 @@ private:
         out_.rows[row].live[side].objects += static_cast<double>(objects);
     }
 
+    // Objects of a pool that stands on another are part of that one's objects in use: in the total their bytes count once.
+    void take_stacked_pools_out() {
+        for (std::size_t side = 0; side < 2; ++side) {
+            const auto& pools = at(side).pools;
+            for (const pool_totals& each : pools) {
+                const auto is_upstream = [&](const pool_totals& other) { return other.name == each.upstream; };
+                if (!each.upstream_is_pool || std::none_of(pools.begin(), pools.end(), is_upstream)) { continue; }
+                out_.total.live[side].bytes -= static_cast<double>(each.in_use * each.object_bytes);
+            }
+        }
+    }
+
     // Rows are numbered BEFORE first, so adding them up would round differently in the other direction: the totals of sampled
     // dimensions come from the snapshots instead.
     void add_total() {
@@ -177,6 +189,7 @@ private:
             out_.total.add(sums);
             out_.total.is_exact = out_.total.is_exact && sums.is_exact;
         }
+        if (groups_.by == dimension::pool) { take_stacked_pools_out(); }
         if (groups_.by == dimension::tag || groups_.by == dimension::pool) { return; }
         for (std::size_t side = 0; side < 2; ++side) {
             auto& total = out_.total.live[side] = {};

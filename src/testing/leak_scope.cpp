@@ -213,8 +213,8 @@ leak_report judgement::report() {
     take_counters();
     describe_sites();
     add_notes();
-    report_.passed = report_.bytes <= scope_.options.threshold_bytes && (report_.objects == 0 || report_.bytes > 0);
-    if (scope_.options.threshold_bytes == 0) { report_.passed = report_.objects == 0 && report_.bytes == 0; }
+    const std::uint64_t forgiven = scope_.options.threshold_bytes;
+    report_.passed = forgiven == 0 ? report_.objects == 0 && report_.bytes == 0 : report_.bytes <= forgiven;
     return std::move(report_);
 }
 

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// object_pool beside what people use instead, with 1, 2 and 8 threads: ns an acquire and release, of all threads together
-// (elapsed / operations), median of interleaved rounds [10th .. 90th percentile], and the ratio to object_pool round by round.
+// object_pool beside what people use instead, with 1, 2 and 8 threads: ns an acquire and release.
 //
-//   pool_bench [ROUNDS]                the table
+//   pool_bench [ROUNDS]                the table: median of interleaved rounds, ratio round by round [10th .. 90th percentile]
 //   pool_bench count WHAT N            N pairs of WHAT and nothing else, for an instruction counter: pool | new | boost
 //
-// The peers: new/delete (the C library's, with its thread cache), a mutex around a vector of free objects, boost::object_pool
-// (its ordered free list makes it unusable beyond toys: malloc/free of the pool underneath are measured, in a mutex when there
-// is more than one thread, because it is not thread-safe), a boost::lockfree::stack of pointers used naively.
+// Elapsed time is of all threads together (elapsed / operations), CPU time what they used between them: on a machine that
+// others use as well, the second is the one to read. The peers: new/delete (the C library's, with its thread cache); a mutex
+// around a vector of free objects; boost::object_pool, which keeps its free list in order (given back in reverse here, the case
+// it is fast in) and is not thread-safe: in a mutex when there is more than one thread; a boost::lockfree::stack of pointers,
+// without any checks.
 #include <atomic>
 #include <boost/lockfree/stack.hpp>
 #include <boost/pool/object_pool.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -169,29 +171,46 @@ private:
     std::vector<std::thread> threads_;
 };
 
+constexpr std::size_t operations = 16'384;  // a round: less than a time slice
+
+struct cost {
+    double elapsed_ns;
+    double cpu_ns;
+};
+
+template <class Action>
+cost measure(Action action) {
+    const std::clock_t began = std::clock();
+    const double elapsed = bench::nanoseconds_per(operations, [&](std::size_t) { action(); });
+    return {elapsed, static_cast<double>(std::clock() - began) * 1e9 / CLOCKS_PER_SEC / static_cast<double>(operations)};
+}
+
 template <class Object, template <class> class Peer>
 void against(crew& threads, unsigned size, std::size_t rounds, std::size_t batch) {
     memwatch_pool<Object> ours;
     Peer<Object> theirs;
     if constexpr (requires { theirs.is_shared; }) { theirs.is_shared = size > 1; }
-    const std::size_t operations = 16'384;  // less than a time slice
-    std::vector<double> ours_ns, theirs_ns, ratios;
+    const auto run_ours = [&] { return measure([&] { threads.run(ours, operations, batch); }); };
+    const auto run_theirs = [&] { return measure([&] { threads.run(theirs, operations, batch); }); };
+    std::vector<double> ours_ns, theirs_ns, ratios, ours_cpu, theirs_cpu, cpu_ratios;
     for (std::size_t i = 0; i < rounds + 3; ++i) {
-        double a = 0;
-        double b = 0;
-        const auto run_ours = [&](std::size_t n) { threads.run(ours, n, batch); };
-        const auto run_theirs = [&](std::size_t n) { threads.run(theirs, n, batch); };
-        if (i % 2 == 0) { a = bench::nanoseconds_per(operations, run_ours); }
-        b = bench::nanoseconds_per(operations, run_theirs);
-        if (i % 2 != 0) { a = bench::nanoseconds_per(operations, run_ours); }
-        if (i < 3) { continue; }
-        ours_ns.push_back(a);
-        theirs_ns.push_back(b);
-        ratios.push_back(a / b);
+        cost a{}, b{};
+        if (i % 2 == 0) { a = run_ours(); }
+        b = run_theirs();
+        if (i % 2 != 0) { a = run_ours(); }
+        if (i < 3 || b.cpu_ns == 0) { continue; }
+        ours_ns.push_back(a.elapsed_ns);
+        theirs_ns.push_back(b.elapsed_ns);
+        ratios.push_back(a.elapsed_ns / b.elapsed_ns);
+        ours_cpu.push_back(a.cpu_ns);
+        theirs_cpu.push_back(b.cpu_ns);
+        cpu_ratios.push_back(a.cpu_ns / b.cpu_ns);
     }
-    const bench::summary a = bench::summarize(ours_ns), b = bench::summarize(theirs_ns), r = bench::summarize(ratios);
-    std::printf("%7u %6zu %6zu  %-30s %7.1f ns   object_pool %7.1f ns [%.1f .. %.1f]   ratio %5.2f [%.2f .. %.2f]\n", size,
-                sizeof(Object), batch, Peer<Object>::name, b.median, a.median, a.low, a.high, r.median, r.low, r.high);
+    const bench::summary r = bench::summarize(ratios), c = bench::summarize(cpu_ratios);
+    std::printf("%7u %6zu %5zu  %-28s  elapsed %6.1f : %6.1f  %5.2f [%.2f .. %.2f]   CPU %6.1f : %6.1f  %5.2f [%.2f .. %.2f]\n",
+                size, sizeof(Object), batch, Peer<Object>::name, bench::summarize(ours_ns).median,
+                bench::summarize(theirs_ns).median, r.median, r.low, r.high, bench::summarize(ours_cpu).median,
+                bench::summarize(theirs_cpu).median, c.median, c.low, c.high);
     std::fflush(stdout);
 }
 
@@ -236,7 +255,7 @@ int main(int argc, char** argv) {
     if (argc == 4 && std::strcmp(argv[1], "count") == 0) { return count(argv[2], std::strtoull(argv[3], nullptr, 10)); }
     const std::size_t rounds = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 60;
     const auto session = memwatch::session::start();
-    std::printf("threads object  batch  peer, ns a pair\n");
+    std::printf("threads object batch  object_pool : peer, ns a pair, ratio\n");
     for (const unsigned size : {1U, 2U, 8U}) {
         crew threads(size);
         for (const std::size_t batch : {std::size_t{1}, batch_size}) {

@@ -371,6 +371,22 @@ TEST_CASE("diff: tags and pools are exact, the untagged heap is an estimate") {
     CHECK(pools.total.is_exact);
 }
 
+TEST_CASE("diff: the total of pools has the objects of a pool on a pool once") {
+    service one{1 << 20};
+    one.state().pools.push_back({"pages", "storage", 4096, 10, 2, 0, 0, 0, 0, 0});
+    one.state().pools.push_back({"orders", "pages", 64, 64, 3, 0, 0, 0, 0, 0});
+    one.state().pools[1].upstream_is_pool = true;
+    const auto before = one.take(1);
+    one.state().pools[0].in_use = 3;
+    one.state().pools[1].in_use = 50;
+    const auto after = one.take(2);
+    const auto pools = diff_of(before, after, {dimension::pool});
+    CHECK(row_named(pools, "pages").bytes == 4096);
+    CHECK(row_named(pools, "orders").bytes == 47 * 64);
+    CHECK(pools.total.before.live.bytes == 2 * 4096);
+    CHECK(pools.total.bytes == 4096);
+}
+
 TEST_CASE("diff: warns of what should not be compared") {
     service one;
     one.add_site("f");
