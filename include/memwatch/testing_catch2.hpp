@@ -71,6 +71,7 @@ private:
 }  // namespace testing
 
 [[nodiscard]] inline testing::leaks_nothing_matcher leaks_nothing() { return {}; }
+// NOLINTNEXTLINE(readability-identifier-naming)
 [[nodiscard]] inline testing::leaks_nothing_matcher LeaksNothing() { return {}; }
 
 }  // namespace v1

@@ -41,13 +41,15 @@ std::string counted(std::uint64_t objects, std::uint64_t bytes) {
            (bytes == 1 ? " byte" : " bytes");
 }
 
-// The user's part of a stack: memwatch's and the library's frames on top are how it allocated, not where.
+// The user's part of a stack: memwatch's and the library's frames on top are how it allocated, not where, and what called the
+// check is the test framework's.
 std::vector<std::string> stack_of(const snapshot& s, const site& where) {
     std::vector<std::string> lines;
     for (const std::uint32_t index : s.stacks[where.stack].frames) {
         const frame& f = s.frames[index];
         const std::string name = f.lines.empty() ? frame_name(f, s.modules) : f.lines.front().function;
         if (lines.empty() && is_plumbing(name)) { continue; }
+        if (name.find("memwatch::v1::testing::leak_check<") != std::string::npos) { break; }
         if (lines.size() == shown_frames) { break; }
         lines.push_back(f.lines.empty() ? name : bare_function_name(name));
     }
