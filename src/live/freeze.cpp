@@ -89,7 +89,7 @@ std::vector<cohort> cohorts_of(const site_state& state) {
 }  // namespace
 
 void live_state::freeze(snapshot& into, detail how) {
-    for (platform::loaded_module& m : platform::loaded_modules()) {
+    for (platform::loaded_module& m : modules_.look()) {
         into.modules.push_back({std::move(m.path), std::move(m.build_id), m.start, m.limit, m.file_offset});
     }
     if (how == detail::records) { freeze_records(into); }

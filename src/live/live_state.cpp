@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "base/hash.hpp"
 
@@ -254,6 +255,7 @@ void live_state::add_self_bytes(std::vector<named_value>& into) {
     into.push_back({"sites", sites_.self_bytes()});
     into.push_back({"stacks", stacks_.self_bytes()});
     into.push_back({"threads", threads_.self_bytes()});
+    into.push_back({"modules", modules_.self_bytes()});
     exact_.add_self_bytes(into);
     if (const lifecycle* const told = telemetry(); told != nullptr) { into.push_back({"telemetry", told->self_bytes()}); }
 }
@@ -285,6 +287,7 @@ void live_state::unlock_after_fork() noexcept {
 void live_state::enter_child(std::uint16_t survivor, std::uint32_t tid, ledger_lane* lane) noexcept {
     threads_.keep_only(survivor, tid);
     exact_.enter_child(lane);
+    new (&modules_) module_history;  // a lost thread may have held its mutex; the old lists stay behind
     if (lifecycle* const told = telemetry(); told != nullptr) { told->enter_child(); }
 }
 

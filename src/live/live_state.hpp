@@ -16,6 +16,7 @@
 #include "live/ledger.hpp"
 #include "live/lifecycle.hpp"
 #include "live/live_table.hpp"
+#include "live/module_history.hpp"
 #include "live/site_table.hpp"
 #include "live/stack_table.hpp"
 #include "live/thread_table.hpp"
@@ -74,6 +75,9 @@ public:
     [[nodiscard]] std::uint64_t lifecycle_turn(std::uint64_t now_ns);
     [[nodiscard]] std::size_t waiting_lifecycle_events() const noexcept;  // a figure that is old when it is returned
 
+    // What is loaded now and may be gone when a snapshot is taken. Every snapshot looks, too.
+    [[nodiscard]] module_history& modules() noexcept { return modules_; }
+
     enum class detail { summary, records };
     // Fills in modules, frames, stacks, sites, threads and (for `records`) live. Sites' tags index the process' tag table.
     void freeze(snapshot& into, detail how);
@@ -111,6 +115,7 @@ private:
     site_table sites_;
     thread_table threads_;
     ledger exact_;
+    module_history modules_;
     std::atomic<std::uint64_t> next_sequence_{1};
     std::atomic<std::uint64_t> origin_ns_{0};
     std::atomic<std::uint64_t> epoch_ns_{1};

@@ -132,6 +132,7 @@ void begin(process_state& state, chosen_options chosen) {
         session.detail = "no memory for the live table: exact tags and pools only";
     } else {
         set_timeline(state, *live, chosen);
+        static_cast<void>(live->modules().look());
     }
     write_session_id(session.id);
     session.was_started = true;

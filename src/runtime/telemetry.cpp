@@ -13,11 +13,19 @@ namespace {
 
 void wake_worker() noexcept { process().worker.wake(worker_task::telemetry); }
 
+// A plugin may be gone before anybody takes a snapshot.
+void look_at_modules(module_history& modules) noexcept {
+    try {
+        if (modules.is_behind()) { static_cast<void>(modules.look()); }
+    } catch (...) {}  // no memory: the next turn
+}
+
 std::uint64_t take_turn(void* live, std::uint64_t now_ns) noexcept {
     process_state& state = process();
     const std::uint64_t pause_ns = static_cast<live_state*>(live)->lifecycle_turn(state.capture.now_ns());
     state.capture.cost.add_background(now_ns, platform::monotonic_ns());
     state.interval_control.turn(state.capture, now_ns);
+    look_at_modules(static_cast<live_state*>(live)->modules());
     return pause_ns;
 }
 
