@@ -6,7 +6,10 @@
  1. Every dynamic symbol lies in memwatch::v1 (or is its type information), or is a C name that begins with memwatch_.
  2. The strong ones (functions and data; inline functions and templates come and go with the optimiser) equal
     exports/<library>.txt. A change is a decision: review it, then write the list anew with `ninja -C build update-exports`.
- 3. The static library defines no strong symbol outside memwatch either: it must not collide with the user's names.
+ 3. Nothing that was ever listed under this SONAME is gone: programs that were linked against it would not start. exports/promised/ holds
+    those names; update-exports adds to them, and a new soversion begins a new list. Until a version with the name was released, a line
+    may be taken out by hand.
+ 4. The static library defines no strong symbol outside memwatch either: it must not collide with the user's names.
 """
 
 import re
@@ -49,6 +52,19 @@ def strong(symbols) -> List[str]:
     return [name for kind, name in symbols if kind in "TDBRSG" and is_ours(name)]
 
 
+def promises(root: Path) -> Path:
+    told = subprocess.run(["readelf", "-d", "-W", str(settings.library)], text=True, capture_output=True, check=True).stdout
+    return root / "tests/contract/exports/promised" / (re.search(r"\(SONAME\).*\[(.*)\]", told).group(1) + ".txt")
+
+
+def broken_promises(root: Path, exported: List[str]) -> List[str]:
+    listed = promises(root)
+    if not listed.is_file():
+        return [f"{listed.name} is not written: what {listed.stem} promises to the programs that are linked against it"]
+    gone = sorted(set(listed.read_text(encoding="utf-8").splitlines()) - set(exported))
+    return [f"{listed.stem} once exported {name}: programs that use it will not start; bring it back, or raise the soversion" for name in gone]
+
+
 def check(root: Path) -> List[str]:
     symbols, listed = defined(settings.library, dynamic=True), list_file(root)
     complaints = [f"{settings.library.name} exports a name that is not ours: {name}" for _kind, name in symbols if not is_ours(name)]
@@ -58,6 +74,7 @@ def check(root: Path) -> List[str]:
     wanted = set(listed.read_text(encoding="utf-8").splitlines())
     complaints += [f"{settings.library.name} exports {name}, which {listed.name} does not list" for name in strong(symbols) if name not in wanted]
     complaints += [f"{settings.library.name} no longer exports {name}" for name in sorted(wanted - set(strong(symbols)))]
+    complaints += broken_promises(root, strong(symbols))
     if settings.static:
         for kind, name in defined(settings.static, dynamic=False):
             if kind in "TDBRSG" and not is_ours(name):
@@ -74,6 +91,10 @@ def configure(arguments) -> None:
         names = strong(defined(arguments.library, dynamic=True))
         list_file(arguments.root).parent.mkdir(exist_ok=True)
         list_file(arguments.root).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+        listed = promises(arguments.root)
+        before = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
+        listed.parent.mkdir(exist_ok=True)
+        listed.write_text("".join(f"{name}\n" for name in sorted({*names, *before})), encoding="utf-8")
         print(f"{list_file(arguments.root)}: {len(names)} symbols")
         sys.exit(0)
 
@@ -100,6 +121,8 @@ def foreign_library_is_seen() -> None:
 
 PLANTS = [
     plant("a listed symbol that is gone is seen", "tests/contract/exports/{}.txt", "memwatch::v1::planted()\n", "no longer exports memwatch::v1::planted()"),
+    plant("a symbol that programs were linked against is gone", "tests/contract/exports/promised/{}.so.0.txt", "memwatch::v1::planted()\n",
+          "once exported memwatch::v1::planted(): programs that use it will not start; bring it back, or raise the soversion"),
 ]
 
 if __name__ == "__main__":
