@@ -87,21 +87,26 @@ void one_state(const std::vector<copy>& all) {
     check(second.records(10, 0) == 0 && first.live_bytes("shared") == 0, "and ends with the last");
 }
 
+// Calls `function()` in a scope of `trace` that `setter` made.
+template <class Function>
+void within(const copy& setter, std::uint64_t trace, Function function) {
+    setter.it->within(
+        trace, [](void* argument) { (*static_cast<Function*>(argument))(); }, &function);
+}
+
 void one_context(const std::vector<copy>& all) {
     all[0].it->start();
     for (const copy& setter : all) {
-        void* const outer = setter.it->enter(77);
-        for (const copy& each : all) {
-            check(each.it->trace() == 77, "a trace set through one copy is seen by each");
-            void* const held = each.it->hold("traced", 4'321);
-            check(all[0].it->records(4'321, 77) == 1, "and labels what any copy allocates");
-            each.it->let_go(held);
-        }
-        void* const inner = all.back().it->enter(88);
-        check(all[0].it->trace() == 88, "scopes of several copies nest");
-        all.back().it->leave(inner);
-        check(all[0].it->trace() == 77, "and give back what was before");
-        setter.it->leave(outer);
+        within(setter, 77, [&] {
+            for (const copy& each : all) {
+                check(each.it->trace() == 77, "a trace set through one copy is seen by each");
+                void* const held = each.it->hold("traced", 4'321);
+                check(all[0].it->records(4'321, 77) == 1, "and labels what any copy allocates");
+                each.it->let_go(held);
+            }
+            within(all.back(), 88, [&] { check(all[0].it->trace() == 88, "scopes of several copies nest"); });
+            check(all[0].it->trace() == 77, "and give back what was before");
+        });
         check(all.back().it->trace() == 0, "to the end");
     }
 }
@@ -202,9 +207,7 @@ void stranger(const std::vector<copy>& all) {
     check(other.live_bytes("stranger") == 7'654, "its tags count for itself");
     check(first.live_bytes("stranger") == 0 && first.records(7'654, 0) == 0, "and touch nothing of the first");
     check(other.records(7'654, 0) == -1, "it has no snapshots");
-    void* const scope = first.enter(99);
-    check(other.trace() == 0 && first.trace() == 99, "nor the first's context");
-    first.leave(scope);
+    within(all[0], 99, [&] { check(other.trace() == 0 && first.trace() == 99, "nor the first's context"); });
     other.let_go(held);
     other.stop();
     void* const own = first.hold("mine", 8'765);

@@ -70,10 +70,10 @@ constexpr party this_party = {
     &times_listed,
     &session_id,
     []() -> std::uint64_t { return memwatch::trace_context::current().trace.low; },
-    [](std::uint64_t trace) -> void* {
-        return new memwatch::trace_scope(memwatch::trace_id{1, trace}, "/route");
+    [](std::uint64_t trace, void (*call)(void*), void* argument) {
+        const memwatch::trace_scope scope(memwatch::trace_id{1, trace}, "/route");
+        call(argument);
     },
-    [](void* scope) { delete static_cast<memwatch::trace_scope*>(scope); },
     [](const char* line) { memwatch::write_log(memwatch::log_level::info, line); },
     [] { return lines_taken; },
 };

@@ -20,10 +20,9 @@ struct party {
     // How often the calling thread is in the snapshot's list of live threads.
     int (*times_listed)();
     const char* (*session_id)();
-    // The calling thread's trace, and a scope of one.
+    // The calling thread's trace; a call inside a scope of one.
     std::uint64_t (*trace)();
-    void* (*enter)(std::uint64_t trace);
-    void (*leave)(void* scope);
+    void (*within)(std::uint64_t trace, void (*call)(void*), void* argument);
     // A line through this copy's log; how many lines a sink set in this copy has taken.
     void (*say)(const char* line);
     int (*lines_heard)();
