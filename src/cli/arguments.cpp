@@ -28,7 +28,8 @@ constexpr const char* show_examples =
     "Examples:\n"
     "  memwatch show after.memtrace\n"
     "  memwatch show http://127.0.0.1:9467 --by route --top 5\n"
-    "  memwatch show after.memtrace --by tag --json\n";
+    "  memwatch show after.memtrace --by tag --json\n"
+    "  memwatch show --pid 4711 --survivors 6 --min-depth 5 --by route\n";
 
 constexpr const char* diff_examples =
     "Examples:\n"
@@ -157,6 +158,8 @@ private:
             ->type_name("VIEW");
         show_app_->add_option("--sort", show_.sort, "column to order that table by");
         show_app_->add_option("--cursor", show_.cursor, "continue that table behind the page before");
+        show_app_->add_option("--survivors", show_.only.epochs, "only blocks alive for that many epochs");
+        show_app_->add_option("--min-depth", show_.only.min_depth, "only blocks from stacks of at least that many frames");
         show_app_->add_option("--top", show_.top, "rows a table; 0 for all")
             ->check(CLI::NonNegativeNumber)
             ->capture_default_str();

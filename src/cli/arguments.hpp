@@ -15,6 +15,7 @@
 #include "cli/source.hpp"
 #include "cli/steer.hpp"
 #include "cli/terminal.hpp"
+#include "report/survivors.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -32,6 +33,7 @@ struct show_command {
     std::string sort;    // of that view
     std::string cursor;  // of that view
     std::size_t top{20};
+    survivor_filter only;
     source_options source;
     output_options output;
 };

@@ -34,11 +34,11 @@ exit_status finish(const result<std::string>& text, exit_status status) {
 }
 
 // The views a summary is made of, as one JSON document.
-result<std::string> summary_json(const snapshot& s, std::size_t top) {
+result<std::string> summary_json(const snapshot& s, const show_command& command) {
     std::string json = "{\"kind\": \"memwatch.summary\", \"version\": 1";
     for (const view_kind kind : {view_kind::sites, view_kind::tags, view_kind::pools, view_kind::threads, view_kind::survivors,
                                  view_kind::hand_offs}) {
-        const result<view> v = make_view(s, kind, {top, {}, {}});
+        const result<view> v = make_view(s, kind, {command.top, {}, {}, command.only});
         if (!v) { return tl::unexpected<error>(v.error()); }
         std::string document = render_json(*v);
         document.pop_back();  // its newline
@@ -47,13 +47,18 @@ result<std::string> summary_json(const snapshot& s, std::size_t top) {
     return json + "}\n";
 }
 
+result<std::string> summary_text(snapshot s, const show_command& command) {
+    keep_survivors(s, command.only);
+    return render_text(s, text_options{command.top, wants_colour(command.output.colour), command.only});
+}
+
 result<std::string> render(const snapshot& s, const show_command& command) {
-    const text_options text{command.top, wants_colour(command.output.colour)};
+    const text_options text{command.top, wants_colour(command.output.colour), command.only};
     const bool is_json = command.output.format == output_format::json;
-    if (command.by.empty()) { return is_json ? summary_json(s, command.top) : result<std::string>(render_text(s, text)); }
+    if (command.by.empty()) { return is_json ? summary_json(s, command) : summary_text(s, command); }
     const result<view_kind> kind = parse_view_kind(command.by);
     if (!kind) { return tl::unexpected<error>(kind.error()); }
-    const result<view> v = make_view(s, *kind, {command.top, command.cursor, command.sort});
+    const result<view> v = make_view(s, *kind, {command.top, command.cursor, command.sort, command.only});
     if (!v) { return tl::unexpected<error>(v.error()); }
     return is_json ? render_json(*v) : render_text(*v, text);
 }
@@ -67,7 +72,7 @@ std::string render(const delta& d, const diff_command& command) {
         case output_format::text:
             break;
     }
-    return render_text(d, {command.how.top, wants_colour(command.output.colour)});
+    return render_text(d, {command.how.top, wants_colour(command.output.colour), {}});
 }
 
 // Rows are ordered by growth, so that what `top` cut off is smaller; doubtful rows may stand before certain ones.

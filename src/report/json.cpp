@@ -178,6 +178,12 @@ std::string render_json(const view& v) {
     json.key("cursor");
     v.cursor.empty() ? json.null() : json.value(v.cursor);
     write_json(json.key("context"), v.context);
+    if (v.only.is_set()) {
+        json.key("only").begin_object();
+        json.key("epochs").value(v.only.epochs);
+        json.key("depth").value(std::uint64_t{v.only.min_depth});
+        json.end_object();
+    }
     json.key("rows").begin_array();
     for (const std::vector<view_cell>& row : v.rows) {
         json.new_line();

@@ -18,8 +18,9 @@ namespace memwatch {
 inline namespace v1 {
 
 struct text_options {
-    std::size_t top{20};  // sites, tags, pools, threads of a summary; a delta and a view bring their own rows. 0 = all
-    bool colour{};        // ANSI colours; the meaning never depends on them
+    std::size_t top{20};     // sites, tags, pools, threads of a summary; a delta and a view bring their own rows. 0 = all
+    bool colour{};           // ANSI colours; the meaning never depends on them
+    survivor_filter only{};  // what keep_survivors() left of the snapshot; said
 };
 
 // The readable summary: who, how much, where, for whom; losses and own memory only where there are any.

@@ -148,8 +148,10 @@ std::string section_words(const snapshot& s, const section& part, const text_opt
 }  // namespace
 
 std::string render_text(const view& v, const text_options& options) {
-    if (v.rows.empty()) { return fmt::format("no {}\n", to_string(v.kind)); }
+    const std::string only = to_words(v.only, v.info);
+    if (v.rows.empty()) { return fmt::format("no {}{}{}\n", to_string(v.kind), only.empty() ? "" : ": ", only); }
     std::string text = table_words(v, options.colour, 0);
+    if (!only.empty()) { text += only + "\n"; }
     if (v.kind == view_kind::traces || v.kind == view_kind::routes) { text += to_words(v.context) + "\n"; }
     if (!v.cursor.empty()) {
         text += fmt::format("{} of {} rows; more with cursor {}\n", v.rows.size(), v.total_rows, v.cursor);
@@ -160,6 +162,7 @@ std::string render_text(const view& v, const text_options& options) {
 std::string render_text(const snapshot& s, const text_options& options) {
     std::string text = styled(headline(s), text_style::bold, options.colour) + "\n" + figures(s) + "\n";
     if (const std::string words = to_words(measure_context(s)); !words.empty()) { text += words + "\n"; }
+    if (options.only.is_set()) { text += to_words(options.only, s.info) + "\n"; }
     for (const section& part : sections) { text += section_words(s, part, options); }
     std::string own = named_values("Dropped records", s.drops, false, options.colour) +
                       named_values("Degradations", s.degradations, false, options.colour) +

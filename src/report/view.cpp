@@ -231,13 +231,16 @@ std::vector<draft> trace_rows(const snapshot& s) {
 }
 
 std::vector<draft> survivor_rows(const snapshot& s) {
+    const std::vector<std::uint64_t> ages = oldest_ages(s);
     std::vector<draft> rows;
     for (const survival& row : s.survivals) {
         if (row.survived.samples == 0) { continue; }
         const site& where = s.sites[row.site];
         rows.push_back(
-            {{site_key(s, where), site_name(s, where), s.tags[where.tag].name, bytes_of(row.survived), objects_of(row.survived),
-              bytes_of(row.ended), bytes_of(row.short_lived),
+            {{site_key(s, where), site_name(s, where), s.tags[where.tag].name,
+              std::uint64_t{s.stacks[where.stack].frames.size()}, bytes_of(where.live),
+              s.live.empty() || where.live.samples == 0 ? view_cell{} : view_cell{ages[row.site]}, bytes_of(row.survived),
+              objects_of(row.survived), bytes_of(row.ended), bytes_of(row.short_lived),
               static_cast<std::uint64_t>(std::min(row.survived_traced_bytes, row.survived.bytes)), row.survived.samples},
              row.site});
     }
@@ -376,6 +379,9 @@ const std::vector<view_spec>& specs() {
          {{"site", "site", text, true},
           {"function", "site", text},
           {"tag", "tag", text},
+          {"depth", "depth", count},
+          {"live_bytes", "live bytes", bytes},
+          {"oldest_age_ns", "oldest", nanoseconds},
           {"survived_bytes", "survived", bytes},
           {"survived_objects", "objects", count},
           {"ended_bytes", "freed since", bytes},
@@ -477,7 +483,13 @@ result<view_kind> parse_view_kind(std::string_view text) {
     return fail(error_code::invalid_argument, "not a view; one of " + choices, std::string(text));
 }
 
-result<view> make_view(const snapshot& s, view_kind kind, const view_options& options) {
+result<view> make_view(const snapshot& whole, view_kind kind, const view_options& options) {
+    snapshot survivors;  // a copy only for who asks
+    if (options.only.is_set()) {
+        survivors = whole;
+        keep_survivors(survivors, options.only);
+    }
+    const snapshot& s = options.only.is_set() ? survivors : whole;
     const view_spec& spec = spec_of(kind);
     const result<std::size_t> column = sort_column(spec, options.sort);
     if (!column) { return tl::unexpected<error>(column.error()); }
@@ -495,7 +507,7 @@ result<view> make_view(const snapshot& s, view_kind kind, const view_options& op
         return comes_first(a.cells.front(), b.cells.front());
     });
 
-    view v{kind, s.info, spec.columns, {}, rows.size(), measure_context(s), {}};
+    view v{kind, s.info, spec.columns, {}, rows.size(), measure_context(s), options.only, {}};
     const std::size_t begin = options.cursor.empty() ? 0 : first_row_after(rows, cursor);
     const std::size_t end = options.top == 0 ? rows.size() : begin + std::min(options.top, rows.size() - begin);
     std::vector<draft> page(std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(begin)),

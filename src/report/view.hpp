@@ -20,8 +20,8 @@
 //   threads  thread tid alive live_bytes~* live_objects~ samples oldest_age_ns
 //   routes   route live_bytes~* live_objects~ samples oldest_age_ns
 //   traces   trace_id route live_bytes~* live_objects~ samples oldest_age_ns            trace_id "(none)": blocks without
-//   survivors  site function tag survived_bytes~* survived_objects~ ended_bytes~ short_lived_bytes~ survived_traced_bytes
-//              samples
+//   survivors  site function tag depth live_bytes~ oldest_age_ns survived_bytes~* survived_objects~ ended_bytes~
+//              short_lived_bytes~ survived_traced_bytes samples
 //   hand_offs  from from_tid to to_tid freed_bytes~* freed_objects~ samples
 
 #include <cstddef>
@@ -35,6 +35,7 @@
 #include <memwatch/model/snapshot.hpp>
 
 #include "report/context_share.hpp"
+#include "report/survivors.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -71,6 +72,7 @@ struct view {
     std::vector<std::vector<view_cell>> rows;  // rows[i].size() == columns.size()
     std::size_t total_rows{};                  // before top and cursor
     context_share context;                     // of the whole snapshot
+    survivor_filter only;                      // of it, what the rows are about
     std::string cursor;                        // pass it back for the next rows; empty = these were the last
 };
 
@@ -78,11 +80,12 @@ struct view_options {
     std::size_t top{20};  // rows a page; 0 = all
     std::string cursor;   // of the view before, verbatim; empty = from the start
     std::string sort;  // column key to order by, largest (text: alphabetically first) first; empty = the column marked * above
+    survivor_filter only{};  // survivors only, in any view; needs live records
 };
 
 // Errors: invalid_argument (unknown sort column, malformed cursor; `where` says "sort" or "cursor"). A cursor whose row has
 // gone since continues at the same position.
-[[nodiscard]] result<view> make_view(const snapshot& s, view_kind kind, const view_options& options = {});
+[[nodiscard]] result<view> make_view(const snapshot& whole, view_kind kind, const view_options& options = {});
 
 }  // namespace v1
 }  // namespace memwatch

@@ -51,6 +51,7 @@ result<std::string> render_table(const snapshot& s, const serve::table_request& 
     how.top = wanted.top;
     how.cursor = wanted.cursor;
     how.sort = wanted.by;
+    how.only = {wanted.epochs, wanted.depth};
     result<view> table = make_view(s, *kind, how);
     if (!table) {
         if (table.error().where == "sort") { table.error().where = "by"; }  // what the URL calls it

@@ -9,6 +9,11 @@ namespace memwatch {
 inline namespace v1 {
 namespace serve {
 
+namespace {
+constexpr std::size_t max_epochs = 1'000'000;
+constexpr std::size_t max_stack_depth = 64;
+}  // namespace
+
 outcome router::metrics(const call&) {
     metrics_options options;
     options.name_site = view_.name_site;
@@ -35,12 +40,21 @@ outcome router::table(const call& c) {
     wanted.cursor = c.target.text("cursor");
     wanted.top = *top;
     wanted.as_text = *format == "text";
+    const auto epochs = c.target.number("epochs", 0, max_epochs);
+    if (!epochs) { return refuse(epochs.error()); }
+    const auto depth = c.target.number("depth", 0, max_stack_depth);
+    if (!depth) { return refuse(depth.error()); }
+    wanted.epochs = *epochs;
+    wanted.depth = *depth;
+    const bool needs_records = wanted.epochs != 0 || wanted.depth != 0;
     const auto render = [this, wanted](snapshot& s) {
         return rendered(view_.render_table(s, wanted), wanted.as_text ? text_type : json_type);
     };
     const std::size_t named =
         wanted.name == "sites" || wanted.name == "survivors" ? std::min(wanted.top, named_sites_in_dump) : 0;
-    if (wanted.name == "tags" || wanted.name == "pools" || wanted.name == "survivors" || wanted.name == "hand_offs") {
+    const bool is_of_totals =
+        wanted.name == "tags" || wanted.name == "pools" || wanted.name == "survivors" || wanted.name == "hand_offs";
+    if (is_of_totals && !needs_records) {
         result<snapshot> s = view_.summarize();  // no live records needed, so no admission
         if (!s) { return refuse(s.error()); }
         if (named != 0) { view_.name_functions(*s, named); }

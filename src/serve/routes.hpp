@@ -41,7 +41,9 @@ struct table_request {
     std::string name;  // sites, types, tags, pools, threads, routes, traces
     std::string by;    // column to order by; empty = the table's own order
     std::string cursor;
-    std::size_t top{};  // rows a page
+    std::size_t top{};       // rows a page
+    std::uint64_t epochs{};  // only blocks alive for that many
+    std::size_t depth{};     // only blocks from stacks of at least that many frames
     bool as_text{};
 };
 
