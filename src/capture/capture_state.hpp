@@ -91,6 +91,9 @@ namespace detail {
 // The block lives on, and is not tracked from now on. False: none there.
 [[gnu::cold]] bool abandon_record(const void* address, tag_id owner) noexcept;
 
+// What a tracing library publishes for the calling thread (platform/otel_context.hpp); none if nothing does. [hook]
+[[nodiscard]] trace_id published_trace(const capture_state& state) noexcept;
+
 // Tries to give the calling thread a row of its own. False: it has to share. [hook]
 bool lease_row_for_this_thread() noexcept;
 

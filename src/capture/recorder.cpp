@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <memwatch/capture/recorder.hpp>
 
+#include <algorithm>
+#include <iterator>
+
 #include <memwatch/model/weight.hpp>
 #include "capture/capture_state.hpp"
 #include "capture/exact_sink.hpp"
@@ -114,15 +117,24 @@ std::uint64_t read_big_endian(const std::uint8_t (&bytes)[16], std::size_t first
     return value;
 }
 
-// memwatch's own context wins: who sets it means allocations. Else what a tracing library publishes for this thread.
-trace_id trace_of_this_thread(const capture_state& state) noexcept {
-    const trace_id own = home_block().context.trace;
-    if (own.is_valid()) { return own; }
+}  // namespace
+
+trace_id published_trace(const capture_state& state) noexcept {
     // relaxed: a place that was probed, or 0; the module that it is in stays loaded.
     const std::ptrdiff_t offset = state.otel_context_offset.load(std::memory_order_relaxed);
     platform::otel_ids published;
     if (offset == 0 || !platform::read_otel_context(offset, published)) { return {}; }
+    // Both ids are set or neither; with one alone the record is not what the proposal says.
+    if (std::all_of(std::begin(published.span_id), std::end(published.span_id), [](auto byte) { return byte == 0; })) { return {}; }
     return {read_big_endian(published.trace_id, 0), read_big_endian(published.trace_id, 8)};
+}
+
+namespace {
+
+// memwatch's own context wins: who sets it means allocations. Else what a tracing library publishes for this thread.
+trace_id trace_of_this_thread(const capture_state& state) noexcept {
+    const trace_id own = home_block().context.trace;
+    return own.is_valid() ? own : published_trace(state);
 }
 
 // Our own frames on top are noise: the stack begins at `caller`, the return address into the user's code.

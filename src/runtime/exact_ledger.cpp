@@ -13,19 +13,27 @@ namespace {
 
 // The process' ledger once it was built: spares the hot path the way through process().
 std::atomic<ledger*> bound_ledger{nullptr};
+// The same for what a tracing library publishes: where to look is in there. Set before bound_ledger.
+std::atomic<const capture_state*> bound_capture{nullptr};
 
 ledger* find_ledger() noexcept {
     // acquire: pairs with the release in build_live().
     live_state* const live = process().live.load(std::memory_order_acquire);
     if (live == nullptr) { return nullptr; }
+    bound_capture.store(&process_capture(), std::memory_order_relaxed);  // relaxed: published by the store below
     // release: pairs with the acquires below.
     bound_ledger.store(&live->exact(), std::memory_order_release);
     return &live->exact();
 }
 
+// Behind an acquire of bound_ledger. Who publishes nothing pays for two loads when it has no context of memwatch's either.
 trace_label label_of_this_thread() noexcept {
     const trace_context& context = detail::home_block().context;
-    return {context.trace, context.route};
+    if (context.trace.is_valid()) { return {context.trace, context.route}; }
+    const capture_state& state = *bound_capture.load(std::memory_order_relaxed);  // relaxed: see there
+    // relaxed: a hint; who reads what is there looks again.
+    if (__builtin_expect(state.otel_context_offset.load(std::memory_order_relaxed) == 0, 1)) { return {{}, context.route}; }
+    return {detail::published_trace(state), context.route};
 }
 
 std::uint16_t index_of(const thread_row* row) noexcept {

@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <string>
@@ -85,6 +86,50 @@ int is_read(const memwatch::session& session) {
            check(only("own", "4bf92f3577b34da6a3ce929d0e0e4736"), "memwatch's own context wins") +
            check(only("elsewhere", "none"), "a thread that publishes nothing has none") +
            check(only("detached", "none"), "nor one that published and stopped");
+}
+
+std::map<std::string, int> traces_of_size(const memwatch::session& session, std::size_t bytes) {
+    const auto frozen = session.snapshot();
+    std::map<std::string, int> traces;
+    for (const memwatch::live_record& r : frozen->live) {
+        if (r.size_bytes == bytes) { ++traces[r.trace.is_valid() ? to_string(r.trace) : "none"]; }
+    }
+    return traces;
+}
+
+// Full mode's ledger records what malloc hands out; it reads the same context. (With the library that replaces malloc.)
+[[maybe_unused]] int is_read_by_the_ledger() {
+    const memwatch::session session = start_full();
+    static otel_record record{};
+    constexpr int count = 100;
+    const auto allocate = [](std::size_t bytes) {
+        std::vector<void*> blocks;
+        for (int i = 0; i < count; ++i) { blocks.push_back(std::malloc(bytes)); }
+        return blocks;
+    };
+    write_here(&record, 0xAA);
+    publish_here(&record);
+    const auto published = allocate(12'345);
+    std::vector<void*> own;
+    {
+        const memwatch::trace_scope scope(std::string_view(trace_b), "/orders");
+        own = allocate(12'346);
+    }
+    std::memset(record.span_id, 0, sizeof record.span_id);
+    const auto malformed = allocate(12'347);
+    publish_here(nullptr);
+    const auto detached = allocate(12'348);
+    const auto only = [&](std::size_t bytes, const std::string& trace) {
+        return traces_of_size(session, bytes) == std::map<std::string, int>{{trace, count}};
+    };
+    const int failures = check(only(12'345, trace_a), "the ledger labels with the published trace") +
+                         check(only(12'346, trace_b), "memwatch's own context wins there, too") +
+                         check(only(12'347, "none"), "a trace without a span is no trace") +
+                         check(only(12'348, "none"), "and a thread that stopped publishing has none");
+    for (const auto& blocks : {published, own, malformed, detached}) {
+        for (void* const block : blocks) { std::free(block); }
+    }
+    return failures;
 }
 
 otel_record changing{};
@@ -169,6 +214,11 @@ int main(int count, char** arguments) {
     const std::string mode = count > 1 ? arguments[1] : "";
 #if defined(LINKED_WITH_PUBLISHER)
     if (mode == "linked") { return linked(); }
+    if (mode == "heap") {
+        publish_here = &publish;
+        write_here = &write_record;
+        return is_read_by_the_ledger();
+    }
 #else
     if (mode == "loaded-static" && count > 2) { return loaded_static(arguments[2]); }
     if (mode == "loaded-dynamic" && count > 2) { return loaded_dynamic(arguments[2]); }
