@@ -125,7 +125,9 @@ trace_id published_trace(const capture_state& state) noexcept {
     platform::otel_ids published;
     if (offset == 0 || !platform::read_otel_context(offset, published)) { return {}; }
     // Both ids are set or neither; with one alone the record is not what the proposal says.
-    if (std::all_of(std::begin(published.span_id), std::end(published.span_id), [](auto byte) { return byte == 0; })) { return {}; }
+    if (std::all_of(std::begin(published.span_id), std::end(published.span_id), [](auto byte) { return byte == 0; })) {
+        return {};
+    }
     return {read_big_endian(published.trace_id, 0), read_big_endian(published.trace_id, 8)};
 }
 
