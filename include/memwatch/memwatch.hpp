@@ -17,6 +17,7 @@
 #include <memwatch/alloc/tracked_allocator.hpp>
 #include <memwatch/alloc/tracking_resource.hpp>
 #include <memwatch/base/log.hpp>
+#include <memwatch/capture/scopes.hpp>
 #include <memwatch/capture/tag.hpp>
 #include <memwatch/capture/trace_context.hpp>
 #include <memwatch/session.hpp>

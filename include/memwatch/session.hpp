@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <memwatch/base/export.hpp>
 #include <memwatch/base/result.hpp>
@@ -51,10 +53,25 @@ public:
     // finishes the draw it is in (one interval in the mean), one that was off notices within 1 MiB of its own allocations.
     // pause() keeps what is tracked and adds nothing; resume() and set_preset() end it. Errors: unavailable (no session is
     // open), invalid_argument (an interval beyond 1 byte .. 1 TiB).
-    MEMWATCH_API result<void> set_preset(preset_option wanted);
+    //
+    // A preset `for_ns` (1 ms .. 168 h) ends by itself: preset and interval are then what they were before; 0: it stays, but
+    // for investigate, which lasts options::investigate_for_ns. The next set_preset() cancels that, an interval set meanwhile
+    // stays, pauses do not stop the time. A forked child goes back at once; a new session begins with its own options.
+    MEMWATCH_API result<void> set_preset(preset_option wanted, std::uint64_t for_ns = 0);
     MEMWATCH_API result<void> set_interval(std::uint64_t interval_bytes);
+    // Any options that may change while it runs (docs/options.md), by their external names and as text, all of them or none:
+    // set({{"preset", "full"}, {"for", "5m"}, {"stack_depth", "32"}}). Errors: as above; invalid_argument also for what is
+    // fixed at start.
+    MEMWATCH_API result<void> set(const std::vector<std::pair<std::string, std::string>>& wanted);
+    // Which blocks become samples, asked at every allocation (docs/options.md: what that costs). `function` and `context` must
+    // stay valid for the life of the process. Null: Poisson sampling again. Errors: unavailable, limit (256 different ones).
+    MEMWATCH_API result<void> set_sampler(sampler_function function, void* context = nullptr);
     MEMWATCH_API result<void> pause();
     MEMWATCH_API result<void> resume();
+
+    // "From here on": reports can leave out what was born before (memwatch show --since-baseline, ?since=baseline). The mark is
+    // in snapshots' info; the last one counts. Returns it, in ns of the snapshots' timeline. Errors: unavailable.
+    MEMWATCH_API result<std::uint64_t> mark_baseline();
 
     // Freezes the live state without stopping the threads that allocate. Works on a stopped session as long as anything was
     // ever started. Errors: unavailable. Cost: about 0.1 us a live sample (tests/bench/sample_bench.cpp).

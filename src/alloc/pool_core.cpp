@@ -74,7 +74,7 @@ pool_state& state_of(pool_core* core) noexcept { return *static_cast<pool_state*
 }
 
 sample_ticket draw(const pool_state& pool) noexcept {
-    return __builtin_expect(countdown_borrows(pool.bytes), 0) ? take_sample(pool.bytes) : sample_ticket{};
+    return __builtin_expect(countdown_borrows(pool.bytes), 0) ? take_sample(pool.bytes, pool.owner.id()) : sample_ticket{};
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "capture/edge_map.hpp"
 #include "capture/heap_door.hpp"
 #include "capture/record_sink.hpp"
+#include "capture/sampler_choice.hpp"
 #include "capture/sampling_interval.hpp"
 #include "capture/self_meter.hpp"
 #include "capture/tag_table.hpp"
@@ -58,6 +59,9 @@ struct capture_state {
 
     std::atomic<bool> is_sampling{false};
     sampling_interval interval;  // R for the next draws; 0 = every block
+    // What is asked at each block; null: Poisson sampling by bytes. Kept alive by runtime/ for good: threads may be inside.
+    std::atomic<const sampler_choice*> sampler{nullptr};
+    std::atomic<std::uint64_t> min_size_bytes{0};  // smaller blocks are no samples
     self_meter cost;
     attribution_meter attribution;
     std::atomic<std::uint32_t> stack_depth{64};

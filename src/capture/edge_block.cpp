@@ -43,7 +43,7 @@ void give_back(edge_map& edges, void* block, edge_shape shape) noexcept {
 }  // namespace
 
 void* allocate_sampled(std::size_t bytes, std::size_t alignment, tag_id owner, std::string_view type) {
-    sample_ticket ticket = take_sample(bytes);
+    sample_ticket ticket = take_sample(bytes, owner);
     if (!ticket.is_taken) { return nullptr; }
     capture_state& state = process_capture();
     const edge_shape shape = shape_of(bytes, alignment);

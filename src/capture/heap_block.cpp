@@ -84,8 +84,12 @@ bool unmark(capture_state& state, void* block) noexcept {
 
 // A sample of a thread that is inside one of our own doors belongs to that door, which has a countdown of its own to take.
 bool is_sample(capture_state& state, std::size_t bytes, sample_ticket& ticket) noexcept {
+    if (detail::is_covered()) {
+        detail::skip_sample(bytes);
+        return false;
+    }
     ticket = detail::take_sample(bytes);
-    if (!ticket.is_taken || detail::is_covered()) { return false; }
+    if (!ticket.is_taken) { return false; }
     return bytes >= small_edge_bytes || state.edge_waste.admits(bytes, ticket, this_thread.random_state);
 }
 

@@ -38,10 +38,25 @@ public:
         this_thread.countdown = parked;
         return before;
     }
+    // What the program wants left out: lower, so that it is not taken for ours. Within our own work it changes nothing.
+    [[nodiscard]] static std::uint64_t ignore() noexcept {
+        const std::uint64_t before = this_thread.countdown;
+        if (before < ignored / 2) { this_thread.countdown = ignored; }
+        return before;
+    }
+    // Whether nothing on this thread is to be recorded now: for doors that record without asking the countdown.
+    [[nodiscard]] static bool is_left_out() noexcept {
+        if (is_left_out(this_thread)) { return true; }
+        // relaxed: as above.
+        return other_copies.load(std::memory_order_relaxed) != nullptr && is_left_out_by_another_copy();
+    }
+    [[nodiscard]] static bool is_left_out(const thread_block& block) noexcept { return block.countdown >= ignored / 2; }
+
     static void unpark(std::uint64_t before) noexcept { this_thread.countdown = before; }
 
 private:
     static constexpr std::uint64_t parked = std::uint64_t{1} << 62U;
+    static constexpr std::uint64_t ignored = std::uint64_t{1} << 60U;
 
     std::uint64_t saved_;
 };

@@ -192,8 +192,9 @@ void record_allocation(const void* address, std::size_t bytes, tag_id owner, std
     r.interval_bytes = ticket.interval_bytes;
     r.time_ns = state.now_ns(began_ns);
     r.trace = trace_of_this_thread(state);
-    r.route = home_block().context.route;
-    r.tag = owner;
+    const trace_context& context = home_block().context;
+    r.route = context.route;
+    r.tag = owner != tag_table::untagged ? owner : context.tag;
     r.type = type;
     sink->insert(sink->context, r, this_thread.random_state);
     const double probability = sampling_probability(bytes, ticket.interval_bytes);

@@ -31,9 +31,29 @@ public:
     [[nodiscard]] std::uint64_t in_force() const noexcept {
         return std::max({of(wish::configured), of(wish::load), of(wish::live_table)});
     }
+    // What load or a full table raised R to; 0: nothing did.
+    [[nodiscard]] std::uint64_t raised_floor() const noexcept {
+        const std::uint64_t now = in_force();
+        return now > of(wish::configured) ? now : 0;
+    }
+
+    // A preset that ends: draws from `ends_ns` (CLOCK_MONOTONIC; 0: none) on have an R of `after_bytes` at least, also where no
+    // worker comes to change the preset. relaxed, all: as above; either alone does no harm.
+    void set_end(std::uint64_t ends_ns, std::uint64_t after_bytes) noexcept {
+        after_bytes_.store(after_bytes, std::memory_order_relaxed);
+        ends_ns_.store(ends_ns, std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t in_force_at(std::uint64_t now_ns) const noexcept {
+        const std::uint64_t ends_ns = ends_ns_.load(std::memory_order_relaxed);
+        const std::uint64_t now = in_force();
+        if (ends_ns == 0 || now_ns < ends_ns) { return now; }
+        return std::max(now, after_bytes_.load(std::memory_order_relaxed));
+    }
 
 private:
     std::atomic<std::uint64_t> wishes_[static_cast<std::size_t>(wish::count_)]{};
+    std::atomic<std::uint64_t> ends_ns_{0};
+    std::atomic<std::uint64_t> after_bytes_{0};
 };
 
 }  // namespace v1

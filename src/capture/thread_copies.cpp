@@ -37,6 +37,10 @@ bool is_busy_in_another_copy() noexcept {
     return any_other_block([](const thread_block& block) { return own_work::is_parked(block); });
 }
 
+bool is_left_out_by_another_copy() noexcept {
+    return any_other_block([](const thread_block& block) { return own_work::is_left_out(block); });
+}
+
 bool is_covered_by_another_copy() noexcept {
     return any_other_block([](const thread_block& block) { return block.is_covered != 0; });
 }

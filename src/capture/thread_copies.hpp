@@ -80,6 +80,8 @@ extern std::atomic<thread_block* (*)() noexcept> first_copys_block;
 
 // Whether the calling thread is inside another copy's own work, or another copy's covered_scope. [hook]
 [[nodiscard]] MEMWATCH_API bool is_busy_in_another_copy() noexcept;
+// The same, or inside an ignore_scope of another copy. [hook]
+[[nodiscard]] MEMWATCH_API bool is_left_out_by_another_copy() noexcept;
 [[nodiscard]] MEMWATCH_API bool is_covered_by_another_copy() noexcept;
 
 // A door of any copy is fetching memory for a block that it counts itself. [hook]

@@ -13,6 +13,7 @@
 #include <memwatch/version.hpp>
 
 #include "report/view.hpp"
+#include "settings/option_text.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -65,8 +66,10 @@ constexpr const char* report_examples =
 constexpr const char* control_examples =
     "Examples:\n"
     "  memwatch control --pid 4711 status\n"
-    "  memwatch control --pid 4711 set --preset full\n"
-    "  memwatch control --pid 4711 set --interval 512KiB\n"
+    "  memwatch control --pid 4711 set preset=full for=5m\n"
+    "  memwatch control --pid 4711 set interval=512KiB stack_depth=32\n"
+    "  memwatch control --pid 4711 set preset=investigate\n"
+    "  memwatch control --pid 4711 baseline && sleep 60 && memwatch show --pid 4711 --since-baseline\n"
     "  memwatch control --pid 4711 stop && memwatch control --pid 4711 resume\n";
 
 constexpr const char* attach_examples =
@@ -85,7 +88,8 @@ constexpr const char* detach_examples =
 
 // Options as typed, before they mean something.
 struct typed_options {
-    std::string threshold, by_dimension, duration, format_word, colour;
+    std::string threshold, by_dimension, duration, format_word, colour, preset, interval, for_time;
+    std::vector<std::string> settings;
     std::uint64_t pid{};
     bool as_json{}, no_symbols{};
 };
@@ -107,12 +111,14 @@ public:
         add_report();
         add_control();
         add_attach();
+        options_app_ = app_.add_subcommand("options", "Every option: variable, name, default, values");
+        add_output(*options_app_, "text, json, md");
     }
 
     parsed_arguments parse(int count, const char* const* arguments) {
-        constexpr std::array<std::string_view, 8> names{"show",   "diff",    "snapshot", "run",
-                                                        "report", "control", "attach",   "detach"};
-        constexpr const char* commands = "there are show, diff, snapshot, run, report, control, attach and detach";
+        constexpr std::array<std::string_view, 9> names{"show",    "diff",   "snapshot", "run",    "report",
+                                                        "control", "attach", "detach",   "options"};
+        constexpr const char* commands = "there are show, diff, snapshot, run, report, control, attach, detach and options";
         if (count < 2) { return refuse(std::string("no command given; ") + commands); }
         if (arguments[1][0] != '-' && std::find(names.begin(), names.end(), arguments[1]) == names.end()) {
             return refuse(std::string("no such command; ") + commands, arguments[1]);
@@ -136,6 +142,7 @@ public:
         if (control_app_->parsed()) { return finish_control(); }
         if (attach_app_->parsed()) { return finish_attach(); }
         if (detach_app_->parsed()) { return detach_command{typed_.pid}; }
+        if (options_app_->parsed()) { return finish_options(); }
         return finish_snapshot();
     }
 
@@ -156,6 +163,8 @@ private:
         show_app_->add_option("--pid", typed_.pid, "the process, by its control socket")->excludes(input);
         show_app_->add_option("--by", show_.by, "one table instead of the summary: site, type, tag, pool, thread, route, trace")
             ->type_name("VIEW");
+        show_app_->add_flag("--since-baseline", show_.since_baseline,
+                            "only blocks born after the baseline (memwatch control baseline, session::mark_baseline)");
         show_app_->add_option("--sort", show_.sort, "column to order that table by");
         show_app_->add_option("--cursor", show_.cursor, "continue that table behind the page before");
         show_app_->add_option("--survivors", show_.only.epochs, "only blocks alive for that many epochs");
@@ -184,6 +193,7 @@ private:
             ->type_name("DIMENSION");
         diff_.how.top = 20;
         diff_app_->add_option("--top", diff_.how.top, "rows; 0 for all")->check(CLI::NonNegativeNumber)->capture_default_str();
+        diff_app_->add_flag("--since-baseline", diff_.since_baseline, "only blocks born after the baseline that AFTER knows");
         diff_app_->add_flag("--all", diff_.how.include_unchanged, "also rows without any change");
         diff_app_->add_flag("--exit-code", diff_.exit_code,
                             "exit with 1 when a row that is left grew by more than two standard errors (or exactly)");
@@ -211,7 +221,8 @@ private:
         run_app_ = app_.add_subcommand("run", "Run a program with memwatch in it, and say what is live at its end");
         run_app_->footer(run_examples);
         run_app_->prefix_command();  // from PROGRAM on nothing is ours
-        run_app_->add_option("--preset", run_.preset, "off, on, full: nothing, sampled, each allocation (default: on)");
+        run_app_->add_option("--preset", run_.preset,
+                             "off, on, investigate, full: nothing, sampled, finer for a while, each allocation (default: on)");
         run_app_->add_option("--interval", run_.interval, "mean bytes between samples (default: 1MiB)")->type_name("SIZE");
         run_app_->add_option("--report", run_.report_file, "JSON of what is live at the end, by process and site")
             ->type_name("FILE");
@@ -252,10 +263,14 @@ private:
     void add_control() {
         control_app_ = app_.add_subcommand("control", "Ask and steer a running process by its control socket");
         control_app_->footer(std::string(control_examples) + "\n" + exit_codes);
-        control_app_->add_option("ACTION", control_.action, "status, set, stop, resume, detach")->default_str("status");
+        control_app_->add_option("ACTION", control_.action, "status, set, baseline, stop, resume, detach")
+            ->default_str("status");
+        control_app_->add_option("SETTING", typed_.settings, "for set: NAME=VALUE of what 'memwatch options' lists, for=TIME");
         control_app_->add_option("--pid", typed_.pid, "the process")->required();
-        control_app_->add_option("--preset", control_.preset, "for set: off, on, full");
-        control_app_->add_option("--interval", control_.interval, "for set: mean bytes between samples")->type_name("SIZE");
+        control_app_->add_option("--preset", typed_.preset, "for set: the same as preset=");
+        control_app_->add_option("--interval", typed_.interval, "for set: the same as interval=")->type_name("SIZE");
+        control_app_->add_option("--for", typed_.for_time, "for set: the same as for=, how long the preset lasts")
+            ->type_name("TIME");
         control_app_->add_flag("--json", control_.as_json, "the answer as JSON");
     }
 
@@ -263,7 +278,9 @@ private:
         attach_app_ = app_.add_subcommand("attach", "Put memwatch into a process that runs");
         attach_app_->footer(std::string(attach_examples) + "\n" + exit_codes);
         attach_app_->add_option("--pid", typed_.pid, "the process")->required();
-        attach_app_->add_option("--preset", attach_.preset, "off, on, full: nothing, sampled, each allocation (default: on)");
+        attach_app_->add_option(
+            "--preset", attach_.preset,
+            "off, on, investigate, full: nothing, sampled, finer for a while, each allocation (default: on)");
         attach_app_->add_option("--interval", attach_.interval, "mean bytes between samples (default: 1MiB)")
             ->type_name("SIZE");
         detach_app_ = app_.add_subcommand("detach", "Take memwatch out of a process it was attached to");
@@ -364,8 +381,10 @@ private:
         return snapshot_;
     }
 
-    [[nodiscard]] bool is_preset(const std::string& word) const {
-        return word.empty() || word == "off" || word == "on" || word == "full";
+    // Empty is the default.
+    [[nodiscard]] static bool is_preset(const std::string& word) {
+        preset_option ignored{};
+        return word.empty() || read_option(describe(option_id::preset), word, ignored);
     }
 
     parsed_arguments finish_run() {
@@ -377,7 +396,7 @@ private:
         run_.program.insert(run_.program.begin(), words.begin(), words.end());
         if (run_.program.empty()) { return refuse("PROGRAM is required"); }
         if (run_.program.front().substr(0, 1) == "-") { return refuse("is no option of run", run_.program.front()); }
-        if (!is_preset(run_.preset)) { return refuse("use off, on or full", "--preset " + run_.preset); }
+        if (!is_preset(run_.preset)) { return refuse("use " + list_words<preset_option>(), "--preset " + run_.preset); }
         if (!run_.interval.empty()) {
             if (const auto bytes = parse_bytes(run_.interval); !bytes) { return refuse("--interval", bytes.error()); }
         }
@@ -401,20 +420,35 @@ private:
 
     parsed_arguments finish_control() {
         control_.pid = typed_.pid;
-        constexpr std::array<std::string_view, 5> actions{"status", "set", "stop", "resume", "detach"};
+        constexpr std::array<std::string_view, 6> actions{"status", "set", "baseline", "stop", "resume", "detach"};
         if (std::find(actions.begin(), actions.end(), control_.action) == actions.end()) {
-            return refuse("use status, set, stop, resume or detach", control_.action);
+            return refuse("use status, set, baseline, stop, resume or detach", control_.action);
         }
-        const bool has_values = !control_.preset.empty() || !control_.interval.empty();
-        if (has_values != (control_.action == "set")) {
-            return refuse("set takes --preset and --interval, and nothing else does");
+        for (const std::string& setting : typed_.settings) {
+            const std::size_t equals = setting.find('=');
+            if (equals == std::string::npos) { return refuse("a setting is NAME=VALUE", setting); }
+            control_.settings.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
+        }
+        if (!typed_.preset.empty()) { control_.settings.emplace_back("preset", typed_.preset); }
+        if (!typed_.interval.empty()) { control_.settings.emplace_back("interval", typed_.interval); }
+        if (!typed_.for_time.empty()) { control_.settings.emplace_back("for", typed_.for_time); }
+        if (control_.settings.empty() == (control_.action == "set")) {
+            return refuse("set takes NAME=VALUE, and nothing else does");
         }
         return control_;
     }
 
+    parsed_arguments finish_options() {
+        output_options output;
+        if (const auto wrong = choose_output(output, true)) { return refuse(wrong->what, wrong->where); }
+        if (output.format == output_format::markdown) { return options_command{options_command::form::markdown}; }
+        return options_command{output.format == output_format::json ? options_command::form::json
+                                                                    : options_command::form::text};
+    }
+
     parsed_arguments finish_attach() {
         attach_.pid = typed_.pid;
-        if (!is_preset(attach_.preset)) { return refuse("use off, on or full", "--preset " + attach_.preset); }
+        if (!is_preset(attach_.preset)) { return refuse("use " + list_words<preset_option>(), "--preset " + attach_.preset); }
         if (!attach_.interval.empty()) {
             const result<std::uint64_t> bytes = parse_bytes(attach_.interval);
             if (!bytes) { return refuse("--interval", bytes.error()); }
@@ -433,6 +467,7 @@ private:
     CLI::App* control_app_{};
     CLI::App* attach_app_{};
     CLI::App* detach_app_{};
+    CLI::App* options_app_{};
     show_command show_;
     diff_command diff_;
     snapshot_command snapshot_;

@@ -11,6 +11,7 @@
 #include <memwatch/model/delta.hpp>
 
 #include "cli/attach.hpp"
+#include "cli/list_options.hpp"
 #include "cli/run.hpp"
 #include "cli/source.hpp"
 #include "cli/steer.hpp"
@@ -34,6 +35,7 @@ struct show_command {
     std::string cursor;  // of that view
     std::size_t top{20};
     survivor_filter only;
+    bool since_baseline{};  // only blocks born after session::mark_baseline()
     source_options source;
     output_options output;
 };
@@ -42,7 +44,8 @@ struct diff_command {
     std::string before;
     std::string after;
     diff_options how;
-    bool exit_code{};  // 1 when something grew significantly
+    bool since_baseline{};  // of both, only blocks born after AFTER's baseline
+    bool exit_code{};       // 1 when something grew significantly
     source_options source;
     output_options output;
 };
@@ -59,7 +62,7 @@ struct snapshot_command {
 
 // Nothing left to do: help or version were printed, or an error was.
 using parsed_arguments = std::variant<exit_status, show_command, diff_command, snapshot_command, run_command, report_command,
-                                      control_command, attach_command, detach_command>;
+                                      control_command, attach_command, detach_command, options_command>;
 
 [[nodiscard]] parsed_arguments parse_arguments(int count, const char* const* arguments);
 

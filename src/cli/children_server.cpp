@@ -49,11 +49,11 @@ result<snapshot> summary_of(std::uint64_t pid) {
 
 result<std::string> steer(std::uint64_t pid, const serve::control_request& wanted) {
     result<std::string> status = std::string();
-    if (!wanted.action.empty()) { status = control::ask(pid, {wanted.action == "pause" ? "stop" : "resume", {}}); }
-    control::request set{"set", {}};
-    if (!wanted.interval.empty()) { set.parameters.emplace_back("interval", wanted.interval); }
-    if (!wanted.preset.empty()) { set.parameters.emplace_back("preset", wanted.preset); }
-    if (status && !set.parameters.empty()) { status = control::ask(pid, set); }
+    for (const std::string& line : wanted.lines()) {
+        const result<control::request> asked = control::parse_request(line);
+        status = asked ? control::ask(pid, *asked) : result<std::string>(tl::unexpected<error>(asked.error()));
+        if (!status) { break; }
+    }
     return status.map([](const std::string& lines) { return fields_to_json(lines); });
 }
 

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 #include <memwatch/base/units.hpp>
+#include <memwatch/diff/window.hpp>
 #include <memwatch/snapshot/codec.hpp>
 
 #include "cli/http_client.hpp"
@@ -131,16 +132,44 @@ exit_status status_of(const error& e) noexcept {
     }
 }
 
+namespace {
+
+// Leaves what was born after the mark.
+result<void> cut(snapshot& s, std::uint64_t mark_ns) {
+    result<snapshot> later = born_since(std::move(s), mark_ns);
+    if (!later) { return fail(later.error().code, later.error().what, "--since-baseline"); }
+    s = std::move(*later);
+    return {};
+}
+
+// A BEFORE from before the mark has nothing to say.
+result<void> cut(snapshot& before, snapshot& after) {
+    const std::uint64_t mark_ns = after.info.baseline_ns;
+    if (mark_ns != 0 && before.info.session != after.info.session) {
+        return fail(error_code::invalid_argument, "the snapshots are of different sessions: one mark is not in both",
+                    "--since-baseline");
+    }
+    return cut(before, std::min(mark_ns, before.info.taken_ns)).and_then([&] { return cut(after, mark_ns); });
+}
+
+}  // namespace
+
 exit_status run(const show_command& command) {
-    const result<loaded_snapshot> s = load_snapshot(command.input, command.source);
+    result<loaded_snapshot> s = load_snapshot(command.input, command.source);
+    if (s && command.since_baseline) {
+        if (const auto done = cut(s->value, s->value.info.baseline_ns); !done) { return report(done.error()); }
+    }
     return s ? finish(render(s->value, command), exit_status::fine) : report(s.error());
 }
 
 exit_status run(const diff_command& command) {
-    const result<loaded_snapshot> before = load_snapshot(command.before, command.source);
+    result<loaded_snapshot> before = load_snapshot(command.before, command.source);
     if (!before) { return report(before.error()); }
-    const result<loaded_snapshot> after = load_snapshot(command.after, command.source);
+    result<loaded_snapshot> after = load_snapshot(command.after, command.source);
     if (!after) { return report(after.error()); }
+    if (command.since_baseline) {
+        if (const auto done = cut(before->value, after->value); !done) { return report(done.error()); }
+    }
     result<delta> d = diff(before->value, after->value, command.how);
     if (!d) { return report(d.error()); }
     for (const loaded_snapshot* side : {&*before, &*after}) {

@@ -6,6 +6,7 @@
 
 #include "cli/commands.hpp"
 #include "control/client.hpp"
+#include "control/protocol.hpp"
 #include "report/json.hpp"
 #include "report/words.hpp"
 
@@ -13,9 +14,12 @@ namespace memwatch {
 inline namespace v1 {
 
 exit_status run(const control_command& command) {
-    control::request asked{command.action, {}};
-    if (!command.preset.empty()) { asked.parameters.emplace_back("preset", command.preset); }
-    if (!command.interval.empty()) { asked.parameters.emplace_back("interval", command.interval); }
+    const control::request asked{command.action, command.settings};
+    // No value may become another word of the request.
+    if (const auto sound = control::parse_request(control::to_line(asked)); !sound || sound->parameters != asked.parameters) {
+        print_error({error_code::invalid_argument, "settings are NAME=VALUE, each a word, no name twice", {}});
+        return exit_status::usage;
+    }
     const result<std::string> answer = control::ask(command.pid, asked);
     if (!answer) {
         print_error(answer.error());

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "cli/terminal.hpp"
 
@@ -12,9 +14,8 @@ inline namespace v1 {
 
 struct control_command {
     std::uint64_t pid{};
-    std::string action{"status"};  // status, set, stop, resume, detach
-    std::string preset;            // of set
-    std::string interval;
+    std::string action{"status"};                               // status, set, baseline, stop, resume, detach
+    std::vector<std::pair<std::string, std::string>> settings;  // of set: external names and values
     bool as_json{};
 };
 

@@ -61,6 +61,13 @@ std::vector<std::string> comparability_warnings(const snapshot& before, const sn
         warn_if_different(warnings, "different sampling intervals in bytes", std::to_string(old_info.interval_bytes),
                           std::to_string(new_info.interval_bytes));
     }
+    if (old_info.sampler != new_info.sampler && !old_info.sampler.empty() && !new_info.sampler.empty()) {
+        warn_if_different(warnings, "different samplers", old_info.sampler, new_info.sampler);
+    }
+    if (old_info.min_size_bytes != new_info.min_size_bytes) {
+        warn_if_different(warnings, "blocks from different sizes on are sampled, in bytes",
+                          std::to_string(old_info.min_size_bytes), std::to_string(new_info.min_size_bytes));
+    }
     if ((old_info.window_ns == 0) != (new_info.window_ns == 0)) {
         warnings.emplace_back("one of the dumps holds a window only: what is older counts as new or gone");
     }

@@ -149,5 +149,33 @@ result<snapshot> window_between(const snapshot& start, snapshot end) {
     return end;
 }
 
+result<snapshot> born_since(snapshot s, std::uint64_t since_ns) {
+    if (auto checked = validate(s); !checked) {
+        return fail(error_code::invalid_argument, checked.error().what, checked.error().where);
+    }
+    if (since_ns == 0 || since_ns > s.info.taken_ns) {
+        return fail(error_code::invalid_argument,
+                    since_ns == 0 ? "no baseline was marked" : "the mark is younger than the snapshot");
+    }
+    std::uint64_t live_samples = 0;
+    for (site& each : s.sites) { live_samples += each.live.samples; }
+    if (s.live.empty() && live_samples != 0) {
+        return fail(error_code::invalid_argument, "a summary does not know when its blocks were born");
+    }
+    for (site& each : s.sites) {
+        each.live = each.freed = each.freed_by_other_thread = {};
+        each.lifetimes = {};
+    }
+    cut_cohorts(s, since_ns);
+    keep_born_since(s, since_ns);
+    for (site& each : s.sites) { each.allocated = each.live; }
+    drop_idle_sites(s);
+    s.survivals.clear();
+    s.hand_offs.clear();
+    s.activity.clear();
+    s.info.window_ns = s.info.taken_ns - since_ns;
+    return s;
+}
+
 }  // namespace v1
 }  // namespace memwatch

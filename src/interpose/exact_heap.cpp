@@ -21,7 +21,7 @@ constinit std::atomic<bool> was_ever_full{false};
 constinit block_index index_of;
 constinit std::size_t least_bytes = 0;  // asked of the real allocator, so that no two blocks share a word of the index
 
-bool records_this_thread() noexcept { return !detail::own_work::is_running() && !detail::is_covered(); }
+bool records_this_thread() noexcept { return !detail::own_work::is_left_out() && !detail::is_covered(); }
 
 std::size_t padded(std::size_t bytes) noexcept { return bytes < least_bytes ? least_bytes : bytes; }
 

@@ -32,13 +32,13 @@ bool is_recording_all(bool is_foreign) noexcept {
 
 void* sampled_block(std::size_t bytes, const void* caller) {
     if (!operators.is_foreign) { return sampled_malloc(bytes, caller); }
-    static_cast<void>(memwatch::detail::take_sample(bytes));
+    memwatch::detail::skip_sample(bytes);
     return operators.allocate(bytes);
 }
 
 void* sampled_aligned_block(std::size_t bytes, std::size_t alignment, const void* caller) {
     if (!operators.is_aligned_foreign) { return sampled_memalign(alignment, bytes, caller); }
-    static_cast<void>(memwatch::detail::take_sample(bytes));
+    memwatch::detail::skip_sample(bytes);
     return operators.allocate_aligned(alignment, bytes);
 }
 

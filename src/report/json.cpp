@@ -31,6 +31,10 @@ void write_info(json_writer& json, const snapshot_info& info) {
     json.key("resident_bytes").value(info.resident_bytes);
     if (info.exact_until_ns != 0) { json.key("exact_until_ns").value(info.exact_until_ns); }
     if (info.window_ns != 0) { json.key("window_ns").value(info.window_ns); }
+    if (!info.sampler.empty()) { json.key("sampler").value(info.sampler); }
+    if (info.one_in != 0) { json.key("one_in").value(info.one_in); }
+    if (info.min_size_bytes != 0) { json.key("min_size_bytes").value(info.min_size_bytes); }
+    if (info.baseline_ns != 0) { json.key("baseline_ns").value(info.baseline_ns); }
     json.end_object();
 }
 

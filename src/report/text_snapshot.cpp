@@ -93,6 +93,17 @@ sampled_totals live_heap(const snapshot& s) {
     return total;
 }
 
+// How the samples that the estimate is made of were chosen, and of which blocks it is one.
+std::string sampling_words(const snapshot_info& info) {
+    std::string words = info.sampler == "one_in_n" ? fmt::format("one block in {}", info.one_in)
+                        : info.sampler == "own"    ? std::string("chosen by the program")
+                                                   : "one per " + format_bytes(static_cast<double>(info.interval_bytes));
+    if (info.min_size_bytes != 0) {
+        words += fmt::format(", of blocks >= {}", format_bytes(static_cast<double>(info.min_size_bytes)));
+    }
+    return words;
+}
+
 std::string figures(const snapshot& s) {
     const sampled_totals live = live_heap(s);
     std::string words;
@@ -104,8 +115,8 @@ std::string figures(const snapshot& s) {
     } else if (s.info.interval_bytes == 0) {
         words += fmt::format(" (every block recorded: {})", format_count(static_cast<double>(live.samples)));
     } else {
-        words += fmt::format(" (estimated from {} samples, one per {})", format_count(static_cast<double>(live.samples)),
-                             format_bytes(static_cast<double>(s.info.interval_bytes)));
+        words += fmt::format(" (estimated from {} samples, {})", format_count(static_cast<double>(live.samples)),
+                             sampling_words(s.info));
     }
     if (s.info.resident_bytes != 0) { words += "   RSS " + format_bytes(static_cast<double>(s.info.resident_bytes)); }
     return words;

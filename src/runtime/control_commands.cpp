@@ -67,16 +67,20 @@ void add_figures(std::string& lines) {
     add_number(lines, "drops", sum_of(s->drops));
     add_number(lines, "self_bytes", sum_of(s->self_bytes));
     add_number(lines, "resident_bytes", s->info.resident_bytes);
+    if (s->info.baseline_ns != 0) { add_number(lines, "baseline_ns", s->info.baseline_ns); }
     if (s->info.exact_until_ns != 0) { add_number(lines, "exact_until_ns", s->info.exact_until_ns); }
 }
 
 result<std::string> status(const control::request&) {
     process_state& state = process();
+    settle_term(state);
     options effective;
+    preset_term term;
     bool is_paused = false;
     {
         const std::lock_guard guard(state.session_mutex);
         effective = state.session.effective;
+        term = state.session.term;
         is_paused = state.session.is_paused;
     }
     std::string lines;
@@ -85,7 +89,13 @@ result<std::string> status(const control::request&) {
     control::add_field(lines, "version", version);
     control::add_field(lines, "state", state_in_words(detail::process_status(), is_paused));
     control::add_field(lines, "preset", to_string(effective.preset));
+    if (term.is_running()) {
+        add_number(lines, "preset_ends_in_ns", term.left_ns(platform::monotonic_ns()));
+        control::add_field(lines, "preset_after", to_string(term.preset_after()));
+    }
     add_number(lines, "interval_bytes", effective.interval_bytes);
+    control::add_field(lines, "sampler", option_text(effective, option_id::sampler));
+    if (effective.min_size_bytes != 0) { add_number(lines, "min_size_bytes", effective.min_size_bytes); }
     // Other than the one asked for while samples cost too much or tables are near their limits.
     add_number(lines, "interval_in_force_bytes", state.capture.interval.in_force());
     control::add_field(lines, "dump_dir", effective.dump_dir);
@@ -135,6 +145,10 @@ result<std::string> set(const control::request& asked) {
     return steer_options(process(), asked.parameters).and_then([&] { return status(asked); });
 }
 
+result<std::string> mark_baseline(const control::request& asked) {
+    return session{}.mark_baseline().and_then([&](std::uint64_t) { return status(asked); });
+}
+
 result<std::string> stop(const control::request& asked) {
     return session{}.pause().and_then([&] { return status(asked); });
 }
@@ -166,6 +180,7 @@ constexpr command commands[] = {
     {"snapshot", "|format|label|names|", &take_snapshot},
     {"summary", "|format|names|", &summarize},
     {"set", "*", &set},
+    {"baseline", "", &mark_baseline},
     {"stop", "", &stop},
     {"resume", "", &resume},
     {"detach", "", &detach},
@@ -183,8 +198,8 @@ result<std::string> answer_control(const control::request& asked) {
         }
         return each.run(asked);
     }
-    return fail(error_code::invalid_argument, "no such command; there are status, snapshot, summary, set, stop, resume, detach",
-                asked.command);
+    return fail(error_code::invalid_argument,
+                "no such command; there are status, snapshot, summary, set, baseline, stop, resume, detach", asked.command);
 }
 
 result<std::string> detail::control_process(std::string_view line) {

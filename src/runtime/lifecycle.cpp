@@ -61,7 +61,9 @@ bool run_worker(process_state& state) noexcept {
             const std::lock_guard guard(state.session_mutex);
             const control_option wanted = state.session.effective.control;
             // The first second thread makes glibc's malloc and stdio take locks from then on: not for our sake.
-            if (wanted != control_option::on && platform::is_single_threaded()) { return false; }
+            // A full mode that is to end is the exception: nobody else would end it.
+            const bool must_end = state.session.term.is_running() && state.session.effective.preset == preset_option::full;
+            if (wanted != control_option::on && !must_end && platform::is_single_threaded()) { return false; }
             if (wanted != control_option::off && !platform::is_secure_mode()) {
                 setup = {&answer_control, state.session.control_directory};
             }

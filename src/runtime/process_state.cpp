@@ -11,6 +11,7 @@
 #include "runtime/copies.hpp"
 #include "runtime/misuse_log.hpp"
 #include "runtime/session_id.hpp"
+#include "runtime/steering.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -92,6 +93,7 @@ void after_fork_in_child() {
     countdown_of_forker = 0;  // in place of what it had
     state.worker.enter_child();
     release_locks(state);
+    give_up_term_in_child(state);
 }
 
 process_state& make_process_state() {

@@ -19,11 +19,15 @@
 #include "live/live_state.hpp"
 #include "platform/elf_symbols.hpp"
 #include "runtime/interval_control.hpp"
+#include "runtime/sampler_list.hpp"
 #include "runtime/worker.hpp"
 #include "settings/chosen_options.hpp"
+#include "settings/preset_term.hpp"
 
 namespace memwatch {
 inline namespace v1 {
+
+inline constexpr const char* disabled_sentence = "disabled (MEMWATCH_DISABLED): memwatch does nothing here";
 
 struct session_record {
     chosen_options effective;   // after defaults, code, environment and what was changed since
@@ -36,6 +40,11 @@ struct session_record {
     bool was_started{};
     bool is_paused{};          // steering.hpp
     unsigned exact_windows{};  // open ones (testing/exact_window.hpp): every block is recorded
+    bool is_disabled{};        // the last start was asked to do nothing
+    preset_term term;
+    const sampler_choice* sampler{};      // what `effective` means; null: Poisson's
+    std::uint64_t least_sampled_bytes{};  // the largest min_size since it began
+    std::uint64_t baseline_ns{};          // on the timeline of snapshots; 0 = no mark
 
     std::string control_directory;  // XDG_RUNTIME_DIR as it was when the session began
     std::string control_problem;    // why there is no control socket; empty = there is, or none is wanted
@@ -51,7 +60,9 @@ struct process_state {
     // This copy of memwatch found another that it cannot work with (copies.hpp): why. Nothing starts then; null: all is well.
     const char* inert_because{};
 
-    std::mutex steering;  // outermost: orders presets (steering.hpp)
+    std::mutex steering;                         // outermost: orders presets (steering.hpp)
+    sampler_list samplers;                       // guarded by steering
+    const sampler_choice* own_sampler{nullptr};  // the program's; guarded by steering
     std::mutex session_mutex;
     session_record session;  // guarded by session_mutex
 

@@ -76,11 +76,9 @@ result<snapshot> summarize() {
 // As at the control socket, and the same commands; exported by libmemwatch for this.
 result<std::string> control_session(const serve::control_request& wanted) {
     result<std::string> status = std::string();
-    if (!wanted.action.empty()) { status = detail::control_process(wanted.action == "pause" ? "stop" : "resume"); }
-    std::string set = "set";
-    if (!wanted.interval.empty()) { set += " interval=" + wanted.interval; }
-    if (!wanted.preset.empty()) { set += " preset=" + wanted.preset; }
-    if (status && set != "set") { status = detail::control_process(set); }
+    for (const std::string& line : wanted.lines()) {
+        if (status = detail::control_process(line); !status) { break; }
+    }
     return status.map([](const std::string& lines) { return fields_to_json(lines); });
 }
 

@@ -20,6 +20,7 @@
 #include "runtime/steering.hpp"
 #include "runtime/telemetry.hpp"
 #include "settings/chosen_options.hpp"
+#include "settings/option_text.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -137,8 +138,10 @@ void begin(process_state& state, chosen_options chosen) {
     write_session_id(session.id);
     session.was_started = true;
     session.is_paused = false;
+    session.baseline_ns = 0;
     session.control_directory = control::runtime_directory();
     session.effective = std::move(chosen);
+    begin_term_of_start(state, session);
 }
 
 // The thread that starts a session draws at once; what it allocates meanwhile is ours, or its countdown would be the long look
@@ -158,6 +161,8 @@ void warn(const std::vector<std::string>& warnings) {
 
 // --- freeze
 
+std::string word_of(sampler_option sampler) { return write_option(option_kind::word, sampler); }
+
 void describe_process(const process_state& state, const session_record& session, snapshot_info& info) {
     info.service = session.effective.service;
     info.host = platform::host_name();
@@ -171,6 +176,11 @@ void describe_process(const process_state& state, const session_record& session,
     info.taken_ns = now > session.origin_ns ? now - session.origin_ns : 0;
     info.first_epoch = session.first_epoch;
     info.interval_bytes = state.capture.interval.in_force();
+    info.sampler = session.effective.preset == preset_option::full ? "full" : word_of(session.effective.sampler);
+    if (session.sampler == nullptr && info.sampler != "full") { info.sampler = word_of(sampler_option::poisson); }
+    info.one_in = session.sampler != nullptr && info.sampler != "full" ? session.sampler->one_in() : 0;
+    info.min_size_bytes = session.least_sampled_bytes;
+    info.baseline_ns = session.baseline_ns;
     info.resident_bytes = platform::resident_bytes();
 }
 
@@ -220,11 +230,13 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
     try {
         process_state& state = process();
         session_record session;
+        settle_term(state);
         {
             const std::lock_guard guard(state.session_mutex);
             session = state.session;
         }
         if (state.inert_because != nullptr) { return fail(error_code::unavailable, state.inert_because); }
+        if (session.is_disabled) { return fail(error_code::unavailable, disabled_sentence); }
         if (!session.was_started) { return fail(error_code::unavailable, "no memwatch session was started in this process"); }
         look_for_otel_context(state);
         snapshot frozen;
@@ -268,14 +280,35 @@ bool join_or_begin(process_state& state, chosen_options merged, const std::vecto
     return false;
 }
 
+// A session that runs already is left alone.
+bool is_to_do_nothing(process_state& state, const chosen_options& merged) {
+    const std::lock_guard guard(state.session_mutex);
+    if (state.session.handles == 0) {
+        state.session.is_disabled = merged.disabled;
+        if (merged.disabled) { state.session.effective = merged; }
+    }
+    return merged.disabled;
+}
+
 bool end_handle(process_state& state) noexcept {
     const std::lock_guard steering(state.steering);
     {
         const std::lock_guard guard(state.session_mutex);
         if (--state.session.handles != 0) { return false; }
+        state.session.term.cancel();
     }
     apply_switches_locked(state);  // what was sampled stays tracked
     return true;
+}
+
+// A preset that will end needs somebody who ends it.
+void keep_time(process_state& state) noexcept {
+    bool is_needed = false;
+    {
+        const std::lock_guard guard(state.session_mutex);
+        is_needed = state.session.term.is_running();
+    }
+    if (is_needed && !state.worker.is_running()) { run_worker(state); }
 }
 
 bool is_session_open(process_state& state) noexcept {
@@ -291,6 +324,7 @@ session session::start(options wanted) noexcept {
         process_state& state = process();
         std::vector<std::string> warnings;
         chosen_options merged = merge_options(std::move(wanted), warnings);
+        if (is_to_do_nothing(state, merged)) { return {}; }
         warn(warnings);
         look_for_otel_context(state);
         const bool has_joined = join_or_begin(state, std::move(merged), warnings);
@@ -327,6 +361,7 @@ void session::stop() noexcept {
 session_status session::status() const {
     process_state& state = process();
     const std::lock_guard guard(state.session_mutex);
+    if (!is_open_ && state.session.is_disabled) { return {session_state::stopped, disabled_sentence}; }
     if (!is_open_) { return {session_state::stopped, "this session was stopped"}; }
     if (!state.session.detail.empty()) { return {session_state::degraded, state.session.detail}; }
     if (!state.session.control_problem.empty()) { return {session_state::running, state.session.control_problem}; }
@@ -337,6 +372,7 @@ session_status session::status() const {
 session_status detail::process_status() {
     process_state& state = process();
     const std::lock_guard guard(state.session_mutex);
+    if (state.session.is_disabled) { return {session_state::stopped, disabled_sentence}; }
     if (state.session.handles == 0) { return {session_state::stopped, "no session is running"}; }
     if (!state.session.detail.empty()) { return {session_state::degraded, state.session.detail}; }
     return {session_state::running, {}};
@@ -344,6 +380,7 @@ session_status detail::process_status() {
 
 chosen_options detail::process_options() {
     process_state& state = process();
+    settle_term(state);
     const std::lock_guard guard(state.session_mutex);
     return state.session.effective;
 }
@@ -352,7 +389,32 @@ result<snapshot> session::snapshot(std::string_view label) const { return freeze
 
 result<snapshot> session::summary() const { return freeze({}, live_state::detail::summary); }
 
-result<void> session::set_preset(preset_option wanted) { return steer_preset(process(), wanted); }
+result<void> session::set_preset(preset_option wanted, std::uint64_t for_ns) {
+    if (result<void> done = steer_preset(process(), wanted, for_ns); !done) { return done; }
+    keep_time(process());
+    return {};
+}
+
+result<void> session::set(const std::vector<std::pair<std::string, std::string>>& wanted) {
+    if (result<void> done = steer_options(process(), wanted); !done) { return done; }
+    keep_time(process());
+    return {};
+}
+
+result<void> session::set_sampler(sampler_function function, void* context) {
+    return steer_sampler(process(), function, context);
+}
+
+result<std::uint64_t> session::mark_baseline() {
+    process_state& state = process();
+    const std::lock_guard guard(state.session_mutex);
+    if (state.session.is_disabled) { return fail(error_code::unavailable, disabled_sentence); }
+    if (state.session.handles == 0) { return fail(error_code::unavailable, "no session is running"); }
+    const std::uint64_t now = state.capture.now_ns();
+    const std::uint64_t since_origin = now > state.session.origin_ns ? now - state.session.origin_ns : 0;
+    state.session.baseline_ns = std::max<std::uint64_t>(since_origin, 1);  // 0 is "no mark"
+    return state.session.baseline_ns;
+}
 
 result<void> session::set_interval(std::uint64_t interval_bytes) { return steer_interval(process(), interval_bytes); }
 
@@ -362,6 +424,7 @@ result<void> session::resume() { return steer_pause(process(), false); }
 
 options session::effective_options() const {
     process_state& state = process();
+    settle_term(state);
     const std::lock_guard guard(state.session_mutex);
     return state.session.effective;
 }

@@ -6,6 +6,7 @@
 #include "capture/own_work.hpp"
 #include "platform/otel_context.hpp"
 #include "platform/platform.hpp"
+#include "runtime/steering.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -32,6 +33,8 @@ std::uint64_t take_turn(void* live, std::uint64_t now_ns) noexcept {
 // Chores of full mode: at the end of an epoch, and twice a second.
 std::uint64_t tend_ledger(void* live, std::uint64_t) noexcept { return static_cast<live_state*>(live)->exact().tend(); }
 
+std::uint64_t end_preset(void* state, std::uint64_t) noexcept { return settle_term(*static_cast<process_state*>(state)); }
+
 void name_thread(void* live, std::uint32_t tid, char* name) { static_cast<live_state*>(live)->threads().name_of(tid, name); }
 
 }  // namespace
@@ -39,6 +42,7 @@ void name_thread(void* live, std::uint32_t tid, char* name) { static_cast<live_s
 void begin_telemetry(process_state& state, live_state& live, std::size_t sites, std::uint64_t budget_bytes) {
     static_assert(worker::never == ledger::never);
     state.worker.bind(worker_task::epoch_end, &tend_ledger, &live);
+    state.worker.bind(worker_task::preset_term, &end_preset, &state);
     const std::size_t events = lifecycle::events_for_budget(budget_bytes);
     void* const memory = platform::reserve_memory(lifecycle::memory_bytes(events, sites));
     if (memory == nullptr) { return state.capture.losses.count(drop_reason::no_memory); }

@@ -4,7 +4,7 @@
 // in one poll() until the nearest task is due, somebody wakes it or a client calls; with nothing to do it looks up every 10 s.
 // What it allocates is never a sample.
 //
-//   any thread --wake(task)--> [telemetry | interval_control | epoch_end]  each says when it wants its next turn
+//   any thread --wake(task)--> [telemetry | interval_control | epoch_end | ...]  each says when it wants its next turn
 //   client -----socket-------> control server (src/control), one connection at a time, never waited for
 //   exit ------call()--------> a function to run on this thread
 //
@@ -32,6 +32,7 @@ enum class worker_task : std::uint8_t {
     telemetry,         // drains the rings: 50 ms while there is anything
     interval_control,  // adaptive R: 1 s while sampling
     epoch_end,         // closes epochs
+    preset_term,       // ends a preset whose time is over
     door,              // what an attached library has to keep up with
     count_
 };

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The body of POST /debug/memtrace/control: which preset, which interval, pause or resume; as a form or as one flat JSON
-// object.
+// The body of POST /debug/memtrace/control: options that may change while the process runs, by their external names, how long a
+// preset lasts, and what to do; as a form or as one flat JSON object.
 //
-//   preset=full&interval=512KiB                      {"preset": "full", "interval": 524288}
+//   preset=full&for=5m&interval=512KiB               {"preset": "full", "for": "5m", "interval": 524288}
 //   action=pause                                     {"action": "pause"}
 //
-// In: bytes from the network. Out: words whose meaning is the caller's business, or an error that names what is wrong. Strict:
-// an unknown or repeated member is refused. Threads: any. Checked by tests/unit/serve/control_form_test.cpp and
-// tests/fuzz/http_fuzz.cpp.
+// In: bytes from the network. Out: words whose meaning is the caller's business, or an error that names what is wrong. Strict
+// about form: names of a-z and '_', values of visible ASCII, nothing twice. Which options there are, the session knows.
+// Threads: any. Checked by tests/unit/serve/control_form_test.cpp and tests/fuzz/http_fuzz.cpp.
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <memwatch/base/result.hpp>
 
@@ -20,9 +22,11 @@ inline namespace v1 {
 namespace serve {
 
 struct control_request {
-    std::string preset;    // off, on, full; empty: as it is
-    std::string interval;  // a size in visible ASCII; empty: as it is
-    std::string action;    // pause, resume; empty: neither
+    std::vector<std::pair<std::string, std::string>> options;  // name and value, each a word; and "for"
+    std::string action;                                        // pause, resume, baseline; empty: none
+
+    // As the control socket takes it, one after the other: "set preset=full for=5m", "baseline".
+    [[nodiscard]] std::vector<std::string> lines() const;
 };
 
 // `content_type`: a header's value; anything that is not JSON is a form. Errors: invalid_argument.

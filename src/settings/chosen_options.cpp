@@ -112,7 +112,7 @@ result<void> change_option(chosen_options& into, std::string_view name, std::str
         return fail(error_code::invalid_argument, "is not an option; 'memwatch options' lists them", std::string(name));
     }
     if (describe(*id).change == option_change::start) {
-        return fail(error_code::unsupported, "is fixed when the session starts", std::string(name));
+        return fail(error_code::invalid_argument, "is fixed when the session starts", std::string(name));
     }
     if (const auto done = read_into(into, *id, text); !done) {
         return fail(done.error().code, done.error().message(), std::string(name));

@@ -43,8 +43,8 @@ struct chosen_options : options {
 // out of range keeps what was there; each such case, and each unknown MEMWATCH_* name, is a sentence in `warnings`.
 void overlay_environment(const char* const* environment, chosen_options& into, std::vector<std::string>& warnings);
 
-// As a user of a running process asks: by external name. Errors: invalid_argument (no such option, not a value for it),
-// unsupported (fixed when the session starts); `into` is then as before.
+// As a user of a running process asks: by external name. Errors: invalid_argument (no such option, fixed when the
+// session starts, not a value for it); `into` is then as before.
 [[nodiscard]] result<void> change_option(chosen_options& into, std::string_view name, std::string_view text);
 
 // The value as read_option() reads it, and as a bare number in the table's unit where it is one ("1048576").

@@ -29,8 +29,15 @@ struct words_of;
 
 template <>
 struct words_of<preset_option> {
-    static constexpr option_word<preset_option> list[] = {
-        {"off", preset_option::off}, {"on", preset_option::on}, {"full", preset_option::full}};
+    static constexpr option_word<preset_option> list[] = {{"off", preset_option::off},
+                                                          {"on", preset_option::on},
+                                                          {"investigate", preset_option::investigate},
+                                                          {"full", preset_option::full}};
+};
+template <>
+struct words_of<sampler_option> {
+    static constexpr option_word<sampler_option> list[] = {
+        {"poisson", sampler_option::poisson}, {"one_in_n", sampler_option::one_in_n}, {"own", sampler_option::own}};
 };
 template <>
 struct words_of<unwinder_option> {

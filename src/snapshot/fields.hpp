@@ -40,6 +40,10 @@ void fields(auto& v, is<snapshot_info> auto& row) {
     v("resident_bytes", row.resident_bytes);
     v("exact_until_ns", row.exact_until_ns);
     v("window_ns", row.window_ns);
+    v("sampler", row.sampler);
+    v("one_in", row.one_in);
+    v("min_size_bytes", row.min_size_bytes);
+    v("baseline_ns", row.baseline_ns);
 }
 
 void fields(auto& v, is<module> auto& row) {

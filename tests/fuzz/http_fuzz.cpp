@@ -18,6 +18,7 @@
 #include <utility>
 #include <variant>
 
+#include "control/protocol.hpp"
 #include "serve/routes.hpp"
 #include "unit/serve/made_snapshot.hpp"
 
@@ -63,9 +64,12 @@ serve::service_view made_view() {
     v.health = [] { return std::string(); };
     v.name_site = [](const memwatch::snapshot&, const memwatch::site&) { return std::string("f"); };
     v.control = [](const serve::control_request& r) -> memwatch::result<std::string> {
-        require(r.preset.empty() || r.preset == "off" || r.preset == "on" || r.preset == "full", "presets are the three words");
-        require(r.action.empty() || r.action == "pause" || r.action == "resume", "actions are the two words");
-        require(r.interval.find_first_of(" \n") == std::string::npos && r.interval.size() <= 64, "an interval is a word");
+        require(!r.options.empty() || !r.action.empty(), "there is something to do");
+        for (const std::string& line : r.lines()) {
+            const auto asked = memwatch::control::parse_request(line);
+            require(asked.has_value(), "what is asked is a request of the control protocol");
+            require(asked->command != "set" || asked->parameters == r.options, "no value becomes another option");
+        }
         return std::string("{}");
     };
     return v;

@@ -126,10 +126,20 @@ inline void add_random_lifecycles(random_source& r, snapshot& s) {
 
 inline snapshot random_snapshot(random_source& r, random_shape shape = {}) {
     snapshot s;
-    s.info = {r.text(),   r.text(),   r.text(),   r.text(),   r.text(),   r.text(),  r.number(),
-              r.number(), r.number(), r.number(), r.number(), r.number(), r.number()};
+    snapshot_info& info = s.info;
+    for (std::string* const text : {&info.label, &info.service, &info.host, &info.executable, &info.version, &info.session}) {
+        *text = r.text();
+    }
+    for (std::uint64_t* const number : {&info.pid, &info.started_unix_ns, &info.taken_ns, &info.epoch_ns, &info.first_epoch,
+                                        &info.interval_bytes, &info.resident_bytes}) {
+        *number = r.number();
+    }
     s.info.exact_until_ns = s.info.taken_ns / 3;
     s.info.window_ns = s.info.taken_ns / 5;
+    s.info.sampler = r.text();
+    s.info.one_in = r.number();
+    s.info.min_size_bytes = r.number();
+    s.info.baseline_ns = s.info.taken_ns / 7;
     add_random_code(r, s);
     add_random_names(r, s);
     for (std::size_t i = 0; i < shape.sites; ++i) { s.sites.push_back(random_site(r, s)); }
@@ -231,11 +241,11 @@ inline bool same(const pool_totals& a, const pool_totals& b) {
            same(a20, b20) && same(a21, b21);
 }
 inline bool same(const snapshot_info& a, const snapshot_info& b) {
-    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15] = a;
-    const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15] = b;
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19] = a;
+    const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19] = b;
     return same(a1, b1) && same(a2, b2) && same(a3, b3) && same(a4, b4) && same(a5, b5) && same(a6, b6) && same(a7, b7) &&
            same(a8, b8) && same(a9, b9) && same(a10, b10) && same(a11, b11) && same(a12, b12) && same(a13, b13) &&
-           same(a14, b14) && same(a15, b15);
+           same(a14, b14) && same(a15, b15) && same(a16, b16) && same(a17, b17) && same(a18, b18) && same(a19, b19);
 }
 
 inline bool same(const survival& a, const survival& b) {

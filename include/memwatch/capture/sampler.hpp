@@ -6,6 +6,10 @@
 // allocation is at most one sample. Draws are floored to whole bytes, which keeps that probability exact for whole sizes:
 // P(floor(X) < S) = P(X < S). Weights: model/weight.hpp. Checked by tests/unit/capture/sampler_test.cpp, 4 sigma.
 //
+// Other samplers (src/capture/README.md): the countdown stands at 0, so that every allocation borrows and is asked for, here in
+// the slow path. A decision with probability p is recorded with the R' that has 1 - exp(-S/R') = p, rounded to whole bytes
+// *before* it is drawn for: weights are exact, and what rounding moves is the rate (S = 1, p = 1/2: R' = 1, p' = 0.63).
+//
 // Fast: countdown_borrows(), inline, one subtraction and one branch. Slow: take_sample(), once in R bytes.
 
 #include <cstddef>
@@ -34,7 +38,12 @@ struct sample_ticket {
 
 // After countdown_borrows(bytes) said true: seeds a new thread, refills the countdown, and says whether this block is a sample.
 // Threads: any. Allocates, locks: never.
-[[gnu::cold]] MEMWATCH_API sample_ticket take_sample(std::size_t bytes) noexcept;
+// `owner`: the tag that the block will have.
+[[gnu::cold]] MEMWATCH_API sample_ticket take_sample(std::size_t bytes, tag_id owner = 0) noexcept;
+
+// After countdown_borrows(bytes) said true at a block that is no sample whatever is drawn: another door's, for one. Refills the
+// countdown, as take_sample() would.
+[[gnu::cold]] MEMWATCH_API void skip_sample(std::size_t bytes) noexcept;
 
 }  // namespace detail
 }  // namespace v1

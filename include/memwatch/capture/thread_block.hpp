@@ -26,9 +26,6 @@
 namespace memwatch {
 inline namespace v1 {
 
-// Index of an interned tag; 0 = untagged, 1 = "other" (the table is full).
-using tag_id = std::uint16_t;
-
 // Tags a process can have; the names beyond are counted as "other".
 inline constexpr std::size_t max_tags = 1024;
 

@@ -23,6 +23,9 @@
 namespace memwatch {
 inline namespace v1 {
 
+// Index of an interned tag; 0 = untagged, 1 = "other" (the table is full).
+using tag_id = std::uint16_t;
+
 // Index of an interned route; 0 = none, 1 = "other" (the table of 1,024 routes is full).
 using route_id = std::uint16_t;
 
@@ -30,12 +33,13 @@ struct trace_context {
     trace_id trace;
     std::uint64_t span{};
     route_id route{};
+    tag_id tag{};  // of what is sampled without a tag of its own (capture/scopes.hpp); 0 = none
 
     // The calling thread's context.
     [[nodiscard]] MEMWATCH_API static trace_context current() noexcept;
 
     friend constexpr bool operator==(const trace_context& a, const trace_context& b) noexcept {
-        return a.trace == b.trace && a.span == b.span && a.route == b.route;
+        return a.trace == b.trace && a.span == b.span && a.route == b.route && a.tag == b.tag;
     }
     friend constexpr bool operator!=(const trace_context& a, const trace_context& b) noexcept { return !(a == b); }
 };

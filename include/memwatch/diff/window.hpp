@@ -23,5 +23,10 @@ inline namespace v1 {
 // before `start`; a snapshot that breaks validate()).
 [[nodiscard]] MEMWATCH_API result<snapshot> window_between(const snapshot& start, snapshot end);
 
+// Of `s` only the blocks that were born after `since_ns` (its own timeline: info.baseline_ns, say) and are alive, as a window.
+// What was allocated and freed since is not known from one snapshot: sites then count what lives, tags and pools stay counted
+// from the start. Errors: invalid_argument (0 or later than the snapshot; or a summary, which has no records).
+[[nodiscard]] MEMWATCH_API result<snapshot> born_since(snapshot s, std::uint64_t since_ns);
+
 }  // namespace v1
 }  // namespace memwatch

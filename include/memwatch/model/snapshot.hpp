@@ -54,6 +54,10 @@ struct snapshot_info {
     std::uint64_t resident_bytes{};   // VmRSS at the freeze; 0 = unknown
     std::uint64_t exact_until_ns{};   // full mode: blocks born later may be missing; 0 = none is, or full mode was never on
     std::uint64_t window_ns{};        // only what happened in this time before the freeze (diff/window.hpp); 0 = all of it
+    std::string sampler;              // "poisson", "one_in_n", "own", "full" (every block); empty = a dump before 1.2
+    std::uint64_t one_in{};           // N of sampler one_in_n; else 0
+    std::uint64_t min_size_bytes{};   // smaller blocks were no samples in this session: estimates are of the others
+    std::uint64_t baseline_ns{};      // when somebody said "from here on" (session::mark_baseline); 0 = nobody did
 };
 
 // A loaded ELF object. Frames name code as module + file offset, which survives ASLR; the build id finds the right symbols.

@@ -211,3 +211,37 @@ TEST_CASE("window: another session and a start after the end are refused") {
     end.sites[0].stack = 999;
     CHECK(window_between(start, end).error().code == error_code::invalid_argument);
 }
+
+TEST_CASE("born_since: keeps what the window from that moment keeps, and sites count just that") {
+    random_source random(test_support::seed());
+    service one;
+    one.churn(random, 300);
+    const snapshot start = one.take();
+    one.churn(random, 300);
+    const snapshot end = one.take();
+    const auto cut = born_since(end, start.info.taken_ns);
+    REQUIRE(cut);
+    CHECK(validate(*cut));
+    const snapshot w = window(start, end);
+    REQUIRE(cut->live.size() == w.live.size());
+    double of_sites = 0;
+    double of_records = 0;
+    for (std::size_t i = 0; i < w.live.size(); ++i) {
+        CHECK(cut->live[i].sequence == w.live[i].sequence);
+        CHECK(cut->live[i].birth_ns > start.info.taken_ns);
+        of_records += static_cast<double>(cut->live[i].size_bytes);
+    }
+    for (const site& each : cut->sites) { of_sites += each.live.bytes; }
+    CHECK(of_sites == of_records);
+    CHECK(cut->info.window_ns == end.info.taken_ns - start.info.taken_ns);
+}
+
+TEST_CASE("born_since: no mark, a mark after the snapshot and a summary are refused") {
+    service one;
+    one.allocate(0, 10);
+    snapshot s = one.take();
+    CHECK(born_since(s, 0).error().code == error_code::invalid_argument);
+    CHECK(born_since(s, s.info.taken_ns + 1).error().code == error_code::invalid_argument);
+    s.live.clear();
+    CHECK(born_since(s, 1).error().code == error_code::invalid_argument);
+}

@@ -80,7 +80,9 @@ struct fixture {
         v.control = [this](const serve::control_request& r) -> memwatch::result<std::string> {
             ++controls;
             if (is_down) { return memwatch::fail(memwatch::error_code::unavailable, "no session is running"); }
-            return r.preset + "," + r.interval + "," + r.action;
+            std::string all;
+            for (const std::string& line : r.lines()) { all += line + ";"; }
+            return all;
         };
         return v;
     }

@@ -315,8 +315,8 @@ TEST_CASE("routes: control needs the token, even on loopback, and a body that sa
         CHECK(r.handle(asked).status == 401);
         CHECK(f.controls == 0);
         asked.headers.emplace_back("Authorization", std::string("Bearer ") + token);
-        CHECK(r.handle(asked).body == "full,64KiB,");
-        asked.body = "preset=most";
+        CHECK(r.handle(asked).body == "set preset=full interval=64KiB;");
+        asked.body = "action=most";
         CHECK(r.handle(asked).status == 400);
         asked.body = "action=pause";
         asked.method = "GET";

@@ -22,7 +22,10 @@ inline memwatch::snapshot example_snapshot() {
               10'000'000'000,
               0,
               1 << 20,
-              52'428'800};
+              52'428'800,
+              0,
+              0,
+              {}};
     s.modules = {{"/usr/bin/orders", "ab12cd34", 0x55d000001000, 0x55d000009000, 0x1000},
                  {"/lib/x86_64-linux-gnu/libc.so.6", "ef56", 0x7f0000026000, 0x7f000017b000, 0x26000}};
     s.frames = {
