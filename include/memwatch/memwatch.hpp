@@ -11,6 +11,9 @@
 //   std::vector<order, memwatch::tracked_allocator<order>> v{memwatch::tracked_allocator<order>{cache}};
 //   memwatch::trace_scope scope{traceparent, "/api/v2/orders"};            // for which request
 
+#ifdef MEMWATCH_DISABLE
+#include <memwatch/none.hpp>
+#else
 #include <memwatch/alloc/object_pool.hpp>
 #include <memwatch/alloc/pool_registry.hpp>
 #include <memwatch/alloc/pool_resource.hpp>
@@ -21,4 +24,5 @@
 #include <memwatch/capture/tag.hpp>
 #include <memwatch/capture/trace_context.hpp>
 #include <memwatch/session.hpp>
+#endif
 #include <memwatch/version.hpp>

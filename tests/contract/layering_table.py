@@ -42,7 +42,7 @@ ROOMS = {
 }
 
 # Headers at the top of include/memwatch that are plain values, wherever the reader of a public header expects to find them.
-PLACED = {"testing.hpp": "testing", "testing_catch2.hpp": "testing", "memwatch.hpp": "umbrella", "options.hpp": "model", "options.def": "model", "server_options.def": "model", "version.hpp.in": "base"}
+PLACED = {"testing.hpp": "testing", "testing_catch2.hpp": "testing", "memwatch.hpp": "umbrella", "options.hpp": "model", "none.hpp": "model", "options.def": "model", "server_options.def": "model", "version.hpp.in": "base"}
 
 # The prefix of a third-party include -> the name used in the columns below. The longest prefix wins.
 THIRD_PARTY = {

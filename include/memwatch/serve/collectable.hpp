@@ -4,9 +4,28 @@
 // scrape one endpoint. Holds no state of its own; every Collect() freezes the exact counters and the top sites.
 
 #include <memory>
+#include <vector>
 
 #include <prometheus/collectable.h>
+#include <prometheus/metric_family.h>
 
+#ifdef MEMWATCH_DISABLE
+#include <memwatch/none.hpp>
+
+namespace memwatch {
+inline namespace none {
+
+// Collects nothing.
+[[nodiscard]] inline std::shared_ptr<prometheus::Collectable> collectable(const session&) {
+    struct empty final : prometheus::Collectable {
+        std::vector<prometheus::MetricFamily> Collect() const override { return {}; }
+    };
+    return std::make_shared<empty>();
+}
+
+}  // namespace none
+}  // namespace memwatch
+#else
 #include <memwatch/base/export.hpp>
 #include <memwatch/session.hpp>
 
@@ -18,3 +37,4 @@ inline namespace v1 {
 
 }  // namespace v1
 }  // namespace memwatch
+#endif

@@ -5,6 +5,9 @@
 // In: method, target, the headers that matter. Out: status, headers, body. Threads: any, concurrently. Never throws; an
 // unknown route is a 404, a wrong method a 405, a bad parameter a 400 that names it. GET never changes state.
 
+#ifdef MEMWATCH_DISABLE
+#include <memwatch/none.hpp>
+#else
 #include <functional>
 #include <string>
 #include <utility>
@@ -40,3 +43,4 @@ using http_handler_function = std::function<http_response(const http_request&)>;
 
 }  // namespace v1
 }  // namespace memwatch
+#endif

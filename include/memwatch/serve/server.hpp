@@ -5,6 +5,9 @@
 //
 // A port in use, or any other failure, degrades to no server with a status that says why; the host goes on.
 
+#ifdef MEMWATCH_DISABLE
+#include <memwatch/none.hpp>
+#else
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -55,3 +58,4 @@ private:
 
 }  // namespace v1
 }  // namespace memwatch
+#endif
