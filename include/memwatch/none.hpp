@@ -13,7 +13,7 @@
 
 #pragma push_macro("v1")
 #undef v1
-#define v1 none
+#define v1 none  // NOLINT(readability-identifier-naming)
 #include <memwatch/model/snapshot.hpp>
 #include <memwatch/model/trace_id.hpp>
 #include <memwatch/options.hpp>
