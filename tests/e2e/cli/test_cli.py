@@ -268,6 +268,20 @@ class CliTest(unittest.TestCase):
         self.assertEqual(summary["tags"]["rows"][0]["live_bytes"], 59_000_000)
         self.assertIn("standard_error", summary["sites"]["rows"][0]["live_bytes"])
 
+    def test_survivors_only(self):
+        def samples(*how):
+            rows = json.loads(self.expect(FINE, "show", self.after, "--by", "site", "--json", *how).stdout)["rows"]
+            return sum(row["samples"] for row in rows)
+        # 600 blocks were born in epochs 13 to 19 of 22.
+        self.assertGreaterEqual(samples("--survivors", "3"), 600)
+        self.assertEqual(samples("--survivors", "9") - samples("--survivors", "10"), 90)
+        self.assertGreater(samples("--survivors", "10"), 0)
+        self.assertEqual(samples("--survivors", "1000"), 0)
+        self.assertLess(0, samples("--min-depth", "3"))
+        self.assertEqual(samples("--min-depth", "4"), 0)
+        for how in (["--survivors", "10"], ["--survivors", "10", "--by", "route"]):
+            self.assertIn(b"only blocks alive for 10 epochs", self.expect(FINE, "show", self.after, *how).stdout)
+
     def test_formats_of_one_dump_say_the_same(self):
         for name in ("before", "after"):
             self.assertEqual(self.expect(FINE, "show", self.path(name + ".json")).stdout,

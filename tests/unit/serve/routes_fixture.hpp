@@ -69,7 +69,10 @@ struct fixture {
         };
         v.render_table = [](const memwatch::snapshot&, const serve::table_request& r) -> memwatch::result<std::string> {
             if (r.by == "nonsense") { return memwatch::fail(memwatch::error_code::invalid_argument, "no such column", "by"); }
-            return r.name + " by=" + r.by + " cursor=" + r.cursor + " top=" + std::to_string(r.top) +
+            const std::string only = r.epochs == 0 && r.depth == 0
+                                         ? ""
+                                         : " epochs=" + std::to_string(r.epochs) + " depth=" + std::to_string(r.depth);
+            return r.name + " by=" + r.by + " cursor=" + r.cursor + " top=" + std::to_string(r.top) + only +
                    (r.as_text ? " text" : " json");
         };
         v.render_config = [](bool as_text) -> memwatch::result<std::string> {

@@ -30,7 +30,9 @@ TEST_CASE("routes: each route answers with its type") {
         {"/debug/memtrace/tags", "application/json", "tags"},
         {"/debug/memtrace/pools", "application/json", "pools"},
         {"/debug/memtrace/threads", "application/json", "threads"},
-        {"/debug/memtrace/survivors", "application/json", "survivors"},
+        {"/debug/memtrace/survivors", "application/json", "survivors by= cursor= top=100 json"},
+        {"/debug/memtrace/survivors?epochs=3", "application/json", "survivors by= cursor= top=100 epochs=3 depth=0 json"},
+        {"/debug/memtrace/sites?epochs=6&depth=5", "application/json", "sites by= cursor= top=100 epochs=6 depth=5 json"},
         {"/debug/memtrace/hand_offs", "application/json", "hand_offs"},
         {"/debug/memtrace/routes", "application/json", "routes"},
         {"/debug/memtrace/traces", "application/json", "traces"},
@@ -73,6 +75,9 @@ TEST_CASE("routes: every refusal has its status and names what was wrong") {
         {"GET", "/debug/memtrace/verdicts", 404, "no such route"},
         {"POST", "/nonsense", 404, "no such route"},
         {"GET", "metrics", 400, "begin with '/'"},
+        {"GET", "/debug/memtrace/survivors?epochs=-1", 400, "epochs"},
+        {"GET", "/debug/memtrace/sites?depth=65", 400, "depth"},
+        {"GET", "/debug/memtrace/tags?epochs=2", 400, "epochs: unknown parameter"},
         {"GET", "/metrics?x=1", 400, "x: unknown parameter; /metrics takes none"},
         {"GET", "/debug/memtrace?tip=3", 400, "tip: unknown parameter; /debug/memtrace takes top|format"},
         {"GET", "/debug/memtrace?top=x", 400, "top: must be a whole number from 0 to 10000"},
@@ -326,4 +331,15 @@ TEST_CASE("routes: control needs the token, even on loopback, and a body that sa
         CHECK(r.handle(asked).status == 503);
         CHECK(f.controls == 2);
     }
+}
+
+TEST_CASE("routes: survivors alone need the live records, so a full snapshot; all that ever survived does not") {
+    fixture f;
+    serve::router router = f.router();
+    CHECK(router.handle(get("/debug/memtrace/survivors")).status == 200);
+    CHECK(f.freezes == 0);
+    CHECK(router.handle(get("/debug/memtrace/survivors?epochs=2")).status == 200);
+    CHECK(f.freezes == 1);
+    CHECK(router.handle(get("/debug/memtrace/survivors?depth=5")).status == 200);
+    CHECK(f.freezes == 2);
 }
