@@ -65,6 +65,7 @@ snapshot real(char** arguments) {
                   std::strtoull(arguments[3], nullptr, 10), std::strtoull(arguments[4], nullptr, 10)}};
     s.frames = {{0, std::strtoull(arguments[5], nullptr, 10), {}}};
     s.stacks = {{{0}, false}, {{0}, false}};
+    s.pools.clear();  // their frames are gone
     return s;
 }
 
