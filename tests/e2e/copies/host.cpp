@@ -3,10 +3,12 @@
 // RTLD_LOCAL. Each mode is one promise of src/runtime/copies.hpp; 0 = kept.  host MODE PLUGIN...
 #include <dlfcn.h>
 #include <link.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -144,6 +146,51 @@ void many_threads(const std::vector<copy>& all) {
     }
 }
 
+// A thread gave its row of counters back, and its destructors still allocate, through each copy, while another thread has
+// leased that row. Were a copy to go on in it, both threads would lose counts.
+struct late_allocation {
+    const std::vector<copy>& all;
+    std::atomic<bool> is_row_given_back{false};
+    std::atomic<bool> is_row_leased{false};
+    static constexpr std::uint64_t rounds = 30'000;
+
+    void allocate() const {
+        for (std::uint64_t i = 0; i < rounds; ++i) {
+            for (auto each = all.rbegin(); each != all.rend(); ++each) { each->it->let_go(each->it->hold("late", 1)); }
+        }
+    }
+};
+
+void tls_destructors(const std::vector<copy>& all) {
+    for (const copy& each : all) { each.it->let_go(each.it->hold("late", 1)); }  // memwatch's own keys come first, and go first
+    pthread_key_t key{};
+    pthread_key_create(&key, [](void* argument) {
+        auto& late = *static_cast<late_allocation*>(argument);
+        late.is_row_given_back = true;
+        while (!late.is_row_leased) { std::this_thread::yield(); }
+        late.allocate();
+    });
+    constexpr std::uint64_t meetings = 5;
+    for (std::uint64_t i = 0; i < meetings; ++i) {
+        late_allocation late{all};
+        std::thread ending([&] {
+            for (const copy& each : all) { each.it->let_go(each.it->hold("late", 1)); }
+            pthread_setspecific(key, &late);
+        });
+        std::thread other([&] {
+            while (!late.is_row_given_back) { std::this_thread::yield(); }
+            for (const copy& each : all) { each.it->let_go(each.it->hold("late", 1)); }
+            late.is_row_leased = true;
+            late.allocate();
+        });
+        ending.join();
+        other.join();
+    }
+    check(all[0].it->allocations("late") == (1 + meetings * 2 * (1 + late_allocation::rounds)) * all.size(),
+          "what TLS destructors allocate is counted, all of it");
+    check(all[0].it->live_bytes("late") == 0, "and freed");
+}
+
 void after_fork(const std::vector<copy>& all) {
     all[0].it->start();
     const std::string parent = all[0].it->session_id();
@@ -230,6 +277,8 @@ int main(int argc, char** argv) {
         one_log(all);
     } else if (mode == "threads") {
         many_threads(all);
+    } else if (mode == "tls-destructors") {
+        tls_destructors(all);
     } else if (mode == "fork") {
         after_fork(all);
     } else if (mode == "closed-in-order") {
