@@ -148,7 +148,7 @@ struct pool_state final : pool_core {
     // slot is no longer the one it began with (read_checkout).
     void note_acquire(const slot_place& place, std::uint8_t how, const void* caller) noexcept {
         slot& s = *place.at;
-        const trace_context& context = this_thread.context;
+        const trace_context& context = home_block().context;
         // release, all: pair with the acquires in read_checkout().
         s.caller.store(caller, std::memory_order_release);
         s.acquired_ns.store(capture_.coarse_now_ns(), std::memory_order_release);

@@ -230,8 +230,10 @@ leak_scope::leak_scope(leak_options options) {
         if (const result<snapshot> before = state_->own.snapshot()) { state_->remember(*before); }
     }
     // Outside of our own work, whose end puts the old countdown back: this thread draws anew, and so records from here on.
-    v1::detail::this_thread.countdown = 0;
-    v1::detail::this_thread.random_state = 0;
+    v1::detail::for_each_block_of_this_thread([](thread_block& block) {
+        block.countdown = 0;
+        block.random_state = 0;
+    });
 }
 
 leak_scope::~leak_scope() {
