@@ -63,6 +63,10 @@ result<std::string> render_table(const snapshot& s, const serve::table_request& 
 }  // namespace
 
 void fill_renderers(serve::service_view& view) {
+    view.cut_to_baseline = [](snapshot s) {
+        const std::uint64_t mark_ns = s.info.baseline_ns;
+        return born_since(std::move(s), mark_ns);
+    };
     view.cut_window = [](const snapshot& start, snapshot end) { return window_between(start, std::move(end)); };
     view.encode = &encode_as;
     view.decode = &decode_whole;

@@ -46,7 +46,7 @@ outcome router::table(const call& c) {
     if (!depth) { return refuse(depth.error()); }
     wanted.epochs = *epochs;
     wanted.depth = *depth;
-    const bool needs_records = wanted.epochs != 0 || wanted.depth != 0;
+    const bool needs_records = wanted.epochs != 0 || wanted.depth != 0 || c.target.find("since") != nullptr;
     const auto render = [this, wanted](snapshot& s) {
         return rendered(view_.render_table(s, wanted), wanted.as_text ? text_type : json_type);
     };
@@ -60,10 +60,11 @@ outcome router::table(const call& c) {
         if (named != 0) { view_.name_functions(*s, named); }
         return render(*s);
     }
-    return with_snapshot({}, 0, [this, named, render](snapshot& s) {
+    auto then = since(c, [this, named, render](snapshot& s) {
         view_.name_functions(s, named);
         return render(s);
     });
+    return then ? with_snapshot({}, 0, std::move(*then)) : refuse(then.error());
 }
 
 outcome router::config(const call& c) {

@@ -61,6 +61,7 @@ struct service_view {
     std::function<result<snapshot>()> summarize;                     // without live records, cheap
     std::function<void(snapshot&, std::size_t max_sites)> name_functions;
     std::function<result<snapshot>(const snapshot& start, snapshot end)> cut_window;  // what happened in between
+    std::function<result<snapshot>(snapshot)> cut_to_baseline;                        // what was born after the mark it knows
     std::function<result<std::string>(const snapshot&, std::string_view format)> encode;
     std::function<result<snapshot>(std::string_view dump)> decode;  // of encode(.., "memtrace")
     std::function<result<std::string>(const snapshot& before, const snapshot& after, const diff_request&)> render_diff;
@@ -117,6 +118,8 @@ private:
 
     // snapshot_routes.cpp
     [[nodiscard]] static result<std::size_t> window_of(const call& c);  // `seconds`; 0: not given
+    // `then`, of what was born after the baseline if since=baseline asks for that. Errors: invalid_argument.
+    [[nodiscard]] result<snapshot_function> since(const call& c, snapshot_function then) const;
     [[nodiscard]] outcome with_snapshot(std::string_view label, std::size_t window_s, snapshot_function then);
     [[nodiscard]] outcome summary(const call& c);
     [[nodiscard]] outcome dump(const call& c);

@@ -59,6 +59,18 @@ result<std::size_t> router::window_of(const call& c) {
     return *seconds;
 }
 
+result<router::snapshot_function> router::since(const call& c, snapshot_function then) const {
+    if (c.target.find("since") == nullptr) { return then; }
+    if (c.target.text("since") != "baseline") { return fail(error_code::invalid_argument, "must be baseline", "since"); }
+    if (c.target.find("seconds") != nullptr || c.target.find("kept") != nullptr) {
+        return fail(error_code::invalid_argument, "goes with neither seconds nor kept", "since");
+    }
+    return [this, then = std::move(then)](snapshot& s) {
+        result<snapshot> cut = view_.cut_to_baseline(std::move(s));
+        return cut ? then(*cut) : refuse(cut.error());
+    };
+}
+
 outcome router::with_snapshot(std::string_view label, std::size_t window_s, snapshot_function then) {
     admission::ticket ticket = full_snapshots_.try_enter(window_s * second_ns);
     if (!ticket.is_admitted()) { return busy(ticket); }
@@ -86,27 +98,30 @@ outcome router::summary(const call& c) {
     if (!format) { return refuse(format.error()); }
     const auto window_s = window_of(c);
     if (!window_s) { return refuse(window_s.error()); }
-    return with_snapshot({}, *window_s, [this, top = *top, is_html = *format == "html"](snapshot& s) {
+    auto then = since(c, [this, top = *top, is_html = *format == "html"](snapshot& s) {
         view_.name_functions(s, top);
         http_response out = rendered(view_.render_summary(s, top), text_type);
         if (out.status == 200 && is_html) { out = answer(200, html_type, html_page(out.body)); }
         out.headers.emplace_back("Vary", "Accept");
         return out;
     });
+    return then ? with_snapshot({}, *window_s, std::move(*then)) : refuse(then.error());
 }
 
 outcome router::dump(const call& c) {
     const format_row* const format = find_format(c.target.text("format", "memtrace"));
     if (format == nullptr) { return refuse(400, "format: must be one of memtrace|json|jsonl|pprof|pprof_allocs|folded"); }
+    auto then = since(c, [this, format](snapshot& s) {
+        if (format->wants_names) { view_.name_functions(s, named_sites_in_dump); }
+        return attachment(view_.encode(s, format->name), *format);
+    });
+    if (!then) { return refuse(then.error()); }
     if (c.target.find("kept") != nullptr) { return kept_dump(c, *format); }
     const std::string label = c.target.text("label");
     if (!label.empty() && !is_label(label)) { return refuse(400, label_form); }
     const auto window_s = window_of(c);
     if (!window_s) { return refuse(window_s.error()); }
-    return with_snapshot(label, *window_s, [this, format](snapshot& s) {
-        if (format->wants_names) { view_.name_functions(s, named_sites_in_dump); }
-        return attachment(view_.encode(s, format->name), *format);
-    });
+    return with_snapshot(label, *window_s, std::move(*then));
 }
 
 // A kept one as it is, or in another format; decoding it costs what taking one does, so it is admitted like one.

@@ -42,6 +42,7 @@ serve::service_view made_view() {
     };
     v.summarize = []() -> memwatch::result<memwatch::snapshot> { return memwatch_test::made_snapshot(); };
     v.name_functions = [](memwatch::snapshot&, std::size_t) {};
+    v.cut_to_baseline = [](memwatch::snapshot s) -> memwatch::result<memwatch::snapshot> { return s; };
     v.cut_window = [](const memwatch::snapshot&, memwatch::snapshot end) -> memwatch::result<memwatch::snapshot> {
         return end;
     };

@@ -20,6 +20,7 @@ SETTINGS = {
     "each block a sample": {"MEMWATCH_INTERVAL": "1"},
     "R = 4 KiB": {"MEMWATCH_INTERVAL": "4KiB"},
     "R = 1 MiB": {"MEMWATCH_INTERVAL": "1MiB"},
+    "one block in 20": {"MEMWATCH_SAMPLER": "one_in_n", "MEMWATCH_ONE_IN": "20"},
     "full": {"MEMWATCH_PRESET": "full"},
 }
 # What cannot be said of a run.

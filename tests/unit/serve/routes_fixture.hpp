@@ -30,6 +30,7 @@ struct fixture {
     std::string summary_text{"summary"};
     std::string encoded{"dump"};
     bool is_down{};
+    std::uint64_t baseline_ns{};
 
     serve::service_view view() {
         serve::service_view v;
@@ -38,6 +39,7 @@ struct fixture {
             if (is_down) { return memwatch::fail(memwatch::error_code::unavailable, "memwatch never started"); }
             memwatch::snapshot s = made_snapshot();
             s.info.label = std::string(label);
+            s.info.baseline_ns = baseline_ns;
             return s;
         };
         v.summarize = [this]() -> memwatch::result<memwatch::snapshot> {
@@ -46,6 +48,11 @@ struct fixture {
             return made_snapshot();
         };
         v.name_functions = [](memwatch::snapshot&, std::size_t) {};
+        v.cut_to_baseline = [](memwatch::snapshot s) -> memwatch::result<memwatch::snapshot> {
+            if (s.info.baseline_ns == 0) { return memwatch::fail(memwatch::error_code::invalid_argument, "no mark"); }
+            s.info.label = "since baseline";
+            return s;
+        };
         v.cut_window = [](const memwatch::snapshot& start, memwatch::snapshot end) -> memwatch::result<memwatch::snapshot> {
             end.info.label += "[from " + std::to_string(start.info.taken_ns) + "]";
             return end;

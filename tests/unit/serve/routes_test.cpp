@@ -343,3 +343,20 @@ TEST_CASE("routes: survivors alone need the live records, so a full snapshot; al
     CHECK(router.handle(get("/debug/memtrace/survivors?depth=5")).status == 200);
     CHECK(f.freezes == 2);
 }
+
+TEST_CASE("routes: since=baseline shows what was born after the mark, and says when there is none", "[serve]") {
+    fixture f;
+    serve::router router = f.router();
+    for (const char* const route : {"/debug/memtrace", "/debug/memtrace/snapshot", "/debug/memtrace/sites"}) {
+        INFO(route);
+        const auto unmarked = router.handle(get(std::string(route) + "?since=baseline"));
+        CHECK(unmarked.status == 400);
+        CHECK(contains(unmarked.body, "no mark"));
+        CHECK(router.handle(get(std::string(route) + "?since=yesterday")).status == 400);
+        f.baseline_ns = 1;
+        CHECK(router.handle(get(std::string(route) + "?since=baseline")).status == 200);
+        f.baseline_ns = 0;
+    }
+    CHECK(router.handle(get("/debug/memtrace?since=baseline&seconds=1")).status == 400);
+    CHECK(router.handle(get("/debug/memtrace/tags?since=baseline")).status == 400);  // exact from the start
+}
