@@ -10,7 +10,7 @@
 // most in use at once is `touched`, because a new slot is only touched when all others are out. (An acquire that finds the list
 // empty counts as in use from that look on, a release until its slot is back: so the figure is one that really was.) Acquiring
 // is one compare-and-exchange on the list, releasing one there and one exchange on the slot; the price is paid by freeze, which
-// reads the touched slots: 1 ns each (tests/bench/pool_bench.cpp).
+// reads the touched slots: 2 ns each and up (tests/bench/pool_bench.cpp).
 //
 // Who waits does so under `wait_lock`, having marked the list as watched in the same step that found it empty (slot_list.hpp):
 // releases then push under that lock and wake one. The same mark is how an abandoned pool ends: every late release goes through
