@@ -70,7 +70,9 @@ private:
 
 }  // namespace testing
 
+// The matcher without options: every tag and thread, no warm-up, not one object.
 [[nodiscard]] inline testing::leaks_nothing_matcher leaks_nothing() { return {}; }
+// The same, named as Catch2 names its own.
 // NOLINTNEXTLINE(readability-identifier-naming)
 [[nodiscard]] inline testing::leaks_nothing_matcher LeaksNothing() { return {}; }
 

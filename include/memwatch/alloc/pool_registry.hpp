@@ -70,6 +70,7 @@ private:
     bool is_pool_{};
 };
 
+// How a registered pool relates to what memwatch counts anyway.
 struct registered_pool_options {
     upstream_edge upstream{};
 };

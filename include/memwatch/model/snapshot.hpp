@@ -186,6 +186,7 @@ struct pool_totals {
     [[nodiscard]] std::uint64_t idle_bytes() const noexcept { return free() * object_bytes; }
 };
 
+// A thread that allocated or freed a sampled block.
 struct thread_info {
     std::string name;
     std::uint64_t tid{};  // 0 = several threads ("other")

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Waiting for an object. That no order of steps loses a wake-up is shown on a model (tests/unit/base/slot_list_test.cpp); here
 // are the laws on real threads.
+#include <sys/wait.h>
+#include <unistd.h>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -159,6 +161,29 @@ TEST_CASE("object_pool: who waits, barges in or gives up, in the end all objects
     CHECK(b);
     CHECK_FALSE(pool.acquire(3));
 }
+
+#if !defined(__SANITIZE_THREAD__)  // which does not follow a forked child of a process with threads
+TEST_CASE("object_pool: a forked child inherits objects and no waiters", "[alloc]") {
+    object_pool<int> pool("forked", bounded(1));
+    auto held = pool.acquire(1);
+    std::thread waiter([&] { static_cast<void>(pool.acquire_wait(2)); });
+    await([&] { return pool.totals().waiters == 1; });
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::alarm(20);
+        const bool nobody_waits = pool.totals().waiters == 0 && pool.totals().in_use == 1;
+        held.reset();
+        const auto mine = pool.acquire_for(1ms, 3);
+        ::_exit(nobody_waits && mine && !pool.acquire_for(1ms, 4) && pool.totals().in_use == 1 ? 0 : 1);
+    }
+    int status = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    held.reset();
+    waiter.join();
+    CHECK(pool.totals().in_use == 0);
+}
+#endif
 
 TEST_CASE("object_pool: late handles on many threads end an abandoned pool once", "[alloc]") {
     set_log_sink([](log_level, std::string_view) {});  // it is reported, each time
