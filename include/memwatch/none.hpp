@@ -312,6 +312,7 @@ public:
         shared_->give_back();
     }
     [[nodiscard]] pool_totals totals() const { return {}; }
+    [[nodiscard]] std::string_view name() const noexcept { return {}; }
 
 private:
     template <class... Arguments>
@@ -329,9 +330,36 @@ private:
 
 struct pool_stats {
     std::uint64_t capacity{}, in_use{}, high_water{}, acquires{}, hits{}, acquire_failures{}, object_bytes{};
+    std::uint64_t storage_bytes{}, waiters{}, most_waiters{}, waits{}, wait_ns{}, oldest_checkout_ns{};
+    trace_id oldest_trace{};
+};
+class upstream_edge {
+public:
+    upstream_edge() noexcept = default;
+    upstream_edge(memwatch::tag) noexcept {}
+    template <class Type>
+    upstream_edge(const object_pool<Type>&) noexcept {}
+    [[nodiscard]] static upstream_edge pool_named(std::string_view) { return {}; }
 };
 struct registered_pool_options {
-    memwatch::tag upstream{};
+    upstream_edge upstream{};
+};
+// Each block from operator new.
+class pool_resource final : public std::pmr::memory_resource {
+public:
+    template <class Type>
+    explicit pool_resource(object_pool<Type>&) noexcept {}
+
+private:
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+        return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+    }
+    void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
+        std::pmr::new_delete_resource()->deallocate(block, bytes, alignment);
+    }
+    [[nodiscard]] bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
+        return dynamic_cast<const pool_resource*>(&other) != nullptr;
+    }
 };
 class [[nodiscard]] pool_registration {
 public:

@@ -17,6 +17,10 @@
 // is linked or libmemwatch-preload loaded; else the report says that they are not. Threads: a scope is one thread's; what it
 // watches are all threads, or its own (`leak_threads`). docs/testing.md
 
+#if defined(MEMWATCH_DISABLE)
+#error "memwatch/testing.hpp: with MEMWATCH_DISABLE there is nothing to ask; build these tests without it"
+#endif
+
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
