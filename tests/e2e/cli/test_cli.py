@@ -123,6 +123,13 @@ class CliTest(unittest.TestCase):
         for command in ("show", "diff", "snapshot"):
             self.assertIn(f"memwatch {command} ".encode(), self.expect(FINE, command, "--help").stdout.split(b"Examples:")[1])
 
+    def test_options_are_listed_as_text_and_as_json(self):
+        listed = json.loads(memwatch("options", "--json").stdout)
+        self.assertEqual(listed["kind"], "memwatch.options")
+        interval = next(each for each in listed["options"] if each["name"] == "interval")
+        self.assertEqual((interval["environment"], interval["default"], interval["changes"]), ("MEMWATCH_INTERVAL", "1MiB", "runtime"))
+        self.assertIn("MEMWATCH_TOKEN_FILE", memwatch("options").stdout.decode())
+
     def test_wrong_usage_is_2_and_names_what(self):
         b, a = self.before, self.after
         self.expect(USAGE, says="no command given")
@@ -149,7 +156,10 @@ class CliTest(unittest.TestCase):
                 (["run", "--preset", "most", "--", "ls"], "--preset most"),
                 (["run", "--threshold", "ten", "--", "ls"], "--threshold ten"),
                 (["control", "--pid", "1", "explode"], "explode"),
-                (["control", "--pid", "1", "set"], "--preset"),
+                (["control", "--pid", "1", "set"], "NAME=VALUE"),
+                (["control", "--pid", "1", "set", "interval"], "NAME=VALUE"),
+                (["control", "--pid", "1", "set", "interval=1 stop"], "NAME=VALUE"),
+                (["show", b, "--since-baseline"], "no baseline was marked"),
                 (["report"], "INPUT"),
                 (["snapshot", "--url", self.url, "--duration", "5"], "--duration 5"),
                 (["snapshot", "--url", self.url, "--format", "pdf"], "--format pdf"),
