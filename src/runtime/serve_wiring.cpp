@@ -153,6 +153,10 @@ public:
     std::string detail;                         // what is amiss; empty = nothing
 
     void start(const serve_settings& settings) {
+        if (memwatch::detail::process_options().disabled) {  // MEMWATCH_DISABLED
+            detail = memwatch::detail::process_status().detail;
+            return;
+        }
         detail = settings.problem;
         const bool is_split = settings.options.debug_routes && !settings.options.debug_listen.empty();
         const auto routes = is_split ? serve::route_set::without_debug : all_or_without_debug(settings);
