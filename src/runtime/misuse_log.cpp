@@ -5,6 +5,7 @@
 
 #include <memwatch/base/log.hpp>
 
+#include "model/redaction.hpp"
 #include "platform/platform.hpp"
 #include "runtime/process_state.hpp"
 
@@ -42,7 +43,7 @@ void log_pool_misuse(const pool_misuse_report& report) noexcept {
     try {
         const std::vector<platform::loaded_module> modules = platform::loaded_modules();
         std::string line =
-            fmt::format("memwatch level=warning event=pool_misuse kind={} pool=\"{}\"", name_of(report.kind), report.pool);
+            fmt::format("memwatch level=warning event=pool_misuse kind={} pool=\"{}\"", name_of(report.kind), redacted(std::string(report.pool)));
         if (report.objects != 1) { line += fmt::format(" objects={}", report.objects); }
         if (report.caller != nullptr) { line += fmt::format(" at=\"{}\"", describe(report.caller, modules)); }
         if (report.last_caller != nullptr) {

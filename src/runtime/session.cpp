@@ -11,6 +11,7 @@
 #include <memwatch/version.hpp>
 #include "capture/own_work.hpp"
 #include "control/endpoint.hpp"
+#include "model/redaction.hpp"
 #include "platform/platform.hpp"
 #include "runtime/freeze_pools.hpp"
 #include "runtime/process_state.hpp"
@@ -258,6 +259,7 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
         frozen.self_bytes.push_back({"edge_map", state.capture.edges.self_bytes() + state.capture.heap_edges.self_bytes()});
         frozen.self_bytes.push_back({"edge_waste", state.capture.edge_waste.waste_bytes()});
         frozen.self_bytes.push_back({"symbol_cache", state.symbols.cached_bytes()});
+        redact_names(frozen);
         return frozen;
     } catch (const std::bad_alloc&) { return fail(error_code::unavailable, "not enough memory for a snapshot"); }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/config_page.hpp"
 
+#include "model/redaction.hpp"
 #include "serve/utf8.hpp"
 
 namespace memwatch {
@@ -58,7 +59,7 @@ std::string render_config_json(const std::vector<config_row>& rows, std::string_
     for (const config_row& row : rows) {
         if (&row != &rows.front()) { out += ','; }
         out += "\n{" + member("name", quote_json(row.name)) + "," +
-               member("value", row.is_number ? row.value : quote_json(row.value)) + "," +
+               member("value", row.is_number ? row.value : quote_json(redacted(row.value))) + "," +
                member("unit", row.unit.empty() ? "null" : quote_json(row.unit)) + "," +
                member("environment", row.environment.empty() ? "null" : quote_json(row.environment)) + "," +
                member("origin", quote_json(row.origin)) + "," +
@@ -71,7 +72,7 @@ std::string render_config_json(const std::vector<config_row>& rows, std::string_
 std::string render_config_text(const std::vector<config_row>& rows, std::string_view session_state) {
     std::string out = "session: " + one_line(session_state) + "\n";
     for (const config_row& row : rows) {
-        out += "\n" + row.name + " = " + one_line(row.value) + (row.unit.empty() ? "" : " " + row.unit) + "   (" + row.origin +
+        out += "\n" + row.name + " = " + one_line(redacted(row.value)) + (row.unit.empty() ? "" : " " + row.unit) + "   (" + row.origin +
                (row.environment.empty() ? "" : "; " + row.environment) + ")\n    " + one_line(row.help) + "\n" + limits_of(row);
     }
     return out;

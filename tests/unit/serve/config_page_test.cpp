@@ -15,7 +15,7 @@ TEST_CASE("config_page: JSON and text say the same, and hostile values stay valu
           "{\"kind\":\"memwatch.config\",\"version\":1,\"session\":\"running\",\"options\":["
           "\n{\"name\":\"interval\",\"value\":4096,\"unit\":\"bytes\",\"environment\":\"MEMWATCH_INTERVAL\","
           "\"origin\":\"code\",\"values\":\"1 .. 1TiB\",\"changes\":\"runtime\",\"help\":\"mean bytes between samples\"},"
-          "\n{\"name\":\"service\",\"value\":\"a\\\"b\\\\c\\u000aMEMWATCH_TOKEN=x\xEF\xBF\xBD\",\"unit\":null,"
+          "\n{\"name\":\"service\",\"value\":\"a\\\"b\\\\c\\u000aMEMWATCH_TOKEN=[redacted]\",\"unit\":null,"
           "\"environment\":\"MEMWATCH_SERVICE\",\"origin\":\"environment\",\"values\":null,\"changes\":\"start\",\"help\":"
           "\"name\"},"
           "\n{\"name\":\"inner\",\"value\":\"\",\"unit\":null,\"environment\":null,\"origin\":\"default\",\"values\":\"a, "
@@ -25,7 +25,7 @@ TEST_CASE("config_page: JSON and text say the same, and hostile values stay valu
           "session: degraded: x?y\n"
           "\ninterval = 4096 bytes   (code; MEMWATCH_INTERVAL)\n    mean bytes between samples\n"
           "    1 .. 1TiB; can be changed while it runs\n"
-          "\nservice = a\"b\\c?MEMWATCH_TOKEN=x\xEF\xBF\xBD   (environment; MEMWATCH_SERVICE)\n    name\n"
+          "\nservice = a\"b\\c?MEMWATCH_TOKEN=[redacted]   (environment; MEMWATCH_SERVICE)\n    name\n"
           "\ninner =    (default)\n    no variable\n    a, b\n");
     CHECK(serve::render_config_json({}, "stopped") ==
           "{\"kind\":\"memwatch.config\",\"version\":1,\"session\":\"stopped\",\"options\":[]}\n");

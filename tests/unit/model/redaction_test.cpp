@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/redaction.hpp"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "support/random_snapshot.hpp"
+#include "support/seed.hpp"
+
+using namespace memwatch_test;
+
+TEST_CASE("redaction: what looks like a secret is taken out, and its key stays") {
+    const std::pair<const char*, const char*> rows[] = {
+        {"token=abc", "token=[redacted]"},
+        {"/login?token=abc&next=/home", "/login?token=[redacted]&next=/home"},
+        {"/v1/orders?api_key=XYZ", "/v1/orders?api_key=[redacted]"},
+        {"/v1/orders?page=2&apikey=XYZ#top", "/v1/orders?page=2&apikey=[redacted]#top"},
+        {"/v1?APIKEY=XYZ&Api-Key=abc", "/v1?APIKEY=[redacted]&Api-Key=[redacted]"},
+        {"/cb?access_token=a.b-c~d&state=7", "/cb?access_token=[redacted]&state=7"},
+        {"/cb?refreshToken=abc;x=1", "/cb?refreshToken=[redacted];x=1"},
+        {"/q?token%3Dabc", "/q?token%3D[redacted]"},
+        {"password: hunter2", "password: [redacted]"},
+        {"PASSWORD=hunter2", "PASSWORD=[redacted]"},
+        {"passwd = hunter2 retries = 3", "passwd = [redacted] retries = 3"},
+        {"dbPassword=x", "dbPassword=[redacted]"},
+        {"db.password2=x", "db.password2=[redacted]"},
+        {"AWS_SECRET_ACCESS_KEY=abc/def+g", "AWS_SECRET_ACCESS_KEY=[redacted]"},
+        {"client_secret=s3", "client_secret=[redacted]"},
+        {"private-key=x", "private-key=[redacted]"},
+        {R"({"user":"bob","password":"two words"})", R"({"user":"bob","password":"[redacted]"})"},
+        {"secret='a b' rest", "secret='[redacted]' rest"},
+        {"secret='never closed", "secret='[redacted]"},
+        {"Authorization: Bearer abc", "Authorization: [redacted]"},
+        {"authorization=Basic dXNlcjpwYXNz==", "authorization=[redacted]"},
+        {"proxy-authorization: Digest x", "proxy-authorization: [redacted]"},
+        {"X-Api-Key: 12345", "X-Api-Key: [redacted]"},
+        {"Bearer eyJhbGciOiJIUzI1NiJ9", "Bearer [redacted]"},
+        {"worker --token abc --verbose", "worker --token [redacted] --verbose"},
+        {"worker --api-key=abc", "worker --api-key=[redacted]"},
+        {"postgres://app:hunter2@db:5432/orders", "postgres://app:[redacted]@db:5432/orders"},
+        {"amqp://a:b:c@d", "amqp://a:[redacted]@d"},
+        {"a token=1 b token=2", "a token=[redacted] b token=[redacted]"},
+        {"\xC3\xA9 token=\xC3\xA9!", "\xC3\xA9 token=[redacted]"},
+    };
+    for (const auto& [text, wanted] : rows) { CHECK(memwatch::redacted(text) == wanted); }
+}
+
+TEST_CASE("redaction: what only contains such a word stays as it is") {
+    for (const char* text : {
+             "", "untagged", "order-cache", "token", "tokens", "tokens=5", "token bucket", "token_bucket=5", "token-count: 12",
+             "cache_key=user:7", "key=7", "primary_key=7", "keyword=x", "cache key", "secretary=bob", "secret", "secrets/vault",
+             "/api/v2/token/refresh", "/users/:token/orders", "/reset?token={token}", "/reset?token=<token>", "token=",
+             "password reset mails", "passwordless=1", "bypass=1", "compass: north", "auth::token::cache", "token://x",
+             "std::vector<token>", "bearer of news", "bearer", "Bearer short", "http://host:80/a@b", "ftp://user@host/",
+             "a:b@c", "worker --token --verbose", "12:30 = noon", "50% = half", "[redacted]", "token=[redacted]",
+             "?a=b&c=d", "= : % ", "\"token\"", "token \xFF",
+         }) {
+        CHECK(memwatch::redacted(text) == text);
+    }
+}
+
+TEST_CASE("redaction: twice is once, and no secret is left, whatever stands around it") {
+    const std::uint64_t seed = test_support::seed();
+    INFO("seed " << seed);
+    random_source random{seed};
+    constexpr const char* pieces[] = {"token", "password", "api_key", "Bearer", "=", ":", " ", "&", "\"", "'",   "--", "://", "@", "{",
+                                      "}",     "%3D",      "a",       "key",    ".", "_", "-", "/", "?",  "\xFF", "[redacted]", "basic"};
+    for (int round = 0; round < 20'000; ++round) {
+        std::string text;
+        for (std::uint64_t i = random.below(12); i > 0; --i) { text += pieces[random.below(std::size(pieces))]; }
+        const std::string once = memwatch::redacted(text);
+        CHECK(memwatch::redacted(once) == once);
+        const std::string with_secret = memwatch::redacted(text + " token=HUNTER2");
+        INFO(text);
+        // Unless a quote or bracket that is open makes it part of something else, which is then taken out as a whole.
+        CHECK((with_secret.find("HUNTER2") == std::string::npos || text.find_first_of("{\"'@") != std::string::npos ||
+               text.find("--") != std::string::npos));
+    }
+}
+
+TEST_CASE("redaction: of a snapshot the program's names are read, and symbols, files and types never") {
+    snapshot s;
+    s.info.service = s.info.label = "orders token=abc";
+    s.info.executable = "/opt/token=abc/orders";
+    s.modules.push_back({"/opt/token=abc/orders", "b1", 0, 0, 0});
+    s.frames.push_back({0, 1, {{"parse(token=abc)", "/src/token=abc.cpp", 1}}});
+    s.stacks.push_back({{0}, false});
+    s.tags.push_back({"cache password=x", 1, 1, 0, 0});
+    s.routes = {"", "/a?api_key=x"};
+    s.threads.push_back({"t secret=x", 1, true});
+    s.pools.push_back({"conn postgres://u:p@h", "cache password=x", 0, 0, 0, 0, 0, 0, 0, 0});
+    s.hand_offs.push_back({"t secret=x", "u", 1, 2, {}});
+    s.sites.emplace_back();
+    s.sites[0].type = "basic_token<token=abc>";
+    memwatch::redact_names(s);
+    CHECK(s.info.service == "orders token=[redacted]");
+    CHECK(s.info.label == "orders token=[redacted]");
+    CHECK(s.tags[0].name == "cache password=[redacted]");
+    CHECK(s.routes[1] == "/a?api_key=[redacted]");
+    CHECK(s.threads[0].name == "t secret=[redacted]");
+    CHECK(s.pools[0].name == "conn postgres://u:[redacted]@h");
+    CHECK(s.pools[0].upstream == s.tags[0].name);
+    CHECK(s.hand_offs[0].from == s.threads[0].name);
+    CHECK(s.info.executable == "/opt/token=abc/orders");
+    CHECK(s.modules[0].path == s.info.executable);
+    CHECK(s.frames[0].lines[0].function == "parse(token=abc)");
+    CHECK(s.frames[0].lines[0].file == "/src/token=abc.cpp");
+    CHECK(s.sites[0].type == "basic_token<token=abc>");
+}
