@@ -145,6 +145,7 @@ result<snapshot> window_between(const snapshot& start, snapshot end) {
     end.survivals.clear();
     end.hand_offs.clear();
     end.activity.clear();
+    end.examples.clear();
     end.info.window_ns = end.info.taken_ns - start_ns;
     return end;
 }

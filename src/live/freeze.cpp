@@ -98,7 +98,7 @@ void live_state::freeze(snapshot& into, detail how) {
     into.info.exact_until_ns = exact_.exact_until_ns();
     into.info.taken_ns = std::max(into.info.taken_ns, into.info.exact_until_ns);  // the mark may be younger
     // After the records: every record's site is among them.
-    const std::uint32_t first_site = freeze_sites(into, exact);
+    const std::uint32_t first_site = freeze_sites(into, exact, how);
     freeze_threads(into, how);  // likewise
     freeze_lifecycle(into, first_site);
     if (how == detail::summary) { return; }
@@ -121,7 +121,7 @@ void live_state::freeze_records(snapshot& into) {
 }
 
 // Returns the id of the site in row 0.
-std::uint32_t live_state::freeze_sites(snapshot& into, const std::vector<exact_site_totals>& exact) {
+std::uint32_t live_state::freeze_sites(snapshot& into, const std::vector<exact_site_totals>& exact, detail how) {
     frame_resolver resolver(into);
     const std::uint32_t count = sites_.size();
     // The overflow site is left out until it was needed; no record can name it then.
@@ -143,6 +143,10 @@ std::uint32_t live_state::freeze_sites(snapshot& into, const std::vector<exact_s
         s.cohorts = cohorts_of(state);
         s.lifetimes = state.lifetimes;
         if (id < exact.size()) { add_exact(s, exact[id]); }
+        if (how == detail::summary && state.example_trace.is_valid()) {
+            into.examples.push_back(
+                {id - first, state.example_trace, state.example_size_bytes, since_origin(state.example_birth_ns)});
+        }
     }
     return first;
 }

@@ -102,7 +102,7 @@ private:
 
     [[nodiscard]] std::uint64_t since_origin(std::uint64_t time_ns) const noexcept;
     void freeze_records(snapshot& into);
-    [[nodiscard]] std::uint32_t freeze_sites(snapshot& into, const std::vector<exact_site_totals>& exact);
+    [[nodiscard]] std::uint32_t freeze_sites(snapshot& into, const std::vector<exact_site_totals>& exact, detail how);
     void freeze_threads(snapshot& into, detail how);
     void freeze_lifecycle(snapshot& into, std::uint32_t first_site);
     [[nodiscard]] epoch_clock epochs() const noexcept { return {origin_ns(), epoch_ns()}; }

@@ -93,7 +93,7 @@ std::uint32_t site_table::intern(std::uint32_t stack, std::string_view type, std
 }
 
 void site_table::count_birth(std::uint32_t site, std::uint64_t size_bytes, std::uint64_t interval_bytes,
-                             std::uint64_t epoch) noexcept {
+                             std::uint64_t epoch, trace_id trace, std::uint64_t birth_ns) noexcept {
     const sampled_totals weight = weight_of(size_bytes, interval_bytes);
     const std::lock_guard guard(stripe_of(site));
     site_state& state = sites_[site];
@@ -102,6 +102,10 @@ void site_table::count_birth(std::uint32_t site, std::uint64_t size_bytes, std::
     const std::size_t cohort = cohort_of(state, epoch);
     state.born_bytes[cohort] += weight.bytes;
     state.born_objects[cohort] += weight.objects;
+    if (!trace.is_valid() || birth_ns < state.example_birth_ns) { return; }
+    state.example_trace = trace;
+    state.example_size_bytes = size_bytes;
+    state.example_birth_ns = birth_ns;
 }
 
 void site_table::count_death(std::uint32_t site, std::uint64_t size_bytes, std::uint64_t interval_bytes,

@@ -47,6 +47,9 @@ struct site_state {
     double born_bytes[cohort_count];
     double born_objects[cohort_count];
     lifetime_histogram lifetimes;
+    trace_id example_trace;  // of the youngest block born in a trace; none: no block was
+    std::uint64_t example_size_bytes;
+    std::uint64_t example_birth_ns;  // clock's own zero
 };
 
 class site_table {
@@ -65,7 +68,8 @@ public:
     [[nodiscard]] std::uint32_t intern(std::uint32_t stack, std::string_view type, std::uint16_t tag) noexcept;
 
     // One sampled block of `size_bytes` at `interval_bytes` is born / dies / is dropped by thinning.
-    void count_birth(std::uint32_t site, std::uint64_t size_bytes, std::uint64_t interval_bytes, std::uint64_t epoch) noexcept;
+    void count_birth(std::uint32_t site, std::uint64_t size_bytes, std::uint64_t interval_bytes, std::uint64_t epoch,
+                     trace_id trace = {}, std::uint64_t birth_ns = 0) noexcept;
     void count_death(std::uint32_t site, std::uint64_t size_bytes, std::uint64_t interval_bytes, std::uint64_t lifetime_ns,
                      bool is_other_thread) noexcept;
     // `objects` blocks of the ledger were born in `epoch`: its totals are the ledger's, its cohorts are kept here.

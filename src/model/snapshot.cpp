@@ -130,10 +130,21 @@ result<void> check_lifecycles(const snapshot& s) {
     return {};
 }
 
+result<void> check_examples(const snapshot& s) {
+    for (std::size_t i = 0; i < s.examples.size(); ++i) {
+        if (s.examples[i].site >= s.sites.size()) { return broken("examples", i, "its site is not in the table"); }
+        if (i > 0 && s.examples[i - 1].site >= s.examples[i].site) {
+            return broken("examples", i, "its site is out of order");
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
 result<void> validate(const snapshot& s) {
-    for (const auto check : {check_info, check_code, check_tags, check_pools, check_sites, check_live, check_lifecycles}) {
+    for (const auto check :
+         {check_info, check_code, check_tags, check_pools, check_sites, check_live, check_lifecycles, check_examples}) {
         if (auto checked = check(s); !checked) { return checked; }
     }
     return {};

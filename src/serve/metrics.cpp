@@ -12,6 +12,7 @@
 
 #include <memwatch/model/site_name.hpp>
 
+#include "serve/openmetrics.hpp"
 #include "serve/utf8.hpp"
 
 namespace memwatch {
@@ -346,6 +347,22 @@ void add_self(std::vector<MetricFamily>& out, const snapshot& s) {
 std::string site_label(const snapshot& s, const site& of) {
     const bool is_whole = of.stack < s.stacks.size() && of.tag < s.tags.size();
     return is_whole ? site_key(s, of) : std::string(16, '0');
+}
+
+exemplars_by_tag collect_exemplars(const snapshot& s, const metrics_options& options) {
+    const grouping tags = group_by_name(s.tags, options.max_tags);
+    std::unordered_map<std::string, const trace_example*> youngest;
+    for (const trace_example& each : s.examples) {
+        if (each.site >= s.sites.size() || s.sites[each.site].tag >= tags.group.size()) { continue; }
+        const trace_example*& known = youngest[tags.names[tags.group[s.sites[each.site].tag]]];
+        if (known == nullptr || known->birth_ns < each.birth_ns) { known = &each; }
+    }
+    exemplars_by_tag out;
+    for (const auto& [tag, each] : youngest) {
+        const double born_unix_s = as_double(s.info.started_unix_ns) * 1e-9 + as_double(each->birth_ns) * 1e-9;
+        out[tag] = {each->trace, as_double(each->size_bytes), s.info.started_unix_ns == 0 ? 0 : born_unix_s};
+    }
+    return out;
 }
 
 std::vector<prometheus::MetricFamily> collect_metrics(const snapshot& s, const metrics_options& options) {

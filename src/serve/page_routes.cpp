@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "serve/openmetrics.hpp"
 #include "serve/routes.hpp"
 
 namespace memwatch {
@@ -14,12 +15,21 @@ constexpr std::size_t max_epochs = 1'000'000;
 constexpr std::size_t max_stack_depth = 64;
 }  // namespace
 
-outcome router::metrics(const call&) {
+outcome router::metrics(const call& c) {
     metrics_options options;
     options.name_site = view_.name_site;
     result<snapshot> s = view_.summarize();
     if (s) { view_.name_functions(*s, options.max_sites); }
-    return answer(200, metrics_content_type, render_metrics(collect_metrics_or_down(s, options)));
+    const auto families = collect_metrics_or_down(s, options);
+    http_response out;
+    if (wants_openmetrics(header(c.request, "Accept"))) {
+        const auto exemplars = s ? collect_exemplars(*s, options) : exemplars_by_tag();
+        out = answer(200, openmetrics_content_type, render_openmetrics(families, exemplars));
+    } else {
+        out = answer(200, metrics_content_type, render_metrics(families));
+    }
+    out.headers.emplace_back("Vary", "Accept");
+    return out;
 }
 
 outcome router::healthz(const call&) {

@@ -168,6 +168,19 @@ void fields(auto& v, is<hand_off> auto& row) {
     v("freed", row.freed);
 }
 
+// As varints; JSON writes the usual 32 digits instead.
+void fields(auto& v, is<trace_id> auto& row) {
+    v("high", row.high);
+    v("low", row.low);
+}
+
+void fields(auto& v, is<trace_example> auto& row) {
+    v("site", row.site);
+    v("trace", row.trace);
+    v("size_bytes", row.size_bytes);
+    v("birth_ns", row.birth_ns);
+}
+
 // A route is a bare string.
 void fields(auto& v, is<std::string> auto& row) { v("name", row); }
 
@@ -192,6 +205,7 @@ void tables(auto&& v, is<snapshot> auto& s) {
     v(table_name{"survivals", "SURV"}, s.survivals);
     v(table_name{"hand_offs", "HAND"}, s.hand_offs);
     v(table_name{"activity", "ACTV"}, s.activity);
+    v(table_name{"examples", "EXMP"}, s.examples);
 }
 
 }  // namespace memwatch::inline v1::codec

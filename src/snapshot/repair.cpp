@@ -171,6 +171,19 @@ void repair_lifecycles(snapshot& s, std::vector<std::string>& damage) {
     }
 }
 
+void repair_examples(snapshot& s, std::vector<std::string>& damage) {
+    loss dropped(damage, "examples: dropped, their site is lost or their order is broken");
+    std::size_t kept = 0;
+    for (const auto& row : s.examples) {
+        if (row.site >= s.sites.size() || (kept > 0 && s.examples[kept - 1].site >= row.site)) {
+            dropped.count();
+            continue;
+        }
+        s.examples[kept++] = row;
+    }
+    s.examples.resize(kept);
+}
+
 }  // namespace
 
 void repair(snapshot& s, std::vector<std::string>& damage) {
@@ -181,6 +194,7 @@ void repair(snapshot& s, std::vector<std::string>& damage) {
     repair_sites(s, damage);
     repair_live(s, damage);
     repair_lifecycles(s, damage);
+    repair_examples(s, damage);
 }
 
 }  // namespace memwatch::inline v1::codec

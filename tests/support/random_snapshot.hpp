@@ -118,6 +118,9 @@ inline void add_random_lifecycles(random_source& r, snapshot& s) {
         s.survivals.push_back(
             {static_cast<std::uint32_t>(i), random_totals(r), random_totals(r), random_totals(r), r.amount()});
     }
+    for (std::size_t i = 0; i < s.sites.size(); i += 1 + r.below(3)) {
+        s.examples.push_back({static_cast<std::uint32_t>(i), {r.number(), r.number()}, r.number(), r.number()});
+    }
     for (int i = 0; i < 4; ++i) {
         s.hand_offs.push_back({r.text(), r.text(), r.number(), r.number(), random_totals(r)});
         s.activity.push_back({r.text(), r.number()});
@@ -165,6 +168,12 @@ inline snapshot random_snapshot(random_source& r, random_shape shape = {}) {
 template <class T>
 bool same(const T& a, const T& b) requires std::equality_comparable<T> {
     return a == b;
+}
+
+inline bool same(const trace_example& a, const trace_example& b) {
+    const auto& [a1, a2, a3, a4] = a;
+    const auto& [b1, b2, b3, b4] = b;
+    return same(a1, b1) && same(a2, b2) && same(a3, b3) && same(a4, b4);
 }
 
 template <class T>
@@ -265,11 +274,11 @@ bool same(const std::vector<T>& a, const std::vector<T>& b) {
 }
 
 inline bool same(const snapshot& a, const snapshot& b) {
-    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16] = a;
-    const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16] = b;
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17] = a;
+    const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17] = b;
     return same(a1, b1) && same(a2, b2) && same(a3, b3) && same(a4, b4) && same(a5, b5) && same(a6, b6) && same(a7, b7) &&
            same(a8, b8) && same(a9, b9) && same(a10, b10) && same(a11, b11) && same(a12, b12) && same(a13, b13) &&
-           same(a14, b14) && same(a15, b15) && same(a16, b16);
+           same(a14, b14) && same(a15, b15) && same(a16, b16) && same(a17, b17);
 }
 
 }  // namespace memwatch_test

@@ -212,6 +212,15 @@ struct hand_off {
     sampled_totals freed;
 };
 
+// The youngest sampled block of a site that was born in a trace: one request to look up for it. Summaries carry them; where
+// there are records, these say it themselves.
+struct trace_example {
+    std::uint32_t site{};
+    trace_id trace;
+    std::uint64_t size_bytes{};
+    std::uint64_t birth_ns{};
+};
+
 struct snapshot {
     snapshot_info info;
     std::vector<module> modules;
@@ -228,6 +237,7 @@ struct snapshot {
     std::vector<named_value> self_bytes;    // what memwatch itself holds, by component
     std::vector<survival> survivals;        // by site, each at most once
     std::vector<hand_off> hand_offs;        // most objects first
+    std::vector<trace_example> examples;    // by site, each at most once; summaries only
     std::vector<named_value> activity;      // of memwatch since the process' start: events, lifetimes, own time; open-ended
 
     // Writes the `.memtrace` dump to `path`: into a temporary file of mode 0600 beside it, synced, then renamed over, so that

@@ -279,6 +279,24 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
+def wait_for_exemplar(port: int, series: str, trace_id: str) -> None:
+    """Only the OpenMetrics page has exemplars: that Prometheus has one says that it asked for it and could read it."""
+    now = time.time()
+    target = "/api/v1/query_exemplars?" + urllib.parse.urlencode({"query": series, "start": now - 3600, "end": now + 3600})
+    deadline = time.monotonic() + 30
+    found = None
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", target)
+        found = json.loads(connection.getresponse().read())["data"]
+        if found:
+            example = found[0]["exemplars"][0]
+            check(example["labels"] == {"trace_id": trace_id} and float(example["value"]) >= BLOCK, f"the exemplar: {found}")
+            return
+        time.sleep(0.2)
+    raise Failed(f"no exemplar of {series}: {found}")
+
+
 def prometheus(program: str) -> None:
     server = need("prometheus")
     with Victim(program) as v, tempfile.TemporaryDirectory() as folder:
@@ -288,7 +306,8 @@ def prometheus(program: str) -> None:
         config.write_text("global: {scrape_interval: 250ms, scrape_timeout: 250ms}\nscrape_configs:\n"
                           f"- job_name: victim\n  static_configs: [{{targets: ['127.0.0.1:{v.port}']}}]\n")
         log = open(Path(folder) / "log", "w")
-        process = subprocess.Popen([server, f"--config.file={config}", f"--storage.tsdb.path={folder}/data",
+        process = subprocess.Popen([server, "--enable-feature=exemplar-storage", f"--config.file={config}",
+                                    f"--storage.tsdb.path={folder}/data",
                                     f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
 
         def query(expression: str):
@@ -315,6 +334,7 @@ def prometheus(program: str) -> None:
             wait_for('memwatch_live_bytes{tag="order-cache"}', str(300 * BLOCK))
             wait_for('memwatch_frees_total{tag="order-cache"}', "21")
             wait_for('sum(memwatch_object_lifetime_seconds_count) >= bool 0', "1")
+            wait_for_exemplar(port, 'memwatch_allocated_bytes_total{tag="order-cache"}', "4bf92f3577b34da6a3ce929d0e0e4736")
         finally:
             process.terminate()
             process.wait(timeout=20)
