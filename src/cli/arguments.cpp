@@ -22,8 +22,8 @@ namespace {
 constexpr const char* exit_codes =
     "Exit codes: 0 fine, 1 a leak or breached gate (only with --exit-code), 2 wrong usage, 3 unreadable input,\n"
     "            4 target not reachable.\n"
-    "FILE|URL is a dump (memtrace, json, jsonl) or a running service: http://127.0.0.1:9467, localhost:9467, or\n"
-    "pid:4711 for a process of yours, asked at its private control socket.\n";
+    "FILE|URL is a dump (memtrace, json, jsonl) or a running service: http://127.0.0.1:9467, localhost:9467,\n"
+    "unix:/run/orders.sock, or pid:4711 for a process of yours, asked at its private control socket.\n";
 
 constexpr const char* show_examples =
     "Examples:\n"
@@ -43,6 +43,7 @@ constexpr const char* snapshot_examples =
     "Examples:\n"
     "  memwatch snapshot --url http://127.0.0.1:9467 --label before -o before.memtrace\n"
     "  memwatch snapshot --pid 4711 --label after -o after.memtrace\n"
+    "  memwatch snapshot --pid 4711 --duration 5s -o window.memtrace && memwatch show window.memtrace\n"
     "  memwatch snapshot --url localhost:9467 --format pprof -o heap.pb.gz && go tool pprof -top heap.pb.gz\n";
 
 constexpr const char* run_examples =
@@ -85,6 +86,8 @@ constexpr const char* detach_examples =
     "Takes out what 'memwatch attach' put in and stops sampling; the library stays mapped, idle. Take a snapshot first: what "
     "is\n"
     "known of live blocks goes.\n";
+
+constexpr std::uint64_t longest_duration_ns = 300'000'000'000;  // as seconds=N of the endpoint
 
 // Options as typed, before they mean something.
 struct typed_options {
@@ -204,7 +207,8 @@ private:
     void add_snapshot() {
         snapshot_app_ = app_.add_subcommand("snapshot", "Take a snapshot of a running service");
         snapshot_app_->footer(std::string(snapshot_examples) + "\n" + exit_codes);
-        CLI::Option* const url = snapshot_app_->add_option("--url", snapshot_.url, "the service, e.g. http://127.0.0.1:9467");
+        CLI::Option* const url = snapshot_app_->add_option("--url", snapshot_.url,
+                                                           "the service, e.g. http://127.0.0.1:9467 or unix:/run/orders.sock");
         snapshot_app_->add_option("--pid", typed_.pid, "the process, by its control socket")->excludes(url);
         snapshot_app_->add_option("--label", snapshot_.label, "a name for the snapshot, shown in diffs");
         snapshot_app_->add_option("--duration", typed_.duration, "only what changes during this time, e.g. 5s")
@@ -369,13 +373,13 @@ private:
     parsed_arguments finish_snapshot() {
         snapshot_.pid = typed_.pid;
         if (snapshot_.url.empty() && snapshot_.pid == 0) { return refuse("--url or --pid is required"); }
-        if (snapshot_.pid != 0 && !typed_.duration.empty()) { return refuse("needs --url", "--duration"); }
         if (typed_.as_json && snapshot_.file.empty()) { snapshot_.format = "json"; }
         snapshot_.json_summary = typed_.as_json && !snapshot_.file.empty();
         if (const auto format = parse_dump_format(snapshot_.format); !format) { return refuse("--format", format.error()); }
         if (!typed_.duration.empty()) {
             const result<std::uint64_t> duration = parse_duration(typed_.duration);
             if (!duration) { return refuse("--duration", duration.error()); }
+            if (*duration == 0 || *duration > longest_duration_ns) { return refuse("--duration is above 0 and at most 300s"); }
             snapshot_.duration_ns = *duration;
         }
         return snapshot_;

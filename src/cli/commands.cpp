@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 #include <memwatch/base/units.hpp>
@@ -102,8 +104,33 @@ result<std::string> ask(const snapshot_command& command) {
     return control::ask(command.pid, asked);
 }
 
+result<snapshot> ask_whole(std::uint64_t pid, const control::request& asked) {
+    const result<std::string> bytes = control::ask(pid, asked);
+    if (!bytes) { return tl::unexpected<error>(bytes.error()); }
+    result<decoded_snapshot> decoded = decode(*bytes);
+    if (!decoded) { return tl::unexpected<error>(decoded.error()); }
+    return std::move(decoded->value);
+}
+
+// The window is cut here: the control socket answers one client at a time and never waits. Its start needs no records.
+result<std::string> ask_window(const snapshot_command& command) {
+    const result<dump_format> format = parse_dump_format(command.format);
+    if (!format) { return tl::unexpected<error>(format.error()); }
+    const progress shown(fmt::format("watching pid {} for {}", command.pid, format_duration(command.duration_ns)));
+    const result<snapshot> start = ask_whole(command.pid, {"summary", {}});
+    if (!start) { return tl::unexpected<error>(start.error()); }
+    std::this_thread::sleep_for(std::chrono::nanoseconds(command.duration_ns));
+    control::request asked{"snapshot", {}};
+    if (!command.label.empty()) { asked.parameters.emplace_back("label", command.label); }
+    if (command.format != "memtrace") { asked.parameters.emplace_back("names", "200"); }
+    result<snapshot> end = ask_whole(command.pid, asked);
+    if (!end) { return tl::unexpected<error>(end.error()); }
+    const result<snapshot> window = window_between(*start, std::move(*end));
+    return window ? encode(*window, *format) : tl::unexpected<error>(window.error());
+}
+
 result<std::string> fetch(const snapshot_command& command) {
-    if (command.pid != 0) { return ask(command); }
+    if (command.pid != 0) { return command.duration_ns == 0 ? ask(command) : ask_window(command); }
     const result<http_url> base = parse_url(command.url);
     if (!base) { return tl::unexpected<error>(base.error()); }
     snapshot_query query{command.format, command.label, {}};
@@ -112,11 +139,11 @@ result<std::string> fetch(const snapshot_command& command) {
         query.seconds = fmt::format("{}", (command.duration_ns + 999'999'999) / 1'000'000'000);
         limits.answer += std::chrono::milliseconds(command.duration_ns / 1'000'000);
     }
-    const progress shown("taking a snapshot of " + base->authority());
+    const progress shown("taking a snapshot of " + base->address());
     return http_get(snapshot_url(*base, query), limits);
 }
 
-bool is_binary(const std::string& format) { return format == "memtrace" || format == "pprof"; }
+bool is_binary(const std::string& format) { return format == "memtrace" || format == "pprof" || format == "pprof_allocs"; }
 
 }  // namespace
 

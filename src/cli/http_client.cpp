@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/http_client.hpp"
 
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <exception>
@@ -40,7 +42,7 @@ tl::unexpected<error> refusal(const http_url& url, unsigned status, const std::s
                                                             : error_code::unreachable;
     const std::string words = first_line(body);
     return fail(code, "the server answered " + std::to_string(status) + (words.empty() ? "" : ": " + words),
-                "http://" + url.authority() + url.target);
+                url.address() + url.target);
 }
 
 class http_exchange {
@@ -59,12 +61,22 @@ public:
 
 private:
     beast::error_code connect() {
+        if (!url_.socket.empty()) { return connect_to(asio::local::stream_protocol::endpoint(url_.socket)); }
         beast::error_code ec;
         asio::ip::tcp::resolver resolver(context_);
         const auto endpoints = resolver.resolve(url_.host, url_.port, ec);
-        if (ec) { return ec; }
+        for (const auto& each : endpoints) {
+            ec = connect_to(each.endpoint());
+            if (!ec) { break; }
+        }
+        return ec;
+    }
+
+    beast::error_code connect_to(const asio::generic::stream_protocol::endpoint& where) {
+        beast::error_code ignored;
+        stream_.socket().close(ignored);
         stream_.expires_after(limits_.connect);
-        return finish(context_, [&](auto done) { stream_.async_connect(endpoints, done); });
+        return finish(context_, [&](auto done) { stream_.async_connect(where, done); });
     }
 
     beast::error_code ask() {
@@ -90,12 +102,12 @@ private:
                    : words;
     }
 
-    [[nodiscard]] std::string address() const { return "http://" + url_.authority(); }
+    [[nodiscard]] std::string address() const { return url_.address(); }
 
     const http_url& url_;
     const http_limits& limits_;
     asio::io_context context_;
-    beast::tcp_stream stream_;
+    beast::basic_stream<asio::generic::stream_protocol> stream_;
     beast::flat_buffer buffer_;
     http::response_parser<http::string_body> parser_;
 };
@@ -106,7 +118,7 @@ result<std::string> http_get(const http_url& url, const http_limits& limits) {
     try {
         return http_exchange(url, limits).get();
     } catch (const std::exception& e) {  // the one adapter around Boost
-        return fail(error_code::unreachable, e.what(), "http://" + url.authority());
+        return fail(error_code::unreachable, e.what(), url.address());
     }
 }
 

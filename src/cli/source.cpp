@@ -28,7 +28,7 @@ result<decoded_snapshot> fetch(const std::string& argument) {
     result<decoded_snapshot> decoded = decode(*bytes);
     if (!decoded) {
         error e = decoded.error();
-        e.where = "http://" + url.authority() + url.target + (e.where.empty() ? "" : ", " + e.where);
+        e.where = url.address() + url.target + (e.where.empty() ? "" : ", " + e.where);
         return tl::unexpected<error>(std::move(e));
     }
     return decoded;

@@ -12,6 +12,8 @@ inline namespace v1 {
 namespace {
 
 constexpr std::string_view http_scheme = "http://";
+constexpr std::string_view unix_scheme = "unix:/";
+constexpr std::size_t longest_socket_path = 107;
 constexpr std::string_view snapshot_route = "/debug/memtrace/snapshot";
 constexpr std::string_view debug_route = "/debug/memtrace";
 
@@ -68,10 +70,15 @@ bool has_parameter(std::string_view query, std::string_view name) {
 
 }  // namespace
 
-std::string http_url::authority() const { return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + port; }
+std::string http_url::authority() const {
+    if (!socket.empty()) { return host; }
+    return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + port;
+}
+
+std::string http_url::address() const { return socket.empty() ? std::string(http_scheme) + authority() : "unix:" + socket; }
 
 bool is_url(const std::string& argument) {
-    if (argument.find("://") != std::string::npos) { return true; }
+    if (argument.find("://") != std::string::npos || argument.compare(0, unix_scheme.size(), unix_scheme) == 0) { return true; }
     if (argument.find('/') != std::string::npos || argument.rfind(':') == std::string::npos) { return false; }
     std::error_code ignored;
     return !std::filesystem::exists(argument, ignored) && is_port(argument.substr(argument.rfind(':') + 1));
@@ -81,6 +88,13 @@ result<http_url> parse_url(std::string_view text) {
     const auto refuse = [&](const char* why) { return fail(error_code::invalid_argument, why, std::string(text)); };
     if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7F; })) {
         return refuse("spaces and control characters have no place in a URL");
+    }
+    if (text.substr(0, unix_scheme.size()) == unix_scheme) {
+        const std::string_view path = text.substr(unix_scheme.size() - 1);
+        if (path.size() < 2 || path.size() > longest_socket_path) {
+            return refuse("not the path of a socket (107 bytes at most)");
+        }
+        return http_url{"localhost", "", "/", std::string(path)};
     }
     std::string_view rest = text;
     if (const std::size_t scheme = text.find("://"); scheme != std::string_view::npos) {

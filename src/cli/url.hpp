@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Where a running service answers: "http://127.0.0.1:9467", "localhost:9467", or the address of one snapshot.
+// Where a running service answers: "http://127.0.0.1:9467", "localhost:9467", "unix:/run/orders.sock", or the address of one
+// snapshot.
 //
 // In: text from the command line. Out: host, port and request target. Threads: any. Only http: memwatch's port is loopback or
 // behind something that speaks TLS.
@@ -14,15 +15,19 @@ namespace memwatch {
 inline namespace v1 {
 
 struct http_url {
-    std::string host;    // name or address, without brackets
-    std::string port;    // decimal
-    std::string target;  // path and query, beginning with "/"
+    std::string host;         // name or address, without brackets
+    std::string port;         // decimal
+    std::string target;       // path and query, beginning with "/"
+    std::string socket = {};  // path of a unix socket; then host is "localhost" and port is empty
 
-    // For messages and the Host header: "127.0.0.1:9467", "[::1]:9467".
+    // For the Host header: "127.0.0.1:9467", "[::1]:9467", "localhost".
     [[nodiscard]] std::string authority() const;
+    // For messages: "http://127.0.0.1:9467", "unix:/run/orders.sock".
+    [[nodiscard]] std::string address() const;
 };
 
-// Whether an argument means an address rather than a file: a scheme, or host:port without a slash that isn't a file here.
+// Whether an argument means an address rather than a file: a scheme, unix:/path, or host:port without a slash that isn't a file
+// here.
 [[nodiscard]] bool is_url(const std::string& argument);
 
 // Errors: invalid_argument (https, user names, a bad port, spaces and control characters).

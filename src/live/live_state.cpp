@@ -103,8 +103,7 @@ public:
 
     void born(const live_entry& e) noexcept {
         state_.threads_.hold(e.thread);
-        state_.sites_.count_birth(e.site, e.size_bytes, e.interval_bytes, state_.epoch_at(e.birth_ns), e.trace,
-                                  e.birth_ns);
+        state_.sites_.count_birth(e.site, e.size_bytes, e.interval_bytes, state_.epoch_at(e.birth_ns), e.trace, e.birth_ns);
         tell(e, lifecycle_kind::birth);
     }
     void died(const live_entry& e) noexcept {

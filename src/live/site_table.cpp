@@ -92,8 +92,8 @@ std::uint32_t site_table::intern(std::uint32_t stack, std::string_view type, std
     return id;  // none is the overflow site
 }
 
-void site_table::count_birth(std::uint32_t site, std::uint64_t size_bytes, std::uint64_t interval_bytes,
-                             std::uint64_t epoch, trace_id trace, std::uint64_t birth_ns) noexcept {
+void site_table::count_birth(std::uint32_t site, std::uint64_t size_bytes, std::uint64_t interval_bytes, std::uint64_t epoch,
+                             trace_id trace, std::uint64_t birth_ns) noexcept {
     const sampled_totals weight = weight_of(size_bytes, interval_bytes);
     const std::lock_guard guard(stripe_of(site));
     site_state& state = sites_[site];

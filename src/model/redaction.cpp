@@ -135,7 +135,8 @@ private:
     // "Bearer eyJhbGciOi..." but not "bearer of news".
     void pass_credential(std::size_t from) {
         std::size_t end = from;
-        while (end < text_.size() && (is_in_key(text_[end]) || std::string_view("~+/=").find(text_[end]) != std::string_view::npos)) {
+        while (end < text_.size() &&
+               (is_in_key(text_[end]) || std::string_view("~+/=").find(text_[end]) != std::string_view::npos)) {
             ++end;
         }
         const std::string_view value = text_.substr(from, end - from);

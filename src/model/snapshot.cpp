@@ -133,9 +133,7 @@ result<void> check_lifecycles(const snapshot& s) {
 result<void> check_examples(const snapshot& s) {
     for (std::size_t i = 0; i < s.examples.size(); ++i) {
         if (s.examples[i].site >= s.sites.size()) { return broken("examples", i, "its site is not in the table"); }
-        if (i > 0 && s.examples[i - 1].site >= s.examples[i].site) {
-            return broken("examples", i, "its site is out of order");
-        }
+        if (i > 0 && s.examples[i - 1].site >= s.examples[i].site) { return broken("examples", i, "its site is out of order"); }
     }
     return {};
 }

@@ -42,8 +42,8 @@ std::string describe(const void* return_address, const std::vector<platform::loa
 void log_pool_misuse(const pool_misuse_report& report) noexcept {
     try {
         const std::vector<platform::loaded_module> modules = platform::loaded_modules();
-        std::string line =
-            fmt::format("memwatch level=warning event=pool_misuse kind={} pool=\"{}\"", name_of(report.kind), redacted(std::string(report.pool)));
+        std::string line = fmt::format("memwatch level=warning event=pool_misuse kind={} pool=\"{}\"", name_of(report.kind),
+                                       redacted(std::string(report.pool)));
         if (report.objects != 1) { line += fmt::format(" objects={}", report.objects); }
         if (report.caller != nullptr) { line += fmt::format(" at=\"{}\"", describe(report.caller, modules)); }
         if (report.last_caller != nullptr) {

@@ -72,8 +72,9 @@ std::string render_config_json(const std::vector<config_row>& rows, std::string_
 std::string render_config_text(const std::vector<config_row>& rows, std::string_view session_state) {
     std::string out = "session: " + one_line(session_state) + "\n";
     for (const config_row& row : rows) {
-        out += "\n" + row.name + " = " + one_line(redacted(row.value)) + (row.unit.empty() ? "" : " " + row.unit) + "   (" + row.origin +
-               (row.environment.empty() ? "" : "; " + row.environment) + ")\n    " + one_line(row.help) + "\n" + limits_of(row);
+        out += "\n" + row.name + " = " + one_line(redacted(row.value)) + (row.unit.empty() ? "" : " " + row.unit) + "   (" +
+               row.origin + (row.environment.empty() ? "" : "; " + row.environment) + ")\n    " + one_line(row.help) + "\n" +
+               limits_of(row);
     }
     return out;
 }

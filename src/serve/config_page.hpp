@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // /debug/memtrace/config: the options in force and where each comes from, as JSON or as text.
-// Secrets never get here: whoever makes the rows masks them; what looks like one in a value is redacted all the same. Threads: any.
+// Secrets never get here: whoever makes the rows masks them; what looks like one in a value is redacted all the same. Threads:
+// any.
 
 #include <string>
 #include <string_view>

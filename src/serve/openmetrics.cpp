@@ -143,8 +143,7 @@ void append_family(std::string& out, const MetricFamily& family, const exemplars
 char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool is_word(std::string_view text, std::string_view wanted) noexcept {
-    return std::equal(text.begin(), text.end(), wanted.begin(), wanted.end(),
-                      [](char a, char b) { return lower(a) == b; });
+    return std::equal(text.begin(), text.end(), wanted.begin(), wanted.end(), [](char a, char b) { return lower(a) == b; });
 }
 
 std::string_view trim(std::string_view text) noexcept {

@@ -3,6 +3,7 @@
 //   cache N | drop N   N blocks of 1000 bytes under the tag "order-cache", allocated for one trace and route
 //   pool N             N objects out of the pool "sessions"
 //   odd-names          tags and pools whose names need escaping
+//   secrets N          N blocks under a tag, a route, a pool and a thread with secrets in their names
 //   second | stop      a second server on the port of the first; stop the first
 //   fork               a child that sleeps until killed; tells how many of the server's descriptors it has
 //   signals            whether SIGUSR1 and SIGUSR2 ran on the main thread only
@@ -20,6 +21,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <memwatch/alloc/object_pool.hpp>
@@ -51,7 +53,23 @@ void on_signal(int) {
 
 std::string to_json(const memwatch::server_status& status, std::uint16_t port) {
     return std::string("{\"listening\":") + (status.is_listening ? "true" : "false") + ",\"address\":\"" + status.address +
-           "\",\"port\":" + std::to_string(port) + ",\"detail\":\"" + status.detail + "\"}";
+           "\",\"port\":" + std::to_string(port) + ",\"debug_address\":\"" + status.debug_address + "\",\"detail\":\"" +
+           status.detail + "\"}";
+}
+
+// Tags and pools live as long as the process; so do these blocks.
+void keep_secrets(std::size_t count) {
+    static auto& kept = *new std::vector<block>;
+    static auto& pool = *new memwatch::object_pool<client_session>("conn postgres://app:HUNTER2@db");
+    static_cast<void>(pool.acquire());
+    std::thread([&] {
+        ::pthread_setname_np(::pthread_self(), "token=HUNTER2");
+        memwatch::trace_scope scope("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "/login?api_key=HUNTER2&next=/");
+        for (std::size_t i = 0; i < count; ++i) {
+            kept.emplace_back(1000, 'x', memwatch::tracked_allocator<char>(memwatch::tag("user password=HUNTER2")));
+            kept.emplace_back(10, 'x', memwatch::tracked_allocator<char>(memwatch::tag("cache_key=visible")));
+        }
+    }).join();
 }
 
 std::set<int> descriptors() {
@@ -128,6 +146,8 @@ int main() {
                 odd_pools.push_back(std::make_unique<memwatch::object_pool<int>>(name));
                 odd_pools.push_back(std::make_unique<memwatch::object_pool<int>>(name));
             }
+        } else if (command == "secrets") {
+            victim::keep_secrets(count);
         } else if (command == "second") {
             memwatch::server_options same;
             ::setenv("MEMWATCH_LISTEN", server.status().address.c_str(), 1);

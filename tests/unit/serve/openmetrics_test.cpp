@@ -19,8 +19,8 @@ namespace {
 // What a page holds, or the first thing wrong with it.
 struct page_reader {
     std::map<std::string, std::string> types;
-    std::map<std::string, double> samples;           // name and labels as written -> value
-    std::map<std::string, std::string> exemplars;    // the same -> what stands behind '#'
+    std::map<std::string, double> samples;         // name and labels as written -> value
+    std::map<std::string, std::string> exemplars;  // the same -> what stands behind '#'
     std::string problem;
 
     explicit page_reader(const std::string& page) {
@@ -62,8 +62,8 @@ private:
         static const std::string number = "(?:[+-]?[0-9]+(?:\\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|[+-]Inf|NaN)";
         static const std::string label = "[a-zA-Z_][a-zA-Z0-9_]*=\"(?:[^\\\\\"\\n]|\\\\[\\\\\"n])*\"";
         static const std::string labels = "\\{(?:" + label + "(?:," + label + ")*)?\\}";
-        static const std::regex form("(" + std::string(name) + ")(" + labels + ")? (" + number + ")(?: # (" + labels + " " + number +
-                                     "(?: [0-9]+\\.[0-9]+)?))?");
+        static const std::regex form("(" + std::string(name) + ")(" + labels + ")? (" + number + ")(?: # (" + labels + " " +
+                                     number + "(?: [0-9]+\\.[0-9]+)?))?");
         std::smatch m;
         if (!std::regex_match(line, m, form)) { return fail("no sample", line); }
         const std::string suffix = std::string(m[1]).substr(std::min(family_.size(), std::string(m[1]).size()));
@@ -78,7 +78,9 @@ private:
             return fail("le is no canonical float", line);
         }
         const std::string key = std::string(m[1]) + std::string(m[2]);
-        if (!samples.emplace(key, std::strtod(std::string(m[3]).c_str(), nullptr)).second) { return fail("a series twice", line); }
+        if (!samples.emplace(key, std::strtod(std::string(m[3]).c_str(), nullptr)).second) {
+            return fail("a series twice", line);
+        }
         if (m[4].matched) {
             if (type != "counter" && !is_bucket) { return fail("an exemplar where none may be", line); }
             if (std::string(m[4]).find('}') > 128 + 6) { return fail("an exemplar above 128 characters", line); }
@@ -108,7 +110,8 @@ std::string page_of(const memwatch::snapshot& s) {
 }
 
 constexpr const char* prometheus_2_42 =
-    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,"
+    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/"
+    "plain;version=0.0.4;q=0.5,"
     "*/*;q=0.1";
 
 }  // namespace
@@ -160,11 +163,12 @@ TEST_CASE("openmetrics: names that need escaping and tags beyond the cap make no
 }
 
 TEST_CASE("openmetrics: the reader of this test sees what is wrong") {
-    for (const char* page : {"", "# EOF", "memwatch_up 1\n# EOF\n", "# TYPE a gauge\na 1\n", "# TYPE a gauge\na_total 1\n# EOF\n",
-                             "# TYPE a counter\na 1\n# EOF\n", "# TYPE a_total counter\na_total 1\n# EOF\n",
-                             "# TYPE a gauge\na 1\na 1\n# EOF\n", "# TYPE a gauge\na 1 # {t=\"x\"} 1\n# EOF\n",
-                             "# TYPE a gauge\n# UNIT a bytes\na 1\n# EOF\n", "# TYPE a gauge\na{x=\"\"\"} 1\n# EOF\n",
-                             "# TYPE a histogram\na_bucket{le=\"1\"} 1\n# EOF\n", "# TYPE a gauge\n# TYPE b gauge\n# TYPE a gauge\n# EOF\n"}) {
+    for (const char* page :
+         {"", "# EOF", "memwatch_up 1\n# EOF\n", "# TYPE a gauge\na 1\n", "# TYPE a gauge\na_total 1\n# EOF\n",
+          "# TYPE a counter\na 1\n# EOF\n", "# TYPE a_total counter\na_total 1\n# EOF\n", "# TYPE a gauge\na 1\na 1\n# EOF\n",
+          "# TYPE a gauge\na 1 # {t=\"x\"} 1\n# EOF\n", "# TYPE a gauge\n# UNIT a bytes\na 1\n# EOF\n",
+          "# TYPE a gauge\na{x=\"\"\"} 1\n# EOF\n", "# TYPE a histogram\na_bucket{le=\"1\"} 1\n# EOF\n",
+          "# TYPE a gauge\n# TYPE b gauge\n# TYPE a gauge\n# EOF\n"}) {
         INFO(page);
         CHECK(page_reader(page).problem != "");
     }
@@ -176,10 +180,11 @@ TEST_CASE("openmetrics: only who asks for it by name gets it") {
           "text/plain;q=0.5, application/openmetrics-text;q=0.5", "application/openmetrics-text;version=0.0.1,*/*"}) {
         CHECK(serve::wants_openmetrics(accept));
     }
-    for (const char* accept : {"", "*/*", "text/plain", "text/html,*/*;q=0.8", "application/openmetrics-text;q=0",
-                               "application/openmetrics-text;version=2.0.0", "application/openmetrics-text;q=0.4,text/plain;q=0.5",
-                               "application/openmetrics-textual", "application/*", ",;,=;q", "application/openmetrics-text;q=x",
-                               "application/openmetrics-text;q=nan"}) {
+    for (const char* accept :
+         {"", "*/*", "text/plain", "text/html,*/*;q=0.8", "application/openmetrics-text;q=0",
+          "application/openmetrics-text;version=2.0.0", "application/openmetrics-text;q=0.4,text/plain;q=0.5",
+          "application/openmetrics-textual", "application/*", ",;,=;q", "application/openmetrics-text;q=x",
+          "application/openmetrics-text;q=nan"}) {
         INFO(accept);
         CHECK_FALSE(serve::wants_openmetrics(accept));
     }
@@ -193,5 +198,6 @@ TEST_CASE("openmetrics: only who asks for it by name gets it") {
     CHECK(header_of(text, "Content-Type") == "text/plain; version=0.0.4; charset=utf-8");
     CHECK(header_of(text, "Vary") == "Accept");
     f.is_down = true;
-    CHECK(page_reader(router.handle(ask("GET", "/metrics", {{"Accept", prometheus_2_42}})).body).samples.at("memwatch_up") == 0);
+    CHECK(page_reader(router.handle(ask("GET", "/metrics", {{"Accept", prometheus_2_42}})).body).samples.at("memwatch_up") ==
+          0);
 }
