@@ -184,6 +184,7 @@ void redact_names(snapshot& s) {
     for (pool_totals& each : s.pools) {
         redact(each.name);
         redact(each.upstream);
+        redact(each.tag);
     }
     for (thread_info& each : s.threads) { redact(each.name); }
     for (hand_off& each : s.hand_offs) {

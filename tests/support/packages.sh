@@ -26,6 +26,7 @@ tests_packages=(
     libjemalloc2 libtcmalloc-minimal4 libgoogle-perftools4 libmimalloc2.0  # allocators to interpose
     prometheus                                # promtool, and a real server to scrape us
     golang-go                                 # go tool pprof
+    libcpp-httplib-dev                        # a server that is not memwatch's own, to be mounted in
     gdb                                       # memwatch attach
     cmake make                                # consumers of what is installed
     valgrind                                  # instruction counts in tests/bench
