@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// memwatch compiled out: the names of <memwatch/memwatch.hpp> and <memwatch/serve/...> with empty inline bodies. Nothing of
-// memwatch is linked, nothing is counted, nothing costs anything; the program that uses memwatch compiles and runs as it is.
+// memwatch compiled out: the names of <memwatch/memwatch.hpp>, <memwatch/serve/...> and <memwatch/adapters/...> with empty
+// inline bodies. Nothing of memwatch is linked, nothing is counted, nothing costs anything; the program that uses memwatch
+// compiles and runs as it is.
 //
 //   c++ -DMEMWATCH_DISABLE service.cpp          every header of memwatch that a service includes becomes this one
 //
@@ -157,6 +158,29 @@ public:
     ignore_scope(const ignore_scope&) = delete;
     ignore_scope& operator=(const ignore_scope&) = delete;
 };
+
+namespace detail {  // what memwatch/adapters/ stand on
+
+struct thread_context {
+    trace_context context;
+    bool is_carried{};
+};
+inline thread_context exchange_context(const thread_context&) noexcept { return {}; }
+inline trace_context exchange_context(const trace_context&) noexcept { return {}; }
+[[nodiscard]] inline bool is_carried() noexcept { return false; }
+
+class [[nodiscard]] carried_run {
+public:
+    explicit carried_run(const trace_context&) noexcept {}
+    ~carried_run() {}  // NOLINT(modernize-use-equals-default)
+    carried_run(const carried_run&) = delete;
+    carried_run& operator=(const carried_run&) = delete;
+};
+
+inline void count_allocation(tag_id, std::size_t) noexcept {}
+inline void count_free(tag_id, std::size_t) noexcept {}
+
+}  // namespace detail
 
 template <class Function>
 [[nodiscard]] auto bind(Function&& function) {

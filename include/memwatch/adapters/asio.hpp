@@ -33,8 +33,16 @@
 #include <type_traits>
 #include <utility>
 
+#ifdef MEMWATCH_DISABLE  // the same on top of nothing
+#include <memwatch/none.hpp>
+#pragma push_macro("v1")
+#undef v1
+#define v1 none
+#include <memwatch/capture/type_name.hpp>
+#else
 #include <memwatch/capture/trace_context.hpp>
 #include <memwatch/capture/type_name.hpp>
+#endif
 
 namespace memwatch {
 inline namespace v1 {
@@ -199,3 +207,7 @@ struct associated_allocator<memwatch::context_binder<Handler>, Allocator> {
 
 }  // namespace asio
 }  // namespace boost
+
+#ifdef MEMWATCH_DISABLE
+#pragma pop_macro("v1")
+#endif

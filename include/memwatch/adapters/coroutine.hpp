@@ -25,8 +25,15 @@
 #include <type_traits>
 #include <utility>
 
+#ifdef MEMWATCH_DISABLE  // the same on top of nothing
+#include <memwatch/none.hpp>
+#pragma push_macro("v1")
+#undef v1
+#define v1 none
+#else
 #include <memwatch/alloc/tracked_allocator.hpp>
 #include <memwatch/capture/trace_context.hpp>
+#endif
 
 namespace memwatch {
 inline namespace v1 {
@@ -264,5 +271,9 @@ private:
 
 }  // namespace v1
 }  // namespace memwatch
+
+#ifdef MEMWATCH_DISABLE
+#pragma pop_macro("v1")
+#endif
 
 #endif

@@ -17,7 +17,14 @@
 #include <type_traits>
 #include <utility>
 
+#ifdef MEMWATCH_DISABLE  // the same on top of nothing
+#include <memwatch/none.hpp>
+#pragma push_macro("v1")
+#undef v1
+#define v1 none
+#else
 #include <memwatch/capture/trace_context.hpp>
+#endif
 
 namespace memwatch {
 inline namespace v1 {
@@ -101,3 +108,7 @@ packaged_task(Function)
 
 }  // namespace v1
 }  // namespace memwatch
+
+#ifdef MEMWATCH_DISABLE
+#pragma pop_macro("v1")
+#endif
