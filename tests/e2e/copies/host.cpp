@@ -214,6 +214,7 @@ void after_fork(const std::vector<copy>& all) {
         int status = -1;
         check(waitpid(child, &status, 0) == child && status == 0, "the child is well");
     }
+    for (std::size_t k = 0; k < all.size(); ++k) { all[k].it->let_go(inherited[k]); }
 }
 
 // A plugin with a copy of its own stays loaded, one that shares the executable's libmemwatch does not. Both may be closed.
