@@ -57,8 +57,7 @@ public:
     // A preset `for_ns` (1 ms .. 168 h) ends by itself: preset and interval are then what they were before; 0: it stays, but
     // for investigate, which lasts options::investigate_for_ns. The next set_preset() cancels that, an interval set meanwhile
     // stays, pauses do not stop the time. A forked child goes back at once; a new session begins with its own options.
-    MEMWATCH_API result<void> set_preset(preset_option wanted);
-    MEMWATCH_API result<void> set_preset(preset_option wanted, std::uint64_t for_ns);
+    MEMWATCH_API result<void> set_preset(preset_option wanted, std::uint64_t for_ns = 0);
     MEMWATCH_API result<void> set_interval(std::uint64_t interval_bytes);
     // Any options that may change while it runs (docs/options.md), by their external names and as text, all of them or none:
     // set({{"preset", "full"}, {"for", "5m"}, {"stack_depth", "32"}}). Errors: as above; invalid_argument also for what is

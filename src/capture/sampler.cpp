@@ -96,8 +96,6 @@ sample_ticket take_sample(std::size_t bytes, tag_id owner) noexcept {
     return ticket;
 }
 
-sample_ticket take_sample(std::size_t bytes) noexcept { return take_sample(bytes, tag_table::untagged); }
-
 void skip_sample(std::size_t bytes) noexcept {
     thread_block& self = this_thread;
     const capture_state& state = process_capture();

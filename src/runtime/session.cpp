@@ -391,8 +391,6 @@ result<snapshot> session::snapshot(std::string_view label) const { return freeze
 
 result<snapshot> session::summary() const { return freeze({}, live_state::detail::summary); }
 
-result<void> session::set_preset(preset_option wanted) { return set_preset(wanted, 0); }
-
 result<void> session::set_preset(preset_option wanted, std::uint64_t for_ns) {
     if (result<void> done = steer_preset(process(), wanted, for_ns); !done) { return done; }
     keep_time(process());

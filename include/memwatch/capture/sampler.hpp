@@ -38,9 +38,8 @@ struct sample_ticket {
 
 // After countdown_borrows(bytes) said true: seeds a new thread, refills the countdown, and says whether this block is a sample.
 // Threads: any. Allocates, locks: never.
-// `owner`: the tag that the block will have; none: untagged.
-[[gnu::cold]] MEMWATCH_API sample_ticket take_sample(std::size_t bytes, tag_id owner) noexcept;
-[[gnu::cold]] MEMWATCH_API sample_ticket take_sample(std::size_t bytes) noexcept;
+// `owner`: the tag that the block will have.
+[[gnu::cold]] MEMWATCH_API sample_ticket take_sample(std::size_t bytes, tag_id owner = 0) noexcept;
 
 // After countdown_borrows(bytes) said true at a block that is no sample whatever is drawn: another door's, for one. Refills the
 // countdown, as take_sample() would.
