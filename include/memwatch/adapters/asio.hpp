@@ -78,6 +78,7 @@ inline constexpr bool begins_operation =
 
 }  // namespace detail
 
+// An executor that attaches a context around what it runs; made by with_context().
 template <class Inner>
 class context_executor {
 public:
@@ -178,6 +179,7 @@ private:
     Handler handler_;
 };
 
+// `handler`, in the context of this moment; its associated executor and allocator stay its own.
 template <class Handler>
 [[nodiscard]] context_binder<std::decay_t<Handler>> bind_context(Handler&& handler) {
     return context_binder<std::decay_t<Handler>>(std::forward<Handler>(handler));

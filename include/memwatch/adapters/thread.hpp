@@ -76,12 +76,14 @@ public:
         : std::thread(detail::hand_over(std::forward<Function>(function)), std::forward<Arguments>(arguments)...) {}
 };
 
+// std::async, in the caller's context wherever it runs.
 template <class Function, class... Arguments>
 [[nodiscard]] std::future<std::invoke_result_t<std::decay_t<Function>, std::decay_t<Arguments>...>> async(
     std::launch policy, Function&& function, Arguments&&... arguments) {
     return std::async(policy, detail::hand_over(std::forward<Function>(function)), std::forward<Arguments>(arguments)...);
 }
 
+// The same, where std::async chooses the policy.
 template <class Function, class... Arguments, class = std::enable_if_t<!std::is_same_v<std::decay_t<Function>, std::launch>>>
 [[nodiscard]] std::future<std::invoke_result_t<std::decay_t<Function>, std::decay_t<Arguments>...>> async(
     Function&& function, Arguments&&... arguments) {

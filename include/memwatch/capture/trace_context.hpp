@@ -54,6 +54,7 @@ static_assert(std::is_trivially_copyable_v<trace_context> && sizeof(trace_contex
 
 // Says of a scope in a coroutine that each of its suspensions is carried (memwatch/adapters/coroutine.hpp).
 struct carried_t {};
+// `trace_scope scope{memwatch::carried, id};`
 inline constexpr carried_t carried{};
 
 // Puts a context in place and the previous one back. Nestable. A scope is a local variable of a function that runs on one
