@@ -13,15 +13,15 @@
 #include <vector>
 
 #include <memwatch/model/snapshot.hpp>
-#include "live/ledger.hpp"
+#include "ledger/ledger.hpp"
 #include "live/lifecycle.hpp"
 #include "live/live_table.hpp"
-#include "live/module_history.hpp"
-#include "live/site_table.hpp"
-#include "live/stack_table.hpp"
-#include "live/thread_table.hpp"
 #include "model/drop_reason.hpp"
 #include "model/record.hpp"
+#include "sites/module_history.hpp"
+#include "sites/site_table.hpp"
+#include "sites/stack_table.hpp"
+#include "sites/thread_table.hpp"
 
 namespace memwatch {
 inline namespace v1 {

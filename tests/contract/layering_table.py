@@ -15,7 +15,9 @@ ROOMS = {
     "model": BASE,
     "settings": VALUES,
     "capture": HOST,
-    "live": HOST,
+    "sites": HOST,
+    "ledger": HOST | {"sites"},
+    "live": HOST | {"sites", "ledger"},
     "alloc": VALUES | {"capture"},
     "interpose": {"base", "platform", "capture"},  # and what starts a session: an exception below
     "snapshot": VALUES,
@@ -38,7 +40,7 @@ ROOMS = {
     # memwatch.hpp alone: gathers the public headers for applications. Nothing of ours includes it.
     "umbrella": VALUES | {"capture", "alloc", "snapshot", "face"},
     "runtime": HOST
-    | {"capture", "live", "alloc", "snapshot", "diff", "verdict", "scan", "footprint", "blackbox", "history", "control", "testing", "report", "serve", "settings", "face"},
+    | {"capture", "sites", "ledger", "live", "alloc", "snapshot", "diff", "verdict", "scan", "footprint", "blackbox", "history", "control", "testing", "report", "serve", "settings", "face"},
 }
 
 # Headers at the top of include/memwatch that are plain values, wherever the reader of a public header expects to find them.

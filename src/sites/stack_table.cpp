@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "live/stack_table.hpp"
+#include "sites/stack_table.hpp"
 
 #include <cstring>
 

@@ -3,7 +3,7 @@
 // before its record appears, a death takes its record away before it counts, so freed + live <= allocated in every snapshot.
 #include <algorithm>
 
-#include "live/ledger.hpp"
+#include "ledger/ledger.hpp"
 
 namespace memwatch {
 inline namespace v1 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "live/stack_memo.hpp"
+#include "ledger/stack_memo.hpp"
 
 #include <catch2/catch.hpp>
 #include <cstdint>

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <thread>
 
-#include "live/ledger.hpp"
+#include "ledger/ledger.hpp"
 
 namespace memwatch {
 inline namespace v1 {

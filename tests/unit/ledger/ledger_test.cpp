@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "live/ledger.hpp"
+#include "ledger/ledger.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

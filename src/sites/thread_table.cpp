@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "live/thread_table.hpp"
+#include "sites/thread_table.hpp"
 
 #include <cstring>
 #include <mutex>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "live/ledger_records.hpp"
+#include "ledger/ledger_records.hpp"
 
 #include <algorithm>
 #include <mutex>

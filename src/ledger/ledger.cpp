@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Births and deaths. What runs on the application's threads; the control lane is in ledger_control.cpp and ledger_freeze.cpp.
-#include "live/ledger.hpp"
+#include "ledger/ledger.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "live/module_history.hpp"
+#include "sites/module_history.hpp"
 
 #include <algorithm>
 

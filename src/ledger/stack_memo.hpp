@@ -10,7 +10,7 @@
 // return address as a fixed distance from the stack pointer there. The first return address is the key and its stack pointer is
 // `entry`; so, one after the other, each place is where the walk would look, and what lies there is compared. A frame whose
 // place follows from its frame pointer instead is compared with one check more: the saved frame pointer must lie as far from
-// `entry` as it did then (LEDGER.md, "Why the memo is exact").
+// `entry` as it did then (README.md, "Why the memo is exact").
 //
 // Reads stay within the thread's stack: an entry is only made when all places lie below the stack's end, the distance to it is
 // part of the key, and the caller has made sure that `entry` is on that stack.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "live/site_table.hpp"
+#include "sites/site_table.hpp"
 
 #include <algorithm>
 #include <iterator>

@@ -15,7 +15,7 @@
 #include <cstdint>
 
 #include <memwatch/model/snapshot.hpp>
-#include "live/trace_contexts.hpp"
+#include "ledger/trace_contexts.hpp"
 #include "model/record.hpp"
 
 namespace memwatch {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "live/trace_contexts.hpp"
+#include "ledger/trace_contexts.hpp"
 
 #include <cstring>
 #include <mutex>

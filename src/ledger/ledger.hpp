@@ -22,15 +22,15 @@
 
 #include <memwatch/base/clock.hpp>
 #include <memwatch/model/snapshot.hpp>
-#include "live/ledger_lane.hpp"
-#include "live/ledger_records.hpp"
-#include "live/site_table.hpp"
-#include "live/stack_memo.hpp"
-#include "live/stack_table.hpp"
-#include "live/thread_table.hpp"
-#include "live/trace_contexts.hpp"
+#include "ledger/ledger_lane.hpp"
+#include "ledger/ledger_records.hpp"
+#include "ledger/stack_memo.hpp"
+#include "ledger/trace_contexts.hpp"
 #include "model/drop_reason.hpp"
 #include "platform/platform.hpp"
+#include "sites/site_table.hpp"
+#include "sites/stack_table.hpp"
+#include "sites/thread_table.hpp"
 
 namespace memwatch {
 inline namespace v1 {
