@@ -84,7 +84,7 @@ pool_core* pool_core::create(std::string_view name, std::size_t object_bytes, st
     if (options.capacity == 0 || options.capacity > pool_state::max_capacity) { throw std::bad_array_new_length(); }
     auto pool = std::make_unique<pool_state>(name, object_bytes, alignment, type, options);
     pool->add_chunk(options.capacity);
-    pool->registration = pool_registration(std::make_shared<shown_pool>(*pool));
+    pool->registration = pool_registration(new shown_pool(*pool));
     return pool.release();
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 namespace memwatch {
 inline namespace v1 {
@@ -72,20 +73,20 @@ void pool_list::report(const pool_misuse_report& misuse) const noexcept {
     if (listener != nullptr) { listener(misuse); }
 }
 
-pool_registration::pool_registration(std::shared_ptr<pool_source> source) : source_(std::move(source)) {
-    process_pools().add(source_);
+pool_registration::pool_registration(pool_source* source) : source_(source) {
+    process_pools().add(std::shared_ptr<pool_source>(source));
 }
 
 pool_registration& pool_registration::operator=(pool_registration&& other) noexcept {
     if (this != &other) {
-        if (source_ != nullptr) { process_pools().remove(source_.get()); }
-        source_ = std::move(other.source_);
+        if (source_ != nullptr) { process_pools().remove(source_); }
+        source_ = std::exchange(other.source_, nullptr);
     }
     return *this;
 }
 
 pool_registration::~pool_registration() {
-    if (source_ != nullptr) { process_pools().remove(source_.get()); }
+    if (source_ != nullptr) { process_pools().remove(source_); }
 }
 
 namespace detail {

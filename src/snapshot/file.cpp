@@ -130,7 +130,10 @@ result<std::string> read_regular_file(const std::string& path, std::uint64_t max
 
 result<void> write_file_atomically(const std::string& path, std::string_view bytes) {
     struct stat status {};
-    if (::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) { return fail(error_code::io, "is a directory", path); }
+    // Renaming over a device, or over a link to one like /dev/stdout, would take it away from the whole machine.
+    if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+        return fail(error_code::io, S_ISDIR(status.st_mode) ? "is a directory" : "is not a regular file", path);
+    }
     temporary_file file{path};
     if (const int code = file.write(bytes); code != 0) {
         return fail(error_code::io, "cannot write: " + std::generic_category().message(code), path);

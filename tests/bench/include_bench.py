@@ -59,7 +59,7 @@ def main():
                 if not arguments.no_instructions:
                     subprocess.run(["g++", f"-std={standard}", *flags, "-E", file, "-o", folder / "out.ii"], check=True)
                     counted = subprocess.run(["valgrind", "--tool=lackey", "--basic-counts=yes", compiler_proper, "-fpreprocessed", folder / "out.ii", "-quiet", "-O0",
-                                              f"-std={standard}", "-o", "/dev/null"], capture_output=True, text=True, check=True).stderr
+                                              f"-std={standard}", "-o", folder / "out.s"], capture_output=True, text=True, check=True).stderr
                     count = re.search(r"guest instrs:\s+([\d,]+)", counted).group(1)
                 times = [1000 * s for s in seconds[row]]
                 print(f"  {row:<34} {statistics.median(times):6.0f} ms {percentile(times, 0.1):4.0f} ms {percentile(times, 0.9):4.0f} ms {count:>22}", flush=True)

@@ -10,7 +10,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <memory_resource>
 #include <string>
 #include <string_view>
@@ -101,13 +100,15 @@ public:
 class [[nodiscard]] pool_registration {
 public:
     pool_registration() noexcept = default;
-    MEMWATCH_API explicit pool_registration(std::shared_ptr<pool_source> source);
-    pool_registration(pool_registration&&) noexcept = default;
+    // Takes `source`, made by new, over: it is deleted when this ends and nobody reads it any more. Throws std::bad_alloc; then
+    // it is deleted at once. (No smart pointer: <memory> is a sixth of what including <memwatch/memwatch.hpp> costs in C++20.)
+    MEMWATCH_API explicit pool_registration(pool_source* source);
+    pool_registration(pool_registration&& other) noexcept : source_(std::exchange(other.source_, nullptr)) {}
     MEMWATCH_API pool_registration& operator=(pool_registration&& other) noexcept;
     MEMWATCH_API ~pool_registration();
 
 private:
-    std::shared_ptr<pool_source> source_;
+    pool_source* source_{};  // on show; null: nothing
 };
 
 namespace detail {
@@ -135,7 +136,7 @@ private:
 template <class Stats>
 [[nodiscard]] pool_registration register_pool(std::string_view name, Stats&& stats, registered_pool_options options = {}) {
     return pool_registration(
-        std::make_shared<detail::registered_pool<std::decay_t<Stats>>>(name, std::forward<Stats>(stats), std::move(options)));
+        new detail::registered_pool<std::decay_t<Stats>>(name, std::forward<Stats>(stats), std::move(options)));
 }
 
 }  // namespace v1

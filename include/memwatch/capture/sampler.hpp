@@ -24,7 +24,7 @@ namespace detail {
 
 // Subtracts `bytes` from the thread's countdown. True: it ran out (or the thread is new, or sampling is off): call take_sample.
 inline bool countdown_borrows(std::size_t bytes) noexcept {
-    thread_block& self = this_thread;
+    thread_block& self = block_of_this_thread();
     return __builtin_sub_overflow(self.countdown, static_cast<std::uint64_t>(bytes), &self.countdown);
 }
 

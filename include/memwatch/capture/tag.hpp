@@ -50,7 +50,7 @@ inline void add_owned(std::atomic<std::uint64_t>& counter, std::uint64_t amount,
 }
 
 inline void count_allocation(tag_id owner, std::size_t bytes) noexcept {
-    thread_row* const row = this_thread.row;
+    thread_row* const row = block_of_this_thread().row;
     if (__builtin_expect(row == nullptr, 0)) { return count_allocation_slow(owner, bytes); }
     // relaxed: published to freeze() by whatever handed the block to the thread that frees it (see count_free).
     add_owned(row->cells[owner].allocated_bytes, bytes, std::memory_order_relaxed);
@@ -59,7 +59,7 @@ inline void count_allocation(tag_id owner, std::size_t bytes) noexcept {
 
 // Call before the memory is given back.
 inline void count_free(tag_id owner, std::size_t bytes) noexcept {
-    thread_row* const row = this_thread.row;
+    thread_row* const row = block_of_this_thread().row;
     if (__builtin_expect(row == nullptr, 0)) { return count_free_slow(owner, bytes); }
     // release: pairs with the acquire loads in tag_table::totals(), which read frees before allocations: who sees this free
     // also sees the allocation that happened before it, on whichever thread.

@@ -104,6 +104,18 @@ TEST_CASE("file: failures name the file, keep the old one and leave nothing behi
     CHECK(directory.error().what == "is a directory");
     CHECK_FALSE(write_file_atomically("/proc/memwatch-cannot-write-here", "x"));
     CHECK(dir.files() == 0);
+    // What is no file stays what it is, also behind a link: /dev/null, /dev/stdout.
+    const std::string fifo = dir / "fifo";
+    const std::string link = dir / "link";
+    REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
+    REQUIRE(symlink(fifo.c_str(), link.c_str()) == 0);
+    for (const std::string& path : {fifo, link}) {
+        const auto special = write_file_atomically(path, "x");
+        REQUIRE_FALSE(special);
+        CHECK(special.error().what == "is not a regular file");
+    }
+    CHECK(fs::is_fifo(fifo));
+    CHECK(fs::is_symlink(link));
 }
 
 TEST_CASE("file: a file system that takes no more leaves the old file and no temporary one") {
