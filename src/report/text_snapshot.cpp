@@ -112,6 +112,9 @@ std::string figures(const snapshot& s) {
     if (s.info.exact_until_ns != 0) {
         words += fmt::format(" (exact until {} after the start, when full mode's budget ended: {} recorded)",
                              format_duration(s.info.exact_until_ns), format_count(static_cast<double>(live.samples)));
+    } else if (s.info.interval_bytes == 0 && live.bytes_variance > 0) {
+        words += fmt::format(" (every block recorded while there was room for page edges, estimated since: {} samples)",
+                             format_count(static_cast<double>(live.samples)));
     } else if (s.info.interval_bytes == 0) {
         words += fmt::format(" (every block recorded: {})", format_count(static_cast<double>(live.samples)));
     } else {

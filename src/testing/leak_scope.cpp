@@ -217,6 +217,8 @@ leak_report judgement::report() {
     add_notes();
     const std::uint64_t forgiven = scope_.options.threshold_bytes;
     report_.passed = forgiven == 0 ? report_.objects == 0 && report_.bytes == 0 : report_.bytes <= forgiven;
+    // A check that cannot see what it was asked about must not pass.
+    if (scope_.options.what == leak_coverage::everything && !scope_.is_heap_seen) { report_.passed = false; }
     return std::move(report_);
 }
 
@@ -265,8 +267,9 @@ leak_report leak_scope::check() {
 }
 
 std::string leak_report::message() const {
+    const bool is_unknown = !passed && objects == 0 && bytes == 0;
     std::string words = passed ? "nothing leaked beyond the threshold: " : "leaked: ";
-    words += counted(objects, bytes) + "\n";
+    words = is_unknown ? "could not be checked:\n" : words + counted(objects, bytes) + "\n";
     for (const leaked_tag& each : tags) {
         words += "  tag \"" + each.tag + "\": " + counted(each.objects, each.bytes);
         if (each.objects_without_stack != 0 || each.bytes_without_stack != 0) {
