@@ -7,8 +7,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <map>
 #include <memory_resource>
 #include <queue>
+#include <scoped_allocator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,6 +34,12 @@ order_list orders{memwatch::tracked_allocator<order>{cache}};                   
 memwatch::tracking_resource memory{memwatch::tag{"bodies"}, std::pmr::new_delete_resource()};  // std::pmr
 memwatch::object_pool<arena> arenas{"request-arenas", {.capacity = 256}};                      // a pool
 // [/tags]
+
+// [nested]
+using note = std::basic_string<char, std::char_traits<char>, memwatch::tracked_allocator<char>>;
+using note_allocator = std::scoped_allocator_adaptor<memwatch::tracked_allocator<std::pair<const int, note>>>;
+std::map<int, note, std::less<>, note_allocator> notes{memwatch::tracked_allocator<char>{memwatch::tag{"notes"}}};
+// [/nested]
 
 std::queue<std::function<void()>> work;
 
@@ -68,10 +76,11 @@ int main() {
     worker.join();
     const std::pmr::vector<char> body(1 << 20, 'x', &memory);
     const auto scratch = arenas.acquire();
+    notes[1] = "longer than a string keeps within itself, so it allocates";
 
     const auto taken = session.snapshot("end");
-    const bool is_fine =
-        taken && is_there(*taken, "order-cache", 1) && is_there(*taken, "bodies", 1) && is_there(*taken, "request-arenas", 1);
+    const bool is_fine = taken && is_there(*taken, "order-cache", 1) && is_there(*taken, "bodies", 1) &&
+                         is_there(*taken, "notes", 2) && is_there(*taken, "request-arenas", 1);
     std::printf("%s\n", is_fine ? "counted, each of them" : "something is not counted");
     return is_fine ? 0 : 1;
 }
