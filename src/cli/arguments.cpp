@@ -20,7 +20,7 @@ inline namespace v1 {
 namespace {
 
 constexpr const char* exit_codes =
-    "Exit codes: 0 fine, 1 a leak or breached gate (only with --exit-code), 2 wrong usage, 3 unreadable input,\n"
+    "Exit codes: 0 fine, 1 something grew (only with --exit-code), 2 wrong usage, 3 unreadable input,\n"
     "            4 target not reachable.\n"
     "FILE|URL is a dump (memtrace, json, jsonl) or a running service: http://127.0.0.1:9467, localhost:9467,\n"
     "unix:/run/orders.sock, or pid:4711 for a process of yours, asked at its private control socket.\n";

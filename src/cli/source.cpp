@@ -2,7 +2,9 @@
 #include "cli/source.hpp"
 
 #include <charconv>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <memwatch/snapshot/codec.hpp>
@@ -44,7 +46,15 @@ result<decoded_snapshot> ask(std::uint64_t pid) {
 
 result<decoded_snapshot> obtain(const std::string& argument) {
     if (const std::uint64_t pid = process_of(argument); pid != 0) { return ask(pid); }
-    return is_url(argument) ? fetch(argument) : read_dump(argument);
+    if (is_url(argument)) { return fetch(argument); }
+    std::error_code ignored;
+    if (std::filesystem::is_socket(argument, ignored)) {
+        return fail(error_code::io,
+                    "is a socket, not a dump; to ask who listens there write unix:" +
+                        std::filesystem::absolute(argument, ignored).string(),
+                    argument);
+    }
+    return read_dump(argument);
 }
 
 void print_warnings(const std::vector<std::string>& warnings, const std::string& prefix) {

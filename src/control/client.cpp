@@ -79,10 +79,11 @@ private:
             if (!is_worth_waiting || platform::monotonic_ns() >= until) { break; }
             platform::sleep_ns(20'000'000);
         }
-        return refuse(is_forbidden_
-                          ? "it belongs to another user: ask as that user or as root"
-                          : "no control socket: it runs without memwatch, with MEMWATCH_CONTROL=off, or, preloaded, with one "
-                            "thread only ('memwatch run --control' makes one from the start)");
+        return refuse(
+            is_forbidden_
+                ? "it belongs to another user: ask as that user or as root"
+                : "no control socket: it runs without memwatch, with MEMWATCH_DISABLED=1 or MEMWATCH_CONTROL=off, or, "
+                  "preloaded, with one thread only ('memwatch run --control' makes one from the start)");
     }
 
     // Through the folder's descriptor: /proc/PID/root/... may be longer than the address of a socket.

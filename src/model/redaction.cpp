@@ -2,6 +2,7 @@
 #include "model/redaction.hpp"
 
 #include <algorithm>
+#include <initializer_list>
 #include <iterator>
 #include <string_view>
 #include <vector>
@@ -12,10 +13,17 @@ namespace {
 
 constexpr std::string_view replacement = "[redacted]";
 
-constexpr std::string_view secret_words[] = {"password", "passwd", "passphrase", "pwd",        "secret",      "token",
-                                             "apikey",   "jwt",    "bearer",     "credential", "credentials", "authorization"};
-constexpr std::string_view secret_kinds_of_key[] = {"api", "access", "secret", "private", "signing", "encryption"};
-constexpr std::string_view schemes[] = {"bearer", "basic", "digest", "token", "negotiate"};
+// The last word of a key is one of these ...
+constexpr std::string_view secret_words[] = {"pwd", "jwt", "bearer", "credential", "credentials", "authorization"};
+// ... or the last two, written together, end in one of these: "PGPASSWORD", "pass_word", "secretkey", "csrftoken".
+constexpr std::string_view secret_endings[] = {"password",  "passwords",  "passwd",     "passphrase",
+                                               "secret",    "token",      "apikey",     "accesskey",
+                                               "secretkey", "privatekey", "signingkey", "encryptionkey"};
+// "pass" is a word of compilers and renderers too: alone, or whose it is.
+constexpr std::string_view owners_of_pass[] = {"db",    "user", "admin", "root",  "auth",
+                                               "login", "smtp", "mail",  "proxy", "redis"};
+constexpr std::string_view schemes[] = {"bearer", "basic", "token", "negotiate"};  // one credential behind them
+constexpr std::string_view placeholder_words[] = {"id", "key", "value", "name", "string", "placeholder"};
 
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 bool is_upper(char c) noexcept { return c >= 'A' && c <= 'Z'; }
@@ -34,7 +42,8 @@ bool is_one_of(std::string_view word, const std::string_view (&list)[Count]) noe
 std::vector<std::string> words_of(std::string_view key) {
     std::vector<std::string> out(1);
     for (std::size_t i = 0; i < key.size(); ++i) {
-        const bool is_hump = i > 0 && is_upper(key[i]) && is_lower(key[i - 1]);
+        const bool begins_word = i + 1 < key.size() && is_lower(key[i + 1]);  // the T of "APIToken"
+        const bool is_hump = i > 0 && is_upper(key[i]) && (is_lower(key[i - 1]) || (is_upper(key[i - 1]) && begins_word));
         if (!is_in_word(key[i]) || is_hump) { out.emplace_back(); }
         if (is_in_word(key[i])) { out.back() += lower(key[i]); }
     }
@@ -45,10 +54,18 @@ std::vector<std::string> words_of(std::string_view key) {
     return out;
 }
 
+bool ends_with(std::string_view text, std::string_view end) noexcept {
+    return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
 bool is_secret(const std::vector<std::string>& words) {
     if (words.empty()) { return false; }
-    if (is_one_of(words.back(), secret_words)) { return true; }
-    return words.size() > 1 && words.back() == "key" && is_one_of(words[words.size() - 2], secret_kinds_of_key);
+    const std::string& last = words.back();
+    const std::string before = words.size() > 1 ? words[words.size() - 2] : std::string();
+    if (last == "pass") { return before.empty() || is_one_of(before, owners_of_pass); }
+    const std::string both = before + last;
+    return is_one_of(last, secret_words) ||
+           std::any_of(std::begin(secret_endings), std::end(secret_endings), [&](auto end) { return ends_with(both, end); });
 }
 
 // Reads `text` once, from the left, and copies what is no secret.
@@ -71,14 +88,27 @@ public:
     }
 
 private:
-    // Behind "://": the password of "user:password@".
+    // Behind "://": the password of "user:password@", also with slashes in it, and a user who is long enough to be a token.
     void pass_authority() {
         at_ += 3;
-        const std::size_t end = std::min(text_.find_first_of("/?# \t\"'", at_), text_.size());
+        std::size_t end = std::min(text_.find_first_of("/?# \t\r\n\"'", at_), text_.size());
+        const std::size_t colon = std::min(text_.find(':', at_), end);
+        if (!has_at_sign(end) && colon < end && text_[at_] != '[' && !is_number(colon + 1, end)) {
+            end = std::min(text_.find_first_of(" \t\r\n\"'", at_), text_.size());
+        }
+        if (!has_at_sign(end)) { return; }
         const std::size_t host = text_.substr(0, end).rfind('@');
-        const std::size_t colon = text_.find(':', at_);
-        if (host == std::string_view::npos || host < at_ || colon >= host) { return; }
-        take_out(colon + 1, host);
+        if (std::min(colon, host) - at_ >= shortest_token) { return take_out(at_, host); }
+        if (colon < host) { take_out(colon + 1, host); }
+    }
+
+    [[nodiscard]] bool has_at_sign(std::size_t end) const {
+        return text_.substr(at_, end - at_).find('@') != std::string_view::npos;
+    }
+
+    [[nodiscard]] bool is_number(std::size_t from, std::size_t end) const {
+        const std::string_view text = text_.substr(from, end - from);
+        return std::all_of(text.begin(), text.end(), is_digit);
     }
 
     void pass_key() {
@@ -87,27 +117,48 @@ private:
         const std::string_view key = text_.substr(begin, at_ - begin);
         const std::vector<std::string> words = words_of(key);
         if (!is_secret(words)) { return; }
-        if (const std::size_t value = behind_separator(); value != 0) { return pass_value(value); }
+        if (const std::size_t value = behind_separator(); value != 0) { return pass_value(value, words.back()); }
         const std::size_t value = behind_spaces(at_);
         if (value == at_ || value == text_.size()) { return; }
         const bool is_option = key.substr(0, 2) == "--" && text_[value] != '-';
-        if (is_option) { return pass_value(value); }
+        if (is_option) { return pass_value(value, words.back()); }
         if (words.back() == "bearer") { pass_credential(value); }
     }
 
-    // Where the value begins behind `=`, `:`, `"...":` or their percent-encoded forms; 0: no separator. `a::b` is a C++ name.
+    // Where the value begins behind `=`, `:`, `=>`, `"...":`, `[]=` or their percent-encoded forms; 0: no separator. `a::b` is
+    // a C++ name.
     [[nodiscard]] std::size_t behind_separator() const {
-        std::size_t at = at_;
-        if (at < text_.size() && (text_[at] == '"' || text_[at] == '\'')) { ++at; }
-        at = behind_spaces(at);
+        const std::size_t at = behind_spaces(behind_key());
         if (at < text_.size() && (text_[at] == '=' || text_[at] == ':')) {
-            const bool is_scope = text_.compare(at, 2, "::") == 0 || text_.compare(at, 3, "://") == 0;
-            return is_scope ? 0 : behind_spaces(at + 1);
+            if (text_.compare(at, 2, "::") == 0 || text_.compare(at, 3, "://") == 0) { return 0; }
+            const bool is_long = at + 1 < text_.size() && (text_[at + 1] == '=' || text_[at + 1] == '>');
+            return behind_spaces(at + (is_long ? 2 : 1));
         }
-        for (const std::string_view encoded : {"%3D", "%3d", "%3A", "%3a"}) {
-            if (text_.compare(at, 3, encoded) == 0) { return at + 3; }
+        return is_any_at(at, {"%3D", "%3d", "%3A", "%3a"}) ? at + 3 : 0;
+    }
+
+    // What may stand between a key and its separator: an index ("token[]=", "user[token]="), then a quote.
+    [[nodiscard]] std::size_t behind_key() const {
+        std::size_t at = at_;
+        if (at < text_.size() && text_[at] == '[') {
+            while (++at < text_.size() && is_in_key(text_[at])) {}
+            if (at == text_.size() || text_[at] != ']') { return at_; }
+            ++at;
+        } else if (at < text_.size() && text_[at] == ']') {
+            ++at;
+        } else {
+            if (is_any_at(at, {"%5B", "%5b"})) { at += 3; }
+            if (is_any_at(at, {"%5D", "%5d"})) { at += 3; }
         }
-        return 0;
+        if (is_any_at(at, {"\\\"", "\\'"})) { return at + 2; }
+        if (is_any_at(at, {"%22", "%27"})) { return at + 3; }
+        return is_any_at(at, {"\"", "'"}) ? at + 1 : at;
+    }
+
+    [[nodiscard]] bool is_any_at(std::size_t at, std::initializer_list<std::string_view> what) const {
+        return at < text_.size() && std::any_of(what.begin(), what.end(), [&](std::string_view each) {
+                   return text_.compare(at, each.size(), each) == 0;
+               });
     }
 
     [[nodiscard]] std::size_t behind_spaces(std::size_t at) const {
@@ -115,21 +166,57 @@ private:
         return at;
     }
 
-    [[nodiscard]] std::size_t end_of_value(std::size_t from) const {
-        return std::min(text_.find_first_of(" \t\r\n&;,\"')]}>|#", from), text_.size());
+    // A quote, comma or closing bracket ends a value only where nothing of it can follow: "ab,REST" is one value, "ab,x=1" two.
+    // Depends on what stands behind `at` only: so it holds as well when the value has become "[redacted]".
+    [[nodiscard]] bool is_end_of_value(std::size_t at) const {
+        const std::size_t next = std::min(text_.find_first_not_of(perhaps_ends, at), text_.size());
+        if (next == text_.size() || ends.find(text_[next]) != std::string_view::npos) { return true; }
+        if (next == at) { return false; }
+        std::size_t behind = next;
+        while (behind < text_.size() && is_in_key(text_[behind])) { ++behind; }
+        if (behind == next) { return false; }
+        if (is_any_at(behind, {"\"", "'"})) { ++behind; }
+        return is_any_at(behind, {"=", ":", "%3D", "%3d", "%3A", "%3a"});
     }
 
-    void pass_value(std::size_t from) {
-        if (from < text_.size() && (text_[from] == '"' || text_[from] == '\'')) {
-            return take_out(from + 1, std::min(text_.find(text_[from], from + 1), text_.size()));
+    [[nodiscard]] std::size_t end_of_value(std::size_t at) const {
+        for (; at < text_.size(); ++at) {
+            at = std::min(text_.find_first_of(" \t\r\n&#;,\"')]}>|", at), text_.size());
+            if (is_end_of_value(at)) { return at; }
+            at =
+                std::min(text_.find_first_not_of(perhaps_ends, at), text_.size()) - 1;  // once over a run, not once a character
+        }
+        return text_.size();
+    }
+
+    void pass_value(std::size_t from, std::string_view last_word) {
+        if (from < text_.size() && (text_[from] == '"' || text_[from] == '\'')) { return pass_quoted(from); }
+        if (const std::size_t end = end_of_placeholder(from); end != 0) { return take_out(end, end); }
+        if (text_.compare(from, replacement.size(), replacement) == 0) {
+            const std::size_t behind = from + replacement.size();
+            return take_out(from, end_of_value(behind));
         }
         std::size_t end = end_of_value(from);
         std::string scheme(text_.substr(from, end - from));
         std::transform(scheme.begin(), scheme.end(), scheme.begin(), lower);
-        if (is_one_of(scheme, schemes) && end < text_.size() && is_space(text_[end])) {
-            end = end_of_value(behind_spaces(end));
+        if (end < text_.size() && is_space(text_[end])) {
+            if (is_one_of(scheme, schemes)) {
+                end = end_of_value(behind_spaces(end));
+            } else if (scheme == "digest" || last_word == "authorization") {  // a list of parameters
+                end = std::min(text_.find_first_of("\r\n", end), text_.size());
+            }
         }
         take_out(from, end);
+    }
+
+    // From the quote at `from` to its like, over escaped ones; one that goes on behind it goes as a whole.
+    void pass_quoted(std::size_t from) {
+        std::size_t close = from + 1;
+        while (close < text_.size() && text_[close] != text_[from]) { close += text_[close] == '\\' ? 2 : 1; }
+        if (close >= text_.size()) { return take_out(from + 1, text_.size()); }
+        if (!is_end_of_value(close + 1)) { return take_out(from, end_of_value(close + 1)); }
+        if (end_of_placeholder(from + 1) == close) { return take_out(close, close); }
+        take_out(from + 1, close);
     }
 
     // "Bearer eyJhbGciOi..." but not "bearer of news".
@@ -141,23 +228,32 @@ private:
         }
         const std::string_view value = text_.substr(from, end - from);
         const bool has_digit = std::any_of(value.begin(), value.end(), is_digit);
-        if (value.size() >= 20 || (value.size() >= 8 && has_digit)) { take_out(from, end); }
+        if (value.size() >= shortest_token || (value.size() >= 8 && has_digit)) { take_out(from, end); }
     }
 
-    [[nodiscard]] bool is_placeholder(std::size_t from, std::size_t end) const {
-        const std::string_view value = text_.substr(from, end - from);
-        const bool is_open = !value.empty() && (value.front() == '{' || value.front() == '<');
-        return is_open && std::all_of(value.begin() + 1, value.end(), is_in_key);
+    // Of "{token}" or "<your-password>" at `from`; 0: another value, maybe a real one that somebody put into brackets.
+    [[nodiscard]] std::size_t end_of_placeholder(std::size_t from) const {
+        if (from >= text_.size() || (text_[from] != '{' && text_[from] != '<')) { return 0; }
+        const bool is_route = text_[from] == '{';
+        const std::size_t close = text_.find(is_route ? '}' : '>', from);
+        if (close == std::string_view::npos) { return 0; }
+        const std::string_view name = text_.substr(from + 1, close - from - 1);
+        const bool is_name = std::all_of(name.begin(), name.end(), [](char c) { return is_in_key(c) && !is_digit(c); });
+        if (!is_name || !(is_end_of_value(close + 1) || (is_route && text_[close + 1] == '/'))) { return 0; }
+        const std::vector<std::string> words = words_of(name);
+        return words.empty() || is_secret(words) || is_one_of(words.back(), placeholder_words) ? close + 1 : 0;
     }
 
     void take_out(std::size_t from, std::size_t end) {
         at_ = std::max(end, from);
-        const bool is_gone = text_.compare(from, replacement.size(), replacement) == 0;
-        if (from >= end || is_gone || is_placeholder(from, end)) { return; }
+        if (from >= end || text_.substr(from, end - from) == replacement) { return; }
         out_.append(text_.substr(copied_, from - copied_)).append(replacement);
         copied_ = end;
     }
 
+    static constexpr std::size_t shortest_token = 20;  // where only its length tells it from a name
+    static constexpr std::string_view ends = " \t\r\n&#";
+    static constexpr std::string_view perhaps_ends = ";,\"')]}>|";
     const std::string_view text_;
     std::string out_;
     std::size_t at_{};

@@ -140,8 +140,9 @@ std::shared_ptr<prometheus::Collectable> collectable(const session&) {
 namespace {
 
 // One line for a log; what came from the environment must not add a second.
-void warn(const std::string& detail) {
-    write_log(log_level::warning, "memwatch level=warning event=server detail=" + serve::quote_json(detail));
+void log_detail(log_level level, const std::string& detail) {
+    const std::string name = level == log_level::info ? "info" : "warning";
+    write_log(level, "memwatch level=" + name + " event=server detail=" + serve::quote_json(detail));
 }
 
 }  // namespace
@@ -200,7 +201,10 @@ server server::start(const session&, server_options wanted) noexcept {
     try {
         out.impl_ = std::make_unique<impl>();
         out.impl_->start(merge_environment(std::move(wanted)));
-        if (!out.impl_->detail.empty()) { warn(out.impl_->detail); }
+        if (!out.impl_->detail.empty()) {
+            const bool was_wanted = memwatch::detail::process_options().disabled;  // somebody switched it off: nothing is amiss
+            log_detail(was_wanted ? log_level::info : log_level::warning, out.impl_->detail);
+        }
     } catch (const std::exception& e) {
         if (out.impl_ != nullptr) { out.impl_->detail = e.what(); }
     }

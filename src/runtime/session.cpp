@@ -271,6 +271,7 @@ bool join_or_begin(process_state& state, chosen_options merged, const std::vecto
         if (state.session.handles != 0) { return ++state.session.handles != 0; }
         state.session.detail.clear();
         if (!warnings.empty()) { state.session.detail = warnings.front(); }
+        if (warnings.size() > 1) { state.session.detail += " (and " + std::to_string(warnings.size() - 1) + " more)"; }
         state.session.handles = 1;
         if (state.inert_because != nullptr) {
             state.session.detail = state.inert_because;

@@ -174,12 +174,24 @@ void begin_term(steered& wanted, const chosen_options& before, std::uint64_t for
     wanted.term.begin(before, platform::monotonic_ns(), for_ns);
 }
 
+// As at the endpoint and the command: of two values for one name none is the obvious one. Null: no name is.
+const std::string* given_twice(const option_changes& changes) noexcept {
+    for (auto later = changes.begin(); later != changes.end(); ++later) {
+        const auto is_same = [&](const auto& earlier) { return earlier.first == later->first; };
+        if (std::any_of(changes.begin(), later, is_same)) { return &later->first; }
+    }
+    return nullptr;
+}
+
 // Reads all into `wanted`.
 result<void> change_options(steered& wanted, const option_changes& changes) {
     const chosen_options before = wanted.options;
     bool has_preset = false;
     bool has_interval = false;
     result<std::uint64_t> for_ns = std::uint64_t{0};
+    if (const std::string* const name = given_twice(changes); name != nullptr) {
+        return fail(error_code::invalid_argument, "given twice", *name);
+    }
     for (const auto& [name, text] : changes) {
         if (name == "for") {
             if (for_ns = read_term(text); !for_ns) { return tl::unexpected<error>(for_ns.error()); }

@@ -104,6 +104,14 @@ std::optional<refusal> check_origin(const http_request& request, const access_po
     return std::nullopt;
 }
 
+std::optional<refusal> check_host_given(sensitivity what, const http_request& request, const access_policy& policy) {
+    if (policy.where != exposure::loopback || what == sensitivity::open || !header(request, "Host").empty()) {
+        return std::nullopt;
+    }
+    return refusal{403,
+                   "Host: this route needs one (localhost, 127.0.0.1 or [::1]); without, only /metrics and /healthz answer"};
+}
+
 bool needs_token(sensitivity what, const http_request& request, const requester& who, exposure where) noexcept {
     if (what == sensitivity::open) { return false; }
     if (where == exposure::unix_socket) { return !who.is_own_user || came_through_proxy(request); }

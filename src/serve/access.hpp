@@ -3,7 +3,7 @@
 // Who may ask for what, before any route runs.
 //
 //   bound to        Host                     /metrics, /healthz    GET /debug/...    POST
-//   loopback        a loopback name only     open                  open              bearer token
+//   loopback        a loopback name only     open, also without    open              bearer token
 //   anything else   any                      open                  bearer token      bearer token
 //   unix socket     any                      open                  own user, else    own user, else
 //                                                                  bearer token      bearer token
@@ -52,12 +52,17 @@ struct refusal {
 // Value of the first header called `name` (case-insensitive); empty when there is none.
 [[nodiscard]] std::string_view header(const http_request& request, std::string_view name) noexcept;
 
-// Host and Origin. Nothing = fine.
+// Host and Origin, before the route is known: an empty or missing Host (HTTP/1.0) is no foreign one. Nothing = fine.
 [[nodiscard]] std::optional<refusal> check_origin(const http_request& request, const access_policy& policy);
 
 // Whether a route needs the token from this requester: changing ones, and debug routes beyond loopback.
 enum class sensitivity { open, debug, change };
 [[nodiscard]] bool needs_token(sensitivity what, const http_request& request, const requester& who, exposure where) noexcept;
+
+// On loopback a debug or changing route wants a Host: health checkers that speak HTTP/1.0 leave it out, no honest browser or
+// tool that asks for debug routes does. Nothing = fine.
+[[nodiscard]] std::optional<refusal> check_host_given(sensitivity what, const http_request& request,
+                                                      const access_policy& policy);
 
 // The bearer token: 403 when none is configured, 401 when the request brings none or another.
 [[nodiscard]] std::optional<refusal> check_token(const http_request& request, const access_policy& policy);

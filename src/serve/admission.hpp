@@ -25,8 +25,12 @@ public:
     // Held while the snapshot is taken and encoded. Not admitted: `retry_after_s` is at least 1.
     class ticket {
     public:
-        ticket(admission* owner, std::uint64_t retry_after_s) noexcept : owner_(owner), retry_after_s_(retry_after_s) {}
-        ticket(ticket&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)), retry_after_s_(other.retry_after_s_) {}
+        ticket(admission* owner, std::uint64_t retry_after_s, bool awaits_window = false) noexcept
+            : owner_(owner), retry_after_s_(retry_after_s), awaits_window_(awaits_window) {}
+        ticket(ticket&& other) noexcept
+            : owner_(std::exchange(other.owner_, nullptr)),
+              retry_after_s_(other.retry_after_s_),
+              awaits_window_(other.awaits_window_) {}
         ticket(const ticket&) = delete;
         ticket& operator=(const ticket&) = delete;
         ticket& operator=(ticket&&) = delete;
@@ -35,10 +39,12 @@ public:
         }
         [[nodiscard]] bool is_admitted() const noexcept { return owner_ != nullptr; }
         [[nodiscard]] std::uint64_t retry_after_s() const noexcept { return retry_after_s_; }
+        [[nodiscard]] bool awaits_window() const noexcept { return awaits_window_; }  // not admitted because one is open
 
     private:
         admission* owner_;
         std::uint64_t retry_after_s_;
+        bool awaits_window_;
     };
 
     // `expected_ns`: how long the ticket will be held on purpose; others are told to come back after it.
@@ -47,7 +53,8 @@ public:
         const std::uint64_t now = clock_();
         tokens_ = std::min(burst_, tokens_ + static_cast<double>(now - refilled_ns_) / static_cast<double>(refill_ns_));
         refilled_ns_ = now;
-        if (is_busy_) { return {nullptr, now < free_again_ns_ ? 1 + (free_again_ns_ - now - 1) / second_ns : 1}; }
+        if (is_busy_ && now < free_again_ns_) { return {nullptr, 1 + (free_again_ns_ - now - 1) / second_ns, true}; }
+        if (is_busy_) { return {nullptr, 1}; }
         if (tokens_ < 1.0) {
             const double wait_ns = (1.0 - tokens_) * static_cast<double>(refill_ns_);
             return {nullptr, 1 + static_cast<std::uint64_t>(wait_ns / static_cast<double>(second_ns))};

@@ -91,8 +91,7 @@ std::vector<int> event_loop_of(int descriptor) {
 error listen_error(const listen_address& where, int error_number) {
     const std::string address = where.to_string();
     if (error_number == EADDRINUSE) {
-        return {error_code::io, "the port is already in use; set MEMWATCH_LISTEN to another (port 0 takes any free one)",
-                address};
+        return {error_code::io, "the port is already in use; choose another (port 0 takes any free one)", address};
     }
     return {error_code::io, std::string("cannot listen: ") + std::strerror(error_number), address};
 }
@@ -183,16 +182,11 @@ result<descriptor_guard::listening_socket> descriptor_guard::open_listener(const
     owned_descriptor socket(open_socket(where));
     if (socket.value < 0) { return tl::unexpected(listen_error(where, errno)); }
     if (where.is_unix()) {
-        result<socket_file> bound = bind_unix_path(socket.value, where.path);
+        result<socket_file> bound = listen_at_unix_path(socket.value, where.path, listen_backlog);
         if (!bound) { return tl::unexpected(bound.error()); }
         out.file = std::move(*bound);
-    } else if (!bind_to_port(socket.value, out.where)) {
+    } else if (!bind_to_port(socket.value, out.where) || ::listen(socket.value, listen_backlog) != 0) {
         return tl::unexpected(listen_error(where, errno));
-    }
-    if (::listen(socket.value, listen_backlog) != 0) {
-        const int error_number = errno;
-        remove_socket_file(out.file);
-        return tl::unexpected(listen_error(where, error_number));
     }
     descriptors_.push_back(socket.value);
     out.descriptor = socket.release();

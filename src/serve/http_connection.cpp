@@ -135,7 +135,8 @@ void http_connection::hold(deferred later) {
 }
 
 void http_connection::watch_held() {
-    if (buffer_.size() >= owner_.limits().max_head_bytes) { return; }  // enough; the rest stays in the kernel
+    // More would have to stay in the kernel, where nobody sees the client go: a window would stay open for nobody.
+    if (buffer_.size() >= owner_.limits().max_head_bytes) { return owner_.close(*this); }
     is_watching_ = true;
     socket_.async_read_some(buffer_.prepare(1024), [self = shared_from_this()](beast::error_code failure, std::size_t bytes) {
         self->is_watching_ = false;

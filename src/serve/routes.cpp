@@ -33,6 +33,14 @@ Result refusing_failures(const Function& run) {
     } catch (const std::exception& e) { return refuse(500, e.what()); }
 }
 
+const char* not_here(route_set served) {
+    if (served == route_set::all) { return "no such route; see /debug/memtrace"; }
+    if (served == route_set::debug_only) {
+        return "no such route at this address: it has the debug routes, see /debug/memtrace";
+    }
+    return "no such route at this address: it has /metrics and /healthz; debug routes are off, or where debug_listen says";
+}
+
 }  // namespace
 
 struct router::route {
@@ -134,14 +142,14 @@ outcome router::dispatch(const http_request& request, const requester& who) {
         allowed += (allowed.empty() ? "" : ", ") + std::string(each.is_post ? "POST" : "GET, HEAD");
         if (each.is_post ? request.method == "POST" : is_read) { found = &each; }
     }
-    if (allowed.empty()) {
-        return refuse(
-            404, options_.routes == route_set::all ? "no such route; see /debug/memtrace" : "no such route at this address");
-    }
+    if (allowed.empty()) { return refuse(404, not_here(options_.routes)); }
     if (found == nullptr) {
         http_response out = refuse(405, "this route answers to " + allowed);
         out.headers.emplace_back("Allow", allowed);
         return out;
+    }
+    if (const auto refused = check_host_given(found->what, request, options_.access)) {
+        return refuse(refused->status, refused->what);
     }
     if (request.body.size() > options_.max_body_bytes) { return refuse(413, "the request body is too large"); }
     if (needs_token(found->what, request, who, options_.access.where)) {

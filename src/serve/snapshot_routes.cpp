@@ -22,8 +22,12 @@ constexpr const char* label_form = "label: 1 to 64 characters of A-Z a-z 0-9 . _
 bool wants_html(const http_request& request) { return header(request, "Accept").find("text/html") != std::string_view::npos; }
 
 http_response busy(const admission::ticket& refused) {
-    http_response out = refuse(429, "full snapshots are taken one at a time and at most one a second over time; try again");
-    out.headers.emplace_back("Retry-After", std::to_string(refused.retry_after_s()));
+    const std::string wait_s = std::to_string(refused.retry_after_s());
+    http_response out =
+        refuse(429, refused.awaits_window()
+                        ? "a window (seconds=N) is open for " + wait_s + " s more, and full snapshots are taken one at a time"
+                        : "full snapshots are taken one at a time and at most one a second over time; try again");
+    out.headers.emplace_back("Retry-After", wait_s);
     return out;
 }
 

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/unix_listener.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 namespace memwatch {
 inline namespace v1 {
@@ -25,6 +29,37 @@ sockaddr_un to_address(const std::string& path) {
 int bind_to(int descriptor, const sockaddr_un& address) {
     return ::bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address);
 }
+
+// The one of us who looks at, replaces or removes a name in the folder of `path`. An flock(2) of the folder itself: nothing is
+// left behind, and it ends with the process. A folder that cannot be opened or locked, or that a stranger keeps locked, is gone
+// on without: then the last of two starters has the name. Allocates nothing.
+class folder_lock {
+public:
+    explicit folder_lock(const char* path) noexcept {
+        char folder[sizeof(sockaddr_un::sun_path) + 1] = ".";
+        if (const char* const slash = std::strrchr(path, '/'); slash != nullptr) {
+            const auto length = static_cast<std::size_t>(slash - path) + 1;  // with the slash: "/" is a folder too
+            if (length >= sizeof folder) { return; }
+            std::memcpy(folder, path, length);
+            folder[length] = '\0';
+        }
+        folder_ = ::open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        for (int tries = 0; folder_ >= 0 && tries < 250; ++tries) {
+            if (::flock(folder_, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR)) { return; }
+            std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        }
+    }
+    folder_lock(const folder_lock&) = delete;
+    folder_lock& operator=(const folder_lock&) = delete;
+    ~folder_lock() {
+        if (folder_ < 0) { return; }
+        ::flock(folder_, LOCK_UN);  // a child forked meanwhile has the descriptor too
+        ::close(folder_);
+    }
+
+private:
+    int folder_{-1};
+};
 
 // Only a refused connection proves that nobody listens: a full backlog or a denied one is somebody.
 bool is_deserted(const sockaddr_un& address) {
@@ -48,8 +83,9 @@ std::string remove_leftover(const sockaddr_un& address) {
 
 }  // namespace
 
-result<socket_file> bind_unix_path(int descriptor, const std::string& path) {
+result<socket_file> listen_at_unix_path(int descriptor, const std::string& path, int backlog) {
     const sockaddr_un address = to_address(path);
+    const folder_lock lock(address.sun_path);  // until it listens: one that is bound only looks like a leftover
     const auto failed = [&](const std::string& why) { return fail(error_code::io, "cannot listen: " + why, "unix:" + path); };
     // Linux creates the file with the mode of the socket's own inode: no moment in which others may connect, and no umask().
     if (::fchmod(descriptor, S_IRUSR | S_IWUSR) != 0) { return failed(std::strerror(errno)); }
@@ -60,12 +96,19 @@ result<socket_file> bind_unix_path(int descriptor, const std::string& path) {
     }
     struct stat made {};
     if (::lstat(path.c_str(), &made) != 0) { return failed(std::strerror(errno)); }
+    if (::listen(descriptor, backlog) != 0) {
+        const int error_number = errno;
+        ::unlink(path.c_str());
+        return failed(std::strerror(error_number));
+    }
     return socket_file{path, made.st_dev, made.st_ino};
 }
 
 void remove_socket_file(const socket_file& bound) noexcept {
+    if (bound.path.empty()) { return; }
+    const folder_lock lock(bound.path.c_str());
     struct stat now {};
-    if (bound.path.empty() || ::lstat(bound.path.c_str(), &now) != 0) { return; }
+    if (::lstat(bound.path.c_str(), &now) != 0) { return; }
     if (now.st_dev == bound.device && now.st_ino == bound.inode) { ::unlink(bound.path.c_str()); }
 }
 

@@ -6,9 +6,9 @@
 //   a socket of this user that nobody answers on          left over from a process that died: replaced
 //   anything else there (file, link, other user's, alive) an error; it stays
 //
-// At the end the name is removed if it is still the one that was bound. Two processes that start at the same moment over the
-// same leftover may both replace it; the later one has the name. Talks to the operating system (an exception line of the
-// layering table). Threads: any.
+// At the end the name is removed if it is still the one that was bound. Of processes that start at the same moment over the
+// same leftover one gets it, the others an error: a lock of the folder, from the look at the name until somebody listens there.
+// Talks to the operating system (an exception line of the layering table). Threads: any.
 
 #include <cstdint>
 #include <string>
@@ -26,8 +26,8 @@ struct socket_file {
     std::uint64_t inode{};
 };
 
-// Binds `path` to `descriptor`, an unbound unix stream socket. Errors: io, in words for a person.
-[[nodiscard]] result<socket_file> bind_unix_path(int descriptor, const std::string& path);
+// Binds `path` to `descriptor`, an unbound unix stream socket, and listens. Errors: io, in words for a person.
+[[nodiscard]] result<socket_file> listen_at_unix_path(int descriptor, const std::string& path, int backlog);
 
 void remove_socket_file(const socket_file& bound) noexcept;
 

@@ -184,6 +184,12 @@ class CliTest(unittest.TestCase):
                 self.expect(UNREADABLE, "show", path, says=path)
                 self.expect(UNREADABLE, "diff", self.before, path, says=path)
 
+    def test_a_socket_given_as_a_file_is_3_and_says_how_to_ask_it(self):
+        path = self.path("service.sock")
+        with socket.socket(socket.AF_UNIX) as service:
+            service.bind(path)
+            self.expect(UNREADABLE, "show", path, says="write unix:" + path)
+
     def test_a_truncated_dump_is_shown_as_far_as_it_goes_with_a_warning(self):
         whole = self.read(self.after)
         done = memwatch("show", self.write("half.memtrace", whole[:len(whole) - 10]))

@@ -161,5 +161,18 @@ TEST_CASE("options: what is out of range degrades the session, with a sentence",
     }());
     CHECK(degraded.status().state == session_state::degraded);
     CHECK(degraded.status().detail.find("stack_depth") != std::string::npos);
+    CHECK(degraded.status().detail.find("more)") == std::string::npos);
     CHECK(degraded.snapshot().has_value());
+}
+
+TEST_CASE("options: of several sentences the status has the first, and how many there are more", "[runtime]") {
+    const session degraded = session::start([] {
+        options bad;
+        bad.stack_depth = 1000;
+        bad.one_in = 0;
+        return bad;
+    }());
+    const std::string detail = degraded.status().detail;
+    CHECK(detail.find(" is out of range ") == detail.rfind(" is out of range "));
+    CHECK(detail.find(" (and 1 more)") != std::string::npos);
 }

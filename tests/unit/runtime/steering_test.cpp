@@ -3,7 +3,9 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <memwatch/memwatch.hpp>
@@ -35,6 +37,23 @@ double estimate_of(const session& s, tag owner) {
 }
 
 }  // namespace
+
+TEST_CASE("steering: a name given twice is refused, and nothing changes", "[runtime]") {
+    session s = session::start({});
+    const options before = s.effective_options();
+    for (const std::vector<std::pair<std::string, std::string>>& twice :
+         {std::vector<std::pair<std::string, std::string>>{{"preset", "full"}, {"preset", "on"}},
+          {{"preset", "full"}, {"preset", "full"}},
+          {{"preset", "full"}, {"for", "1m"}, {"interval", "4KiB"}, {"for", "2m"}}}) {
+        const auto refused = s.set(twice);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().code == error_code::invalid_argument);
+        CHECK(refused.error().message().find("given twice") != std::string::npos);
+        CHECK(s.effective_options().preset == before.preset);
+    }
+    CHECK(s.set({{"preset", "full"}, {"for", "1m"}}));
+    CHECK(s.set({{"preset", "on"}}));
+}
 
 TEST_CASE("steering: a door is told the preset when it registers and at each change, in order", "[runtime]") {
     static const bool is_registered = register_heap_door(door);

@@ -56,7 +56,7 @@ TEST_CASE("access: a loopback server refuses foreign hosts, every server refuses
     const serve::access_policy loopback{serve::exposure::loopback, {}};
     const serve::access_policy network{serve::exposure::network, {}};
     CHECK_FALSE(serve::check_origin(request({{"host", "127.0.0.1:9467"}}), loopback));
-    CHECK_FALSE(serve::check_origin(request({}), loopback));  // HTTP/1.0; no browser leaves Host out
+    CHECK_FALSE(serve::check_origin(request({}), loopback));  // HTTP/1.0; see check_host_given()
     CHECK(serve::check_origin(request({{"Host", "evil.example:9467"}}), loopback)->status == 403);
     CHECK_FALSE(serve::check_origin(request({{"Host", "orders.svc:9467"}}), network));
 
@@ -66,6 +66,21 @@ TEST_CASE("access: a loopback server refuses foreign hosts, every server refuses
         CHECK(serve::check_origin(request({{"Host", "localhost:1"}, {"Origin", "https://evil.example"}}), policy)->status ==
               403);
         CHECK(serve::check_origin(request({{"Host", "localhost:1"}, {"Origin", "null"}}), policy)->status == 403);
+    }
+}
+
+TEST_CASE("access: without a Host only the open routes of a loopback server answer") {
+    using serve::exposure;
+    using serve::sensitivity;
+    for (const auto& nothing : {request({}), request({{"Host", ""}}), request({{"Host", "  "}})}) {
+        for (const auto what : {sensitivity::open, sensitivity::debug, sensitivity::change}) {
+            const bool is_refused = what != sensitivity::open;
+            CHECK(serve::check_host_given(what, nothing, {exposure::loopback, {}}).has_value() == is_refused);
+            for (const auto where : {exposure::network, exposure::unix_socket, exposure::mounted}) {
+                CHECK_FALSE(serve::check_host_given(what, nothing, {where, {}}));
+            }
+            CHECK_FALSE(serve::check_host_given(what, request({{"host", "localhost"}}), {exposure::loopback, {}}));
+        }
     }
 }
 

@@ -227,6 +227,24 @@ TEST_CASE("routes: beyond loopback the debug routes need the token, and metrics 
     CHECK(f.router(options).handle({"GET", "/debug/pprof/heap", {{"Host", "orders.svc:9467"}}, {}}).status == 403);
 }
 
+TEST_CASE("routes: on loopback without a Host metrics and health answer, and nothing else") {
+    fixture f;
+    serve::router_options options = fixture::with_token();
+    options.access.where = serve::exposure::loopback;
+    serve::router router = f.router(options);
+    const auto bearer = std::pair<std::string, std::string>("Authorization", std::string("Bearer ") + token);
+    for (const std::vector<std::pair<std::string, std::string>>& headers :
+         {std::vector<std::pair<std::string, std::string>>{bearer}, {bearer, {"Host", ""}}}) {
+        CHECK(router.handle({"GET", "/metrics", headers, {}}).status == 200);
+        CHECK(router.handle({"HEAD", "/healthz", headers, {}}).status == 200);
+        for (const char* target : {"/debug/memtrace", "/debug/memtrace/config", "/debug/memtrace/tags", "/debug/pprof/heap"}) {
+            CHECK(router.handle({"GET", target, headers, {}}).status == 403);
+        }
+        CHECK(router.handle({"POST", "/debug/memtrace/snapshot?label=a", headers, {}}).status == 403);
+    }
+    CHECK(f.freezes == 0);
+}
+
 TEST_CASE("routes: debug routes can be switched off and metrics stay") {
     fixture f;
     serve::router_options options = fixture::with_token();
@@ -235,7 +253,9 @@ TEST_CASE("routes: debug routes can be switched off and metrics stay") {
     CHECK(router.handle(get("/metrics")).status == 200);
     CHECK(router.handle(get("/healthz")).status == 200);
     for (const char* target : {"/debug/memtrace", "/debug/memtrace/sites", "/debug/memtrace/config", "/debug/pprof/heap"}) {
-        CHECK(router.handle(get(target)).status == 404);
+        const auto refused = router.handle(get(target));
+        CHECK(refused.status == 404);
+        CHECK(contains(refused.body, "debug_listen"));
     }
     CHECK(router.handle(post("/debug/memtrace/snapshot?label=a")).status == 404);
     CHECK(f.freezes == 0);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server on a unix socket: whose file it replaces, which mode it has, what is left behind.
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,7 +13,10 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "serve/unix_listener.hpp"
 #include "unit/serve/plain_client.hpp"
 
 using namespace memwatch_test;
@@ -55,7 +61,76 @@ void leave_behind(const std::string& path) {
     ::close(descriptor);
 }
 
+// A process that waits for `go` to close, listens, tells 'y' or 'n', and lives on until it is ended.
+pid_t fork_starter(const std::string& path, const int (&go)[2], int tell) {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child != 0) { return child; }
+    ::alarm(60);
+    ::close(go[1]);
+    char word = 0;
+    static_cast<void>(!::read(go[0], &word, 1));
+    const int listener = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    word = serve::listen_at_unix_path(listener, path, 4) ? 'y' : 'n';
+    static_cast<void>(!::write(tell, &word, 1));
+    for (;;) { ::pause(); }
+}
+
+// How many of `starters` processes that start at once say that they listen, and whether somebody does in the end.
+std::pair<int, bool> race(const std::string& path, int starters) {
+    int go[2];
+    int told[2];
+    REQUIRE(::pipe(go) == 0);
+    REQUIRE(::pipe(told) == 0);
+    std::vector<pid_t> children;
+    for (int i = 0; i < starters; ++i) { children.push_back(fork_starter(path, go, told[1])); }
+    ::close(go[0]);
+    ::close(go[1]);
+    int winners = 0;
+    for (int i = 0; i < starters; ++i) {
+        char word = 0;
+        pollfd awaited{told[0], POLLIN, 0};
+        REQUIRE(::poll(&awaited, 1, 30'000) == 1);
+        REQUIRE(::read(told[0], &word, 1) == 1);
+        winners += word == 'y' ? 1 : 0;
+    }
+    const int probe = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    const bool is_alive = ::connect(probe, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    ::close(probe);
+    ::close(told[0]);
+    ::close(told[1]);
+    for (const pid_t child : children) {
+        ::kill(child, SIGKILL);
+        ::waitpid(child, nullptr, 0);
+    }
+    return {winners, is_alive};
+}
+
 }  // namespace
+
+TEST_CASE("unix_listener: of processes that start at once over a leftover exactly one listens, and it can be reached") {
+    const folder where;
+    const std::string path = where / "http.sock";
+    for (int round = 0; round < 150; ++round) {  // what the last round's winner leaves is this one's leftover
+        INFO("round " << round);
+        const auto [winners, is_alive] = race(path, 4);
+        REQUIRE(winners == 1);
+        REQUIRE(is_alive);
+        CHECK((status_of(path).st_mode & 07777U) == 0600);
+    }
+    CHECK(std::distance(std::filesystem::directory_iterator(std::filesystem::path(path).parent_path()), {}) == 1);
+}
+
+TEST_CASE("unix_listener: a stranger who keeps the folder locked delays a start and does not prevent it") {
+    const folder where;
+    const int stranger = ::open((where / "").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    REQUIRE(::flock(stranger, LOCK_EX) == 0);
+    CHECK(try_start(where / "http.sock"));
+    ::close(stranger);
+}
 
 TEST_CASE("unix_listener: answers, is this user's alone whatever the umask, and is removed at stop") {
     const folder where;

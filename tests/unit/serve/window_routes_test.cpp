@@ -78,17 +78,22 @@ TEST_CASE("windows: while one is open, other full snapshots are told how long it
     fake_now = 100 * second_ns;
     serve::router router = f.router();
     const serve::deferred open = deferred_of(router.begin(get("/debug/memtrace/snapshot?seconds=30")));
+    std::string said;
     const auto retry_after = [&](const char* target) {
         const auto refused = response_of(router.begin(get(target)));
         CHECK(refused.status == 429);
+        said = refused.body;
         return header_of(refused, "Retry-After");
     };
     CHECK(retry_after("/debug/memtrace/snapshot") == "30");
     fake_now += 10 * second_ns + 1;
     CHECK(retry_after("/debug/memtrace") == "20");
+    CHECK(said.find("is open for 20 s more") != std::string::npos);
     CHECK(retry_after("/debug/pprof/heap?seconds=2") == "20");
     fake_now += 100 * second_ns;  // due, and its answer is still being made
     CHECK(retry_after("/debug/memtrace/sites") == "1");
+    CHECK(said.find("one at a time") != std::string::npos);
+    CHECK(said.find("s more") == std::string::npos);
     CHECK(response_of(router.begin(get("/metrics"))).status == 200);
     CHECK(response_of(router.begin(get("/debug/memtrace/tags"))).status == 200);
 }
