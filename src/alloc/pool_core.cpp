@@ -103,11 +103,14 @@ void* pool_core::acquire() noexcept {
 
 void* pool_core::acquire_within(std::uint64_t patience_ns) noexcept {
     pool_state& pool = state_of(this);
-    const sample_ticket ticket = draw(pool);
+    sample_ticket ticket = draw(pool);
     slot_place place;
-    if (!pool.take(place) && !pool.wait_and_take(place, patience_ns)) {
-        pool.count_failure();
-        return nullptr;
+    if (!pool.take(place)) {
+        if (!pool.wait_and_take(place, patience_ns)) {
+            pool.count_failure();
+            return nullptr;
+        }
+        ticket.began_ns = 0;  // recording begins now: the wait was the program's, not what the sample costs
     }
     return hand_out(pool, place, ticket, __builtin_return_address(0));
 }

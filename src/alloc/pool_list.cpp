@@ -25,6 +25,10 @@ void pool_list::remove(const pool_source* source) noexcept {
         last = std::move(*at);
         entries_.erase(at);
     }
+    if (last->is_called_by_this_thread()) {  // by the function itself: the call under way is the last
+        last->is_removed = true;
+        return;
+    }
     const std::lock_guard waits_for_a_call(last->calling);
     last->is_removed = true;
 }
@@ -37,16 +41,25 @@ std::vector<pool_reading> pool_list::read() const {
     }
     std::vector<pool_reading> all;
     all.reserve(shown.size());
+    const bool is_nested = std::any_of(shown.begin(), shown.end(), [](const auto& e) { return e->is_called_by_this_thread(); });
     for (const auto& e : shown) {
-        const std::lock_guard guard(e->calling);
-        if (e->is_removed) { continue; }
-        try {
-            all.push_back(e->source->read());
-        } catch (...) {
-            // A registered function that throws has nothing to say.
-        }
+        if (e->is_called_by_this_thread()) { continue; }
+        std::unique_lock guard(e->calling, std::defer_lock);
+        if (!is_nested) { guard.lock(); }
+        if (guard.owns_lock() || guard.try_lock()) { read(*e, all); }
     }
     return all;
+}
+
+void pool_list::read(entry& from, std::vector<pool_reading>& into) {
+    if (from.is_removed) { return; }
+    from.caller.store(std::this_thread::get_id(), std::memory_order_relaxed);  // relaxed: see is_called_by_this_thread()
+    try {
+        into.push_back(from.source->read());
+    } catch (...) {
+        // A registered function that throws has nothing to say.
+    }
+    from.caller.store({}, std::memory_order_relaxed);  // relaxed: as above
 }
 
 void pool_list::lock_for_fork() noexcept {
@@ -62,7 +75,8 @@ void pool_list::unlock_after_fork() noexcept {
 
 void pool_list::forget_calls() noexcept {
     for (const auto& e : entries_) {
-        new (&e->calling) std::mutex();  // the old one may be held by a thread that is gone
+        new (&e->calling) std::mutex();                  // the old one may be held by a thread that is gone
+        e->caller.store({}, std::memory_order_relaxed);  // relaxed: one thread
         e->source->enter_child();
     }
 }

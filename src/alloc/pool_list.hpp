@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include <memwatch/alloc/pool_registry.hpp>
@@ -42,12 +43,22 @@ public:
 
 private:
     // A source on show. Its function is the user's and may take the user's locks, so it is called under the entry's mutex
-    // alone: others may come, go and fork meanwhile. Only the removal of the same source waits.
+    // alone: others may come, go and fork meanwhile. Only the removal of the same source waits. A function that asks for a
+    // snapshot comes back here on its own thread: there its pool is left out, and so are pools that another thread is asking,
+    // which may be waiting for this one.
     struct entry {
         std::shared_ptr<pool_source> source;
         std::mutex calling;
-        bool is_removed{};  // guarded by calling
+        std::atomic<std::thread::id> caller{};  // who holds `calling` to call the function
+        bool is_removed{};                      // guarded by calling
+
+        // relaxed: a thread finds its own id only where it wrote it itself.
+        [[nodiscard]] bool is_called_by_this_thread() const noexcept {
+            return caller.load(std::memory_order_relaxed) == std::this_thread::get_id();
+        }
     };
+
+    static void read(entry& from, std::vector<pool_reading>& into);
 
     mutable std::mutex mutex_;
     std::vector<std::shared_ptr<entry>> entries_;  // guarded by mutex_

@@ -132,7 +132,8 @@ private:
 
 }  // namespace detail
 
-// `stats()` returns pool_stats; it is called whenever a snapshot is taken, on the thread that takes it.
+// `stats()` returns pool_stats; it is called whenever a snapshot is taken, on the thread that takes it. It may take a snapshot
+// itself: that one leaves this pool out.
 template <class Stats>
 [[nodiscard]] pool_registration register_pool(std::string_view name, Stats&& stats, registered_pool_options options = {}) {
     return pool_registration(

@@ -259,3 +259,53 @@ TEST_CASE("register_pool: a pool of the user's own shows up with its upstream, a
     }
     CHECK(find("conn").name.empty());
 }
+
+TEST_CASE("register_pool: a function that asks for a snapshot is left out of it", "[alloc]") {
+    const test_support::session_with session(preset_option::off);
+    const auto names_of = [](const snapshot& frozen) {
+        std::set<std::string> names;
+        for (const pool_totals& p : frozen.pools) { names.insert(p.name); }
+        return names;
+    };
+    std::set<std::string> seen_inside;
+    const auto quiet = register_pool("quiet", [] { return pool_stats{}; });
+    const auto asks = register_pool("asks", [&] {
+        seen_inside = names_of(*session.get().snapshot());
+        return pool_stats{};
+    });
+    const auto seen = names_of(*session.get().snapshot());
+    CHECK(seen.count("asks") == 1);
+    CHECK(seen.count("quiet") == 1);
+    CHECK(seen_inside.count("asks") == 0);
+    CHECK(seen_inside.count("quiet") == 1);
+}
+
+TEST_CASE("register_pool: a function may end its own registration", "[alloc]") {
+    const test_support::session_with session(preset_option::off);
+    int calls = 0;
+    pool_registration own;
+    own = register_pool("brief-life", [&] {
+        ++calls;
+        own = pool_registration{};
+        return pool_stats{};
+    });
+    for (int i = 0; i < 2; ++i) { CHECK(session.get().snapshot()); }
+    CHECK(calls == 1);
+}
+
+TEST_CASE("register_pool: functions that ask for snapshots do not wait for each other in a circle", "[alloc]") {
+    const test_support::session_with session(preset_option::off);
+    const auto ask = [&] {
+        static_cast<void>(session.get().snapshot());
+        return pool_stats{};
+    };
+    const auto one = register_pool("circle-one", ask);
+    const auto other = register_pool("circle-other", ask);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            for (int n = 0; n < 50; ++n) { static_cast<void>(session.get().snapshot()); }
+        });
+    }
+    for (std::thread& t : threads) { t.join(); }
+}

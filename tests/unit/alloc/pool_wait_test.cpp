@@ -3,6 +3,8 @@
 // are the laws on real threads.
 #include <sys/wait.h>
 #include <unistd.h>
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -12,6 +14,7 @@
 
 #include <memwatch/alloc/object_pool.hpp>
 #include <memwatch/base/log.hpp>
+#include "support/full_session.hpp"
 #include "support/seed.hpp"
 
 using namespace memwatch;
@@ -61,6 +64,25 @@ TEST_CASE("object_pool: waiting ends with a release, and says how often and how 
     CHECK(totals.acquire_failures == 0);
     CHECK(totals.in_use == 0);
     CHECK(totals.high_water == 1);
+}
+
+TEST_CASE("object_pool: the sample of an acquire that waited begins when the wait has ended", "[alloc]") {
+    const test_support::session_with session(preset_option::on, 1);
+    using object = std::array<char, 4000>;  // so that every acquire is a sample
+    object_pool<object> pool("wait-sampled", bounded(1));
+    auto held = pool.acquire();
+    object_pool<object>::handle mine;
+    std::thread waiter([&] { mine = pool.acquire_wait(); });
+    await([&] { return pool.totals().waiters == 1; });
+    const std::uint64_t still_waiting_ns = session.get().snapshot()->info.taken_ns;
+    held.reset();
+    waiter.join();
+    const snapshot after = *session.get().snapshot();
+    const auto of_waiter = std::find_if(after.live.begin(), after.live.end(), [&](const live_record& r) {
+        return after.tags[after.sites[r.site].tag].name == "wait-sampled";
+    });
+    REQUIRE(of_waiter != after.live.end());
+    CHECK(of_waiter->birth_ns >= still_waiting_ns);
 }
 
 TEST_CASE("object_pool: patience that ends is a failure; an object that is there needs none", "[alloc]") {
