@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <functional>
 #include <mutex>
+#include <stdexcept>
 #include <string_view>
 #include <vector>
 
@@ -128,6 +129,44 @@ task fetch_with_promise(request req) {
     load_order();
 }
 
+// [generator]
+struct generator {  // one that yields, and throws through resume()
+    struct promise_type : memwatch::carried_promise {
+        int value{};
+        auto initial_suspend() noexcept { return first(std::suspend_always{}); }
+        auto final_suspend() noexcept { return last(std::suspend_always{}); }
+        auto yield_value(int next) {
+            value = next;
+            return yielded(std::suspend_always{});
+        }
+        generator get_return_object() noexcept { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+        void return_void() noexcept {}
+        void unhandled_exception() { rethrow(); }
+    };
+    std::coroutine_handle<promise_type> coroutine;
+};
+// [/generator]
+
+generator load_orders(request req) {
+    memwatch::trace_scope scope{req.traceparent};
+    load_order();
+    co_yield 1;
+    load_order();
+    throw std::out_of_range("no more orders");
+}
+
+// False: the thread that asked was left with the request's context.
+bool use_generator() {
+    const generator orders_of = load_orders(incoming);
+    orders_of.coroutine.resume();
+    bool is_clean = !memwatch::trace_context::current().trace.is_valid();
+    try {
+        orders_of.coroutine.resume();
+    } catch (const std::out_of_range&) { is_clean = is_clean && !memwatch::trace_context::current().trace.is_valid(); }
+    orders_of.coroutine.destroy();
+    return is_clean;
+}
+
 // [otel]
 template <class Span>  // opentelemetry::trace::Span
 memwatch::trace_scope follow(const Span& span, std::string_view route) {
@@ -180,7 +219,8 @@ int main() {
         const auto scope = follow(span_stand_in{}, "/api/v2/orders");
         load_order();
     }
-    const bool is_right =
-        kept.size() == 11 && all_name_the_request(session) && memwatch::trace_context::current() == memwatch::trace_context{};
+    const bool is_clean = use_generator();
+    const bool is_right = is_clean && kept.size() == 13 && all_name_the_request(session) &&
+                          memwatch::trace_context::current() == memwatch::trace_context{};
     return is_right ? 0 : 1;
 }

@@ -6,6 +6,8 @@
 //       static memwatch::tag frame_tag() { return tag_of_frames; }
 //       auto initial_suspend() noexcept { return first(std::suspend_always{}); }
 //       auto final_suspend() noexcept { return last(wake_the_awaiting{this}); }
+//       auto yield_value(int next) { value = next; return yielded(std::suspend_always{}); }   // every generator: co_yield
+//       void unhandled_exception() { rethrow(); }                    // if exceptions leave through resume(): never `throw;`
 //       ...
 //   };
 //   memwatch::trace_scope scope{memwatch::carried, id};              // a coroutine type that cannot be changed: each co_await
@@ -114,8 +116,13 @@ template <class Awaitable>
 }
 
 // Base of a promise type: carries the context over every co_await of the coroutine, which begins in that of its caller.
-// first() and last() go around what initial_suspend and final_suspend return. A promise with an await_transform of its own
-// passes what that returns on to this one.
+// A promise with an await_transform of its own passes what that returns on to this one. The language asks nobody about the
+// other ways out of a coroutine; the promise has to say something at each that it has, or the context stays on the thread:
+//
+//   initial_suspend       return first(awaiter)
+//   final_suspend         return last(awaiter)
+//   yield_value           return yielded(awaiter)      co_yield does not pass by await_transform
+//   unhandled_exception   rethrow()                    instead of `throw;`, behind which final_suspend is never asked
 class carried_promise {
 public:
     template <class Awaitable>
@@ -155,6 +162,12 @@ protected:
         void await_resume() noexcept { awaiter.await_resume(); }
     };
 
+    struct keeper {
+        carried_promise* promise;
+        void leave() noexcept { promise->leave(); }
+        void enter() noexcept { promise->enter(); }
+    };
+
     template <class Awaiter>
     [[nodiscard]] first_awaiter<Awaiter> first(Awaiter awaiter) noexcept {
         return {std::move(awaiter), this};
@@ -163,14 +176,18 @@ protected:
     [[nodiscard]] last_awaiter<Awaiter> last(Awaiter awaiter) noexcept {
         return {std::move(awaiter), this};
     }
+    // By value: what yield_value() returns outlives its locals.
+    template <class Awaiter>
+    [[nodiscard]] detail::carried_awaiter<Awaiter, keeper> yielded(Awaiter awaiter) {
+        return {std::move(awaiter), keeper{this}};
+    }
+    // The exception being handled goes on to whoever resumed the coroutine, which has ended then.
+    [[noreturn]] void rethrow() {
+        leave();
+        throw;
+    }
 
 private:
-    struct keeper {
-        carried_promise* promise;
-        void leave() noexcept { promise->leave(); }
-        void enter() noexcept { promise->enter(); }
-    };
-
     void enter() noexcept { outside_ = detail::exchange_context(detail::thread_context{inside_, true}); }
     void leave() noexcept { inside_ = detail::exchange_context(outside_).context; }
 
