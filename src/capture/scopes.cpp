@@ -21,9 +21,13 @@ tag_scope::tag_scope(tag label) noexcept : scope_(labelled(label)) {}
 tag_scope::tag_scope(carried_t how, tag label) noexcept : scope_(how, labelled(label)) {}
 
 // Out of line, as everything that touches the thread's block: a compiler may keep its address across a suspension point.
-ignore_scope::ignore_scope() noexcept : countdown_(detail::own_work::ignore()) {}
+ignore_scope::ignore_scope() noexcept { detail::own_work::begin_ignoring(); }
 
-ignore_scope::~ignore_scope() { detail::own_work::unpark(countdown_); }
+ignore_scope::~ignore_scope() { detail::own_work::end_ignoring(); }
+
+namespace detail {
+__thread ignoring_state ignoring{};
+}
 
 }  // namespace v1
 }  // namespace memwatch

@@ -90,7 +90,8 @@ void after_fork_in_child() {
     state.pools.forget_calls();
     // Parent and child must not draw the same samples.
     detail::for_each_block_of_this_thread([](thread_block& block) { block.random_state = 0; });
-    countdown_of_forker = 0;  // in place of what it had
+    // In place of what it had; what it leaves out goes on to be left out.
+    if (!detail::own_work::is_left_out(countdown_of_forker)) { countdown_of_forker = 0; }
     state.worker.enter_child();
     release_locks(state);
     give_up_term_in_child(state);

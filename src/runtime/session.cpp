@@ -147,12 +147,7 @@ void begin(process_state& state, chosen_options chosen) {
 
 // The thread that starts a session draws at once; what it allocates meanwhile is ours, or its countdown would be the long look
 // of a thread that found sampling off.
-void draw_from_here() noexcept {
-    detail::for_each_block_of_this_thread([](thread_block& block) {
-        block.countdown = 0;
-        block.random_state = 0;
-    });
-}
+void draw_from_here() noexcept { detail::own_work::draw_anew(); }
 
 void warn(const std::vector<std::string>& warnings) {
     for (const std::string& warning : warnings) {

@@ -13,11 +13,9 @@
 // has no room for a tag and stays untagged.
 //
 // An ignore_scope leaves exact counters alone, too: what is tagged is counted, only never a sample. It belongs to its thread
-// and must end on it: not across a co_await. Frees are followed as ever.
+// and must end on it: not across a co_await. Several may end in any order. Frees are followed as ever.
 //
 // Both nest. Allocates, locks, throws: never. Threads: the calling one's business only.
-
-#include <cstdint>
 
 #include <memwatch/base/export.hpp>
 #include <memwatch/capture/tag.hpp>
@@ -43,9 +41,6 @@ public:
     MEMWATCH_API ~ignore_scope();
     ignore_scope(const ignore_scope&) = delete;
     ignore_scope& operator=(const ignore_scope&) = delete;
-
-private:
-    std::uint64_t countdown_;  // the thread's, to go on with
 };
 
 }  // namespace v1

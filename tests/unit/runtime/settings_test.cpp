@@ -327,6 +327,45 @@ TEST_CASE("scopes: what an ignore scope covers is counted and no sample, whateve
     CHECK(live_of(s.get(), owner).samples == 1);
 }
 
+TEST_CASE("scopes: an ignore scope stays in force over sessions that begin inside, and over a fork", "[runtime]") {
+    options wanted;
+    wanted.interval_bytes = 1;
+    session s = session::start(wanted);
+    const tag owner{"scope/over-sessions"};
+    const auto allocate = [&] { return std::vector<char, tracked_allocator<char>>(4000, 'x', tracked_allocator<char>{owner}); };
+    {
+        const ignore_scope quiet;
+        s.stop();
+        s = session::start(wanted);
+        const auto kept = allocate();
+        CHECK(live_of(s, owner).samples == 0);
+        const pid_t child = fork();
+        if (child == 0) {
+            const auto in_child = allocate();
+            _exit(live_of(s, owner).samples == 0 ? 0 : 1);
+        }
+        int status = -1;
+        REQUIRE(waitpid(child, &status, 0) == child);
+        CHECK(status == 0);
+    }
+    const auto after = allocate();
+    CHECK(live_of(s, owner).samples == 1);
+}
+
+TEST_CASE("scopes: ignore scopes may end in any order; the last one's end is the end", "[runtime]") {
+    test_support::session_with s(preset_option::on, 1);
+    const tag owner{"scope/out-of-order"};
+    const auto allocate = [&] { return std::vector<char, tracked_allocator<char>>(4000, 'x', tracked_allocator<char>{owner}); };
+    auto first = std::make_unique<ignore_scope>();
+    auto second = std::make_unique<ignore_scope>();
+    first.reset();
+    const auto inside = allocate();
+    CHECK(live_of(s.get(), owner).samples == 0);
+    second.reset();
+    const auto after = allocate();
+    CHECK(live_of(s.get(), owner).samples == 1);
+}
+
 TEST_CASE("baseline: the mark is in each snapshot until the session ends, and the last one counts", "[runtime]") {
     session none;
     CHECK(none.mark_baseline().error().code == error_code::unavailable);
