@@ -10,7 +10,8 @@
 // What counts is what tracked allocators, resources and pools handed out inside the scope and what is alive at its end. Each of
 // these blocks is recorded with its stack, whatever preset runs, and blocks are compared one by one: one that was freed inside
 // but is older does not make up for one that leaks. Blocks of threads that allocated before the scope began are recorded from
-// their next draw on only; what a tag's exact counters know beyond the records is a leak as well, without a stack.
+// their next draw on only; what a tag's exact counters know beyond the records is a leak as well, without a stack. A check that
+// could not see everything and cannot prove the rest from counters does not pass (docs/testing.md, "Many blocks").
 //
 // A session is started if none runs, joined otherwise, and is as before afterwards. Scopes nest. Caches that grow on first use
 // are no leaks: `warmup` calls go before. Plain new and malloc are seen with `leak_coverage::everything` where libmemwatch-new
