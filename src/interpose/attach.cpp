@@ -25,6 +25,7 @@
 #include "interpose/function_patches.hpp"
 #include "interpose/module_loads.hpp"
 #include "interpose/targets.hpp"
+#include "platform/module_walk.hpp"
 #include "runtime/lifecycle.hpp"
 
 #define MEMWATCH_ENTRY extern "C" [[gnu::visibility("default")]]
@@ -114,7 +115,7 @@ attach_error read_settings(std::string_view text, attach_settings& into) {
 
 bool is_preloaded() noexcept {
     bool found = false;
-    dl_iterate_phdr(
+    platform::walk_modules(
         [](dl_phdr_info* info, std::size_t, void* into) {
             *static_cast<bool*>(into) |= std::strstr(info->dlpi_name, "libmemwatch-preload.so") != nullptr;
             return 0;
@@ -181,6 +182,7 @@ std::uint64_t keep_up(std::uint64_t begun) noexcept {
     const std::unique_lock guard(s.mutex, std::try_to_lock);
     if (!guard) { return look_every_ns; }
     if (s.is_lost || (!s.is_attached && !real.believes_sizes)) { return never; }
+    if (!platform::can_walk_modules()) { return look_every_ns; }  // a forked child: the worker's other turns find out
     try {
         look_at_modules_locked(s);
     } catch (...) {}  // no memory: at the next turn

@@ -2,6 +2,7 @@
 #include "interpose/conflicts.hpp"
 
 #include "interpose/targets.hpp"
+#include "platform/module_walk.hpp"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -26,7 +27,7 @@ const char* find_tracer() {
                                                {"libdd_profiling", "ddprof"},
                                                {"libc_malloc_debug", "libc_malloc_debug"}};
     const char* found = nullptr;
-    dl_iterate_phdr(
+    platform::walk_modules(
         [](dl_phdr_info* info, std::size_t, void* result) {
             for (const known_object& tracer : tracers) {
                 if (std::strstr(info->dlpi_name, tracer.part_of_path) != nullptr) {

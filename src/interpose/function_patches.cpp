@@ -12,6 +12,7 @@
 
 #include "interpose/function_slots.hpp"
 #include "interpose/loaded_modules.hpp"
+#include "platform/module_walk.hpp"
 
 namespace memwatch::interpose {
 namespace {
@@ -179,7 +180,7 @@ std::size_t function_patches::take_back(bool keeps_sized) {
 
 function_patches::load_counts function_patches::count_loads() noexcept {
     load_counts counts;
-    dl_iterate_phdr(
+    platform::walk_modules(
         [](dl_phdr_info* info, std::size_t size, void* into) {
             if (size < offsetof(dl_phdr_info, dlpi_subs) + sizeof info->dlpi_subs) { return 1; }
             *static_cast<load_counts*>(into) = {info->dlpi_adds, info->dlpi_subs};

@@ -11,6 +11,7 @@
 #include "capture/heap_door.hpp"
 #include "interpose/symbol_search.hpp"
 #include "interpose/targets.hpp"
+#include "platform/module_walk.hpp"
 
 namespace memwatch::interpose {
 namespace {
@@ -48,7 +49,7 @@ struct listing {
 
 std::vector<module_entry> patchable_modules() {
     listing list;
-    dl_iterate_phdr(
+    platform::walk_modules(
         [](dl_phdr_info* info, std::size_t, void* into) {
             auto& sizes = *static_cast<listing*>(into);
             ++sizes.count;
@@ -59,7 +60,7 @@ std::vector<module_entry> patchable_modules() {
     list.entries.resize(list.count + spare_modules);
     for (module_entry& each : list.entries) { each.name.reserve(list.name_bytes + 64); }
     list.count = 0;
-    dl_iterate_phdr(
+    platform::walk_modules(
         [](dl_phdr_info* info, std::size_t, void* into) {
             auto& out = *static_cast<listing*>(into);
             if (out.count == out.entries.size()) { return 1; }  // next time
@@ -84,7 +85,7 @@ pinned_module::pinned_module(const module_entry& module) noexcept {
         const link_map* map;
         pinned_module* self;
     } wanted{map, this};
-    dl_iterate_phdr(
+    platform::walk_modules(
         [](dl_phdr_info* info, std::size_t, void* at) {
             const auto& looking = *static_cast<const search*>(at);
             if (info->dlpi_addr != looking.map->l_addr || std::strcmp(info->dlpi_name, looking.map->l_name) != 0) { return 0; }

@@ -10,6 +10,7 @@
 
 #include <memwatch/base/log.hpp>
 #include "capture/own_work.hpp"
+#include "platform/module_walk.hpp"
 
 namespace memwatch::interpose {
 namespace {
@@ -21,7 +22,9 @@ void complain(const char* what) {
 // Found beside the preload object (its runpath), or where the loader looks.
 void* load_and_serve(void*) {
     detail::own_work::keep_for_thread();
-    void* const library = dlopen("libmemwatch-serve.so.0", RTLD_NOW | RTLD_LOCAL);
+    void* library = nullptr;
+    platform::use_loader(
+        [](void* opened) { *static_cast<void**>(opened) = dlopen("libmemwatch-serve.so.0", RTLD_NOW | RTLD_LOCAL); }, &library);
     auto* const serve =
         library == nullptr ? nullptr : reinterpret_cast<void (*)() noexcept>(dlsym(library, "memwatch_serve_from_environment"));
     serve != nullptr ? serve() : complain(dlerror());

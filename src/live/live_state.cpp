@@ -287,7 +287,7 @@ void live_state::unlock_after_fork() noexcept {
 void live_state::enter_child(std::uint16_t survivor, std::uint32_t tid, ledger_lane* lane) noexcept {
     threads_.keep_only(survivor, tid);
     exact_.enter_child(lane);
-    new (&modules_) module_history;  // a lost thread may have held its mutex; the old lists stay behind
+    modules_.enter_child();
     if (lifecycle* const told = telemetry(); told != nullptr) { told->enter_child(); }
 }
 

@@ -7,6 +7,8 @@
 
 #include <cstring>
 
+#include "platform/module_walk.hpp"
+
 namespace memwatch {
 inline namespace v1 {
 namespace platform {
@@ -86,7 +88,7 @@ bool is_kept_anyway(const link_map& module) noexcept {
 
 void visit_notes(std::size_t bytes, bool (*visit)(void* context, void* pointed_to) noexcept, void* context) noexcept {
     note_search search{bytes, visit, context};
-    dl_iterate_phdr(&search_module, &search);
+    walk_modules(&search_module, &search);
 }
 
 bool keep_module_loaded(const void* address) noexcept {

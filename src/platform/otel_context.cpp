@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "platform/module_walk.hpp"
+
 namespace memwatch {
 inline namespace v1 {
 namespace platform {
@@ -35,7 +37,7 @@ struct tls_module {
 
 std::vector<tls_module> modules_with_tls() {
     std::vector<tls_module> modules;
-    dl_iterate_phdr(
+    walk_modules(
         [](dl_phdr_info* info, std::size_t, void* list) {
             try {
                 for (ElfW(Half) i = 0; i < info->dlpi_phnum; ++i) {
@@ -126,7 +128,7 @@ otel_ids copy_ids(const volatile otel_record& record) noexcept {
 
 std::uint64_t module_changes() noexcept {
     std::uint64_t changes = 0;
-    dl_iterate_phdr(
+    walk_modules(
         [](dl_phdr_info* info, std::size_t, void* sum) {
             *static_cast<std::uint64_t*>(sum) = info->dlpi_adds + info->dlpi_subs;
             return 1;  // every object says the same

@@ -27,7 +27,7 @@ struct otel_context_place {
 
 // Takes the dynamic linker's lock. Errors: none; what cannot be looked at is not there.
 [[nodiscard]] otel_context_place find_otel_context();
-// Grows with each module that is loaded or unloaded: when it is worth looking again.
+// Grows with each module that is loaded or unloaded: when it is worth looking again. 0: nobody may look now (module_walk.hpp).
 [[nodiscard]] std::uint64_t module_changes() noexcept;
 
 struct otel_ids {

@@ -2,7 +2,6 @@
 #include "platform/own_thread.hpp"
 
 #include <fcntl.h>
-#include <link.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/resource.h>
@@ -15,25 +14,12 @@
 #include <csignal>
 #include <ctime>
 
+#include "platform/module_walk.hpp"
+
 namespace memwatch {
 inline namespace v1 {
 namespace platform {
 namespace {
-
-// Thread-local storage of all modules: glibc takes it out of the stack that was asked for.
-std::size_t thread_local_bytes() noexcept {
-    std::size_t sum = 0;
-    dl_iterate_phdr(
-        [](dl_phdr_info* info, std::size_t, void* total) {
-            for (ElfW(Half) i = 0; i < info->dlpi_phnum; ++i) {
-                const ElfW(Phdr)& segment = info->dlpi_phdr[i];
-                if (segment.p_type == PT_TLS) { *static_cast<std::size_t*>(total) += segment.p_memsz + segment.p_align; }
-            }
-            return 0;
-        },
-        &sum);
-    return sum;
-}
 
 struct start_block {
     void (*run)(void*);
@@ -47,6 +33,7 @@ void* run_thread(void* started) {
     void (*const run)(void*) = block.run;
     void* const argument = block.argument;
     pthread_setname_np(pthread_self(), block.name);
+    note_own_thread();
     // release: pairs with the acquire in start(): the block may go away.
     block.is_read.store(true, std::memory_order_release);
     block.is_read.notify_one();

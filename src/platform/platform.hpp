@@ -127,8 +127,9 @@ struct loaded_module {
     std::uint64_t limit{};
     std::uint64_t file_offset{};
 };
-[[nodiscard]] std::vector<loaded_module> loaded_modules();  // main executable first
-[[nodiscard]] const char* const* environment() noexcept;    // "NAME=value" strings, null-terminated
+// The main executable first. Empty where walk_modules() does not walk (module_walk.hpp).
+[[nodiscard]] std::vector<loaded_module> loaded_modules();
+[[nodiscard]] const char* const* environment() noexcept;  // "NAME=value" strings, null-terminated
 [[nodiscard]] std::string executable_path();
 [[nodiscard]] std::string host_name();
 [[nodiscard]] std::uint64_t process_id() noexcept;

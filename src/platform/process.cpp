@@ -17,6 +17,7 @@
 #include <ctime>
 #include <fstream>
 
+#include "platform/module_walk.hpp"
 #include "platform/platform.hpp"
 
 namespace memwatch {
@@ -174,7 +175,7 @@ loaded_module module_of(const dl_phdr_info& info) {
 
 std::vector<loaded_module> loaded_modules() {
     std::vector<loaded_module> modules;
-    dl_iterate_phdr(
+    walk_modules(
         [](dl_phdr_info* info, std::size_t, void* list) {
             try {
                 loaded_module loaded = module_of(*info);

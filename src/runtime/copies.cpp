@@ -10,6 +10,7 @@
 #include "base/hash.hpp"
 #include "base/log_channel.hpp"
 #include "platform/module_notes.hpp"
+#include "platform/module_walk.hpp"
 #include "platform/own_thread.hpp"
 #include "runtime/process_state.hpp"
 
@@ -134,6 +135,7 @@ copy_claim claim_process_state() noexcept {
         claim = {copy_role::joined, first->state, {}};
         detail::first_copys_block.store(first->block, std::memory_order_relaxed);  // relaxed: see home_block()
         use_log(*first->log);
+        platform::share_walk_gate(*first->state->walks);
         // relaxed: readers ask about their own thread's blocks, and the list's entries are published one by one.
         first->other_copies->store(&first->state->capture.copies, std::memory_order_relaxed);
     }

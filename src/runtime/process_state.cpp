@@ -7,6 +7,7 @@
 
 #include <memwatch/base/log.hpp>
 #include "capture/own_work.hpp"
+#include "platform/module_walk.hpp"
 #include "platform/platform.hpp"
 #include "runtime/copies.hpp"
 #include "runtime/misuse_log.hpp"
@@ -35,6 +36,9 @@ void before_fork() {
     state.worker.lock_for_fork();
     // acquire: pairs with the release in session start.
     live_state* const live = state.live.load(std::memory_order_acquire);
+    // Before what an allocation may wait for: those that walk allocate, and are waited for here.
+    if (live != nullptr) { live->modules().lock_for_fork(); }
+    platform::close_walks_for_fork();
     if (live != nullptr) {
         live->lock_telemetry_for_fork();
         live->exact().hold_for_fork(lane_of_this_thread());
@@ -64,6 +68,8 @@ void release_locks(process_state& state) {
         live->exact().let_go_after_fork();
         live->unlock_telemetry_after_fork();
     }
+    platform::open_walks_after_fork();
+    if (live != nullptr) { live->modules().unlock_after_fork(); }
     state.worker.unlock_after_fork();
     state.interval_control.unlock_after_fork();
     state.session_mutex.unlock();
@@ -76,6 +82,7 @@ void after_fork_in_parent() { release_locks(process()); }
 // parent's timeline: epochs that began anew would part the births of inherited blocks from the blocks.
 void after_fork_in_child() {
     process_state& state = process();
+    platform::enter_child_walks();
     write_session_id(state.session.id);
     new (&state.symbols) elf_symbols();  // a lost thread may have held its mutex; the old cache stays behind
     const std::uint32_t tid = platform::thread_id();
@@ -101,6 +108,7 @@ process_state& make_process_state() {
     alignas(process_state) static unsigned char storage[sizeof(process_state)];
     auto* const state = new (storage) process_state;
     state->pools.set_misuse_listener(&log_pool_misuse);
+    state->walks = &platform::this_walk_gate();
     platform::on_fork(&before_fork, &after_fork_in_parent, &after_fork_in_child);
     return *state;
 }
@@ -125,6 +133,7 @@ process_state& find_or_make_process_state() {
     has_joined = claim.role == copy_role::joined;
     process_state& state = has_joined ? *claim.state : make_process_state();
     enter_copy(state);
+    static_cast<void>(platform::thread_local_bytes());  // a fork handler starts a thread, and must not measure then
     if (!has_joined) { publish_first_copy(state); }
     return state;
 }

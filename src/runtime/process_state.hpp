@@ -18,6 +18,7 @@
 #include "capture/capture_state.hpp"
 #include "live/live_state.hpp"
 #include "platform/elf_symbols.hpp"
+#include "platform/module_walk.hpp"
 #include "runtime/interval_control.hpp"
 #include "runtime/sampler_list.hpp"
 #include "runtime/worker.hpp"
@@ -68,6 +69,8 @@ struct process_state {
 
     std::atomic<std::uint64_t> modules_seen{
         0};  // platform::module_changes() when OpenTelemetry's publisher was last looked for
+
+    platform::walk_gate* walks{};  // the first copy's, for all that join
 
     memwatch::interval_control interval_control;
     memwatch::worker worker;

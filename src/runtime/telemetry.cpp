@@ -57,6 +57,7 @@ void begin_telemetry(process_state& state, live_state& live, std::size_t sites, 
 
 void look_for_otel_context(process_state& state) noexcept {
     const std::uint64_t modules = platform::module_changes();
+    if (modules == 0) { return; }
     // relaxed, all: two threads may look at once, and find the same.
     if (state.modules_seen.exchange(modules, std::memory_order_relaxed) == modules) { return; }
     std::atomic<std::ptrdiff_t>& offset = state.capture.otel_context_offset;
