@@ -32,9 +32,11 @@ struct generator {
     };
 
     explicit generator(std::coroutine_handle<promise_type> coroutine) : handle(coroutine) {}
-    ~generator() { handle.destroy(); }
-    generator(const generator&) = delete;
-    generator& operator=(const generator&) = delete;
+    generator(generator&& other) noexcept : handle(std::exchange(other.handle, nullptr)) {}  // clang 14 asks for it
+    generator& operator=(generator&&) = delete;
+    ~generator() {
+        if (handle) { handle.destroy(); }
+    }
 
     int next() {
         handle.resume();
