@@ -46,7 +46,7 @@ inline constexpr std::uint8_t traced = 4;   // with out: the chunk's `traces` ha
 
 // All zero is a slot that was never handed out. Written by whoever holds the object; the others' reads see either values of one
 // acquire or notice that they do not (pool_state::read_checkout).
-struct alignas(32) slot {
+struct slot {
     std::atomic<const void*> caller;  // of the last acquire or release
     std::atomic<std::uint64_t> acquired_ns;
     std::atomic<std::uint64_t> uses;

@@ -69,10 +69,11 @@ extern MEMWATCH_API __attribute__((tls_model("initial-exec"))) __thread thread_b
 
 // The calling thread's block, for code that is inlined into the user's functions. A coroutine goes on elsewhere, and clang may
 // keep the address of a thread-local in its frame (llvm-project#47179; seen with clang 16 at -O2, as lost counts): there the
-// address is computed by code that it cannot look into, one instruction more. gcc splits coroutines before it optimises them.
+// address is computed by code that it cannot look into, one instruction more. gcc splits coroutines before it
+// optimises them; with its sanitizers on, UBSan takes the address it knows for null.
 // Checked by tests/concurrency/coroutine_hops.cpp with each compiler.
 [[gnu::always_inline]] inline thread_block& block_of_this_thread() noexcept {
-#if defined(__clang__) && defined(__x86_64__)
+#if defined(__x86_64__) && (defined(__clang__) || defined(__SANITIZE_ADDRESS__))
     thread_block* block;
     __asm__ volatile(
         "movq _ZN8memwatch2v16detail11this_threadE@gottpoff(%%rip), %0\n\t"
