@@ -90,7 +90,9 @@ TEST_CASE("settings: stack_depth and unwinder hold for the samples after the cha
 
 // 4 sigma of the sampler's own p: one check in 15,800 fails by chance; there are 9.
 TEST_CASE("settings: one in N is unbiased at every door of the SDK, and the snapshot says which sampler it was", "[runtime]") {
-    const auto [sampler, n] = GENERATE(table<const char*, double>({{"one_in_n", 20.0}, {"own", 10.0}, {"poisson", 0.0}}));
+    const auto chosen = GENERATE(table<const char*, double>({{"one_in_n", 20.0}, {"own", 10.0}, {"poisson", 0.0}}));
+    const char* const sampler = std::get<0>(chosen);
+    const double n = std::get<1>(chosen);
     test_support::session_with s(preset_option::on, 4096);
     static double one_in = 0;  // as long as the process
     one_in = n;
