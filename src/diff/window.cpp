@@ -115,8 +115,6 @@ void take_pool(pool_totals& now, pool_totals& then) {
     take(now.misuses, then.misuses);
     take(now.waits, then.waits);
     take(now.wait_ns, then.wait_ns);
-    take(now.waits, then.waits);
-    take(now.wait_ns, then.wait_ns);
 }
 
 void take_value(named_value& now, named_value& then) { take(now.value, then.value); }

@@ -116,6 +116,9 @@ struct leak_scope_state {
 
 namespace {
 
+// How much `to` is above `from`; what shrank has not grown.
+std::uint64_t grown(std::uint64_t from, std::uint64_t to) noexcept { return to > from ? to - from : 0; }
+
 // One look at what is alive, against what was when the scope began.
 class judgement {
 public:
@@ -127,6 +130,7 @@ private:
     [[nodiscard]] bool counts(const live_record& r) const;
     void take_records();
     void take_counters();
+    void take_counter(std::uint32_t id, const block_count& also_known, block_count& surplus);
     void bound_unseen();
     void describe_sites();
     void add_site(leaked_site&& leaked);
@@ -176,24 +180,32 @@ void judgement::take_records() {
 }
 
 // Only for all threads: a tag's counters do not tell them apart.
+// What the exact counters know beyond the records. Untagged blocks come last: a tag_scope's label is on the record, while the
+// counter is the untagged one's; what a tag has more records than counts of is counted there.
 void judgement::take_counters() {
     if (scope_.options.threads != leak_threads::all) { return; }
-    for (std::uint32_t id = 0; id < now_.tags.size(); ++id) {
-        if (!scope_.is_wanted(id)) { continue; }
-        const tag_totals before = id < scope_.tags.size() ? scope_.tags[id] : tag_totals{};
-        const tag_totals& after = now_.tags[id];
-        const auto found = by_tag_.find(id);
-        const leaked_tag known = found == by_tag_.end() ? leaked_tag{} : found->second;
-        const std::uint64_t objects =
-            after.live_objects() - std::min(after.live_objects(), before.live_objects() + known.objects);
-        const std::uint64_t bytes = after.live_bytes() - std::min(after.live_bytes(), before.live_bytes() + known.bytes);
-        if (objects == 0 && bytes == 0) { continue; }
-        leaked_tag& into = by_tag_[id];
-        into.objects += objects;
-        into.bytes += bytes;
-        into.objects_without_stack = objects;
-        into.bytes_without_stack = bytes;
-    }
+    block_count labelled;
+    for (std::uint32_t id = 1; id < now_.tags.size(); ++id) { take_counter(id, {}, labelled); }
+    block_count none;
+    if (!now_.tags.empty()) { take_counter(0, labelled, none); }
+}
+
+void judgement::take_counter(std::uint32_t id, const block_count& also_known, block_count& surplus) {
+    if (!scope_.is_wanted(id)) { return; }
+    const tag_totals before = id < scope_.tags.size() ? scope_.tags[id] : tag_totals{};
+    const block_count counted{grown(before.live_objects(), now_.tags[id].live_objects()),
+                              grown(before.live_bytes(), now_.tags[id].live_bytes())};
+    const auto found = by_tag_.find(id);
+    const leaked_tag recorded = found == by_tag_.end() ? leaked_tag{} : found->second;
+    const block_count known{recorded.objects + also_known.objects, recorded.bytes + also_known.bytes};
+    surplus.add(grown(counted.objects, known.objects), grown(counted.bytes, known.bytes));
+    const block_count unknown{grown(known.objects, counted.objects), grown(known.bytes, counted.bytes)};
+    if (unknown.objects == 0 && unknown.bytes == 0) { return; }
+    leaked_tag& into = by_tag_[id];
+    into.objects += unknown.objects;
+    into.bytes += unknown.bytes;
+    into.objects_without_stack = unknown.objects;
+    into.bytes_without_stack = unknown.bytes;
 }
 
 // Whether a block of the scope can lack a record because there was no room, or no way to name its thread.

@@ -149,6 +149,20 @@ TEST_CASE("leak_check: only the chosen tags count", "[testing]") {
     CHECK_FALSE(leak_check([&] { watched.keep_one(); }, only(watched.owner)).passed);
 }
 
+TEST_CASE("leak_check: an untagged block inside a tag_scope is one leak, under the scope's label", "[testing]") {
+    tracked_allocator<leaky::order> untagged;
+    leaky::order* kept = nullptr;
+    const leak_report report = leak_check([&] {
+        const tag_scope scope(tag("leak-label"));
+        kept = untagged.allocate(1);
+    });
+    CHECK(report.objects == 1);
+    CHECK(report.bytes == sizeof(leaky::order));
+    REQUIRE(report.tags.size() == 1);
+    CHECK(report.tags[0].tag == "leak-label");
+    untagged.deallocate(kept, 1);
+}
+
 TEST_CASE("leak_check: resources and pools count as allocators do", "[testing]") {
     const tag owner{"of-resource"};
     void* block = nullptr;
