@@ -73,7 +73,6 @@ THIRD_PARTY = {
 BEAST = {"boost.beast", "boost.asio", "boost.config"}
 WALLS = {
     "base": {"expected", "boost.lockfree"},
-    "alloc": {"boost.lockfree"},
     "platform": {"boost.stacktrace"},
     "snapshot": {"protozero", "zlib", "rapidjson"},
     "report": {"fmt"},
