@@ -85,13 +85,30 @@ private:
         row.steady_bytes = std::clamp(sums.steady_bytes(), 0.0, std::max(0.0, row.bytes));
         row.what = kind_of(sums, row.bytes, row.objects);
         row.is_exact = sums.is_exact;
+        note_survival(sums, row);
         return row;
+    }
+
+    // What lived on and what was freed is only known where each block can be followed.
+    void note_survival(const row_sums& sums, delta_row& row) const {
+        const bool is_followed = is_same_session(at(before_side), at(after_side)) && !sums_.has_missing_records;
+        if (!is_followed || row.is_exact) { return; }
+        row.survived_bytes = std::max(0.0, row.after.live.bytes - sums.one_sided_bytes[after_side]);
+        row.freed_bytes = sums.one_sided_bytes[before_side];
     }
 
     delta_side side_of(const row_sums& sums, std::size_t side) const {
         const auto birth = sums.oldest_birth_ns[side];
         const auto taken = at(side).info.taken_ns;
-        return {sums.live[side], birth < taken ? taken - birth : 0, -1};
+        const auto started = at(side).info.started_unix_ns;
+        delta_side out;
+        out.live = sums.live[side];
+        out.oldest_age_ns = birth < taken ? taken - birth : 0;
+        if (started != 0 && birth <= sums.youngest_birth_ns[side]) {
+            out.first_birth_unix_ns = started + birth;
+            out.last_birth_unix_ns = started + sums.youngest_birth_ns[side];
+        }
+        return out;
     }
 
     // Decides which rows are shown, and in which order, on sums alone; names are made for those only.
@@ -188,8 +205,10 @@ private:
     delta_row full_row(std::uint32_t row) const {
         auto full = row_of_sums(sums_.rows[row]);
         if (options_.by == dimension::site) {
+            full.rung = match_.rungs[row];
             describe_site(row, full);
         } else {
+            full.rung = full.what == change::appeared || full.what == change::gone ? match_rung::none : match_rung::exact;
             auto words = label(row);
             full.name = std::move(words.name);
             full.key = std::move(words.key);

@@ -183,7 +183,9 @@ private:
             if (row == out_.rows.size()) {
                 out_.rows.push_back({side, i});
                 out_.keys.push_back(fnv1a(fnv1a(stacks[each.stack].hash, each.type), tag));
+                out_.rungs.push_back(match_rung::none);
             }
+            if (out_.rows[row].side != side) { out_.rungs[row] = match_rung::exact; }
             out_.row_of[side].push_back(row);
         }
     }

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include <memwatch/model/delta.hpp>
 #include <memwatch/model/snapshot.hpp>
 
 namespace memwatch::inline v1 {
@@ -29,6 +30,7 @@ struct site_match {
     };
     std::vector<representative> rows;                     // one a distinct site
     std::vector<std::uint64_t> keys;                      // of each row: a hash of modules, offsets, names, type and tag
+    std::vector<match_rung> rungs;                        // of each row
     std::array<std::vector<std::uint32_t>, 2> row_of;     // [side][site] -> row
     std::vector<module> modules;                          // of AFTER, then those only BEFORE had
     std::array<std::vector<std::uint32_t>, 2> module_of;  // [side][module] -> modules

@@ -40,8 +40,10 @@ private:
     void note_ages(std::size_t side) {
         const auto& rows = groups_.row_of_record[side];
         for (std::size_t i = 0; i < rows.size(); ++i) {
-            auto& oldest = out_.rows[rows[i]].oldest_birth_ns[side];
-            oldest = std::min(oldest, at(side).live[i].birth_ns);
+            auto& sums = out_.rows[rows[i]];
+            const auto birth = at(side).live[i].birth_ns;
+            sums.oldest_birth_ns[side] = std::min(sums.oldest_birth_ns[side], birth);
+            sums.youngest_birth_ns[side] = std::max(sums.youngest_birth_ns[side], birth);
         }
     }
 
@@ -95,6 +97,9 @@ private:
             if (has_both && is_same_sample(old_records[b], new_records[a])) {
                 ++b;
                 ++a;
+            } else if (has_both && old_records[b].sequence == new_records[a].sequence) {  // alive in both, weighs differently
+                take_changed(before_side, b++, true);
+                take_changed(after_side, a++, true);
             } else if (a == new_records.size() ||
                        (b < old_records.size() && (!same_session_ || old_records[b].sequence <= new_records[a].sequence))) {
                 take_changed(before_side, b++);
@@ -104,13 +109,14 @@ private:
         }
     }
 
-    void take_changed(std::size_t side, std::size_t index) {
+    void take_changed(std::size_t side, std::size_t index, bool is_in_both = false) {
         const auto& record = at(side).live[index];
         const auto row = groups_.row_of_record[side][index];
         sampled_totals one;
         one.add(record.size_bytes, record.interval_bytes);
         auto& sums = out_.rows[row];
         sums.variance += one.bytes_variance;
+        if (!is_in_both) { sums.one_sided_bytes[side] += one.bytes; }
         if (side == after_side && same_session_ && record.birth_ns > window_start_ns_) {
             take_survivor(sums, record, one.bytes);
         }
@@ -216,6 +222,8 @@ void row_sums::add(const row_sums& other) {
     for (std::size_t side = 0; side < 2; ++side) {
         live[side].add(other.live[side]);
         oldest_birth_ns[side] = std::min(oldest_birth_ns[side], other.oldest_birth_ns[side]);
+        youngest_birth_ns[side] = std::max(youngest_birth_ns[side], other.youngest_birth_ns[side]);
+        one_sided_bytes[side] += other.one_sided_bytes[side];
     }
     variance += other.variance;
     survivors_bytes += other.survivors_bytes;

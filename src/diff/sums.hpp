@@ -21,7 +21,9 @@ inline constexpr std::size_t quarters = 4;
 struct row_sums {
     std::array<sampled_totals, 2> live;
     std::array<std::uint64_t, 2> oldest_birth_ns{~0ULL, ~0ULL};
-    double variance{};  // of the change in bytes
+    std::array<std::uint64_t, 2> youngest_birth_ns{};
+    std::array<double, 2> one_sided_bytes{};  // of blocks that are alive in one of the snapshots only (same session)
+    double variance{};                        // of the change in bytes
     double survivors_bytes{};
     std::array<double, quarters> survivors_of{};  // by quarter of the time between the snapshots
     std::array<std::uint32_t, quarters> survivor_samples{};

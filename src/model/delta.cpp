@@ -57,6 +57,20 @@ const char* to_string(change what) noexcept {
     return "?";
 }
 
+const char* to_string(match_rung rung) noexcept {
+    switch (rung) {
+        case match_rung::none:
+            return "none";
+        case match_rung::exact:
+            return "exact";
+        case match_rung::frames:
+            return "frames";
+        case match_rung::function:
+            return "function";
+    }
+    return "?";
+}
+
 result<dimension> parse_dimension(std::string_view text) {
     for (const auto& each : dimension_names) {
         if (text == each.text) { return each.value; }

@@ -19,10 +19,21 @@ enum class dimension { site, type, tag, trace, route, thread, pool };
 // What became of a row between two snapshots.
 enum class change { appeared, gone, grew, shrank, unchanged };
 
+// How the two sides of a row were found to be the same. Sites: see src/diff/README.md; rows of other dimensions are the same
+// when their names are (exact). Each rung only gets what the ones before left.
+enum class match_rung {
+    none,      // only one of the snapshots has it
+    exact,     // build id and file offset of every frame, type and tag
+    frames,    // another build: type, tag and the innermost user functions, each with its line relative to the function's start
+    function,  // another build: type, tag and the allocating user function, which has one site left in both
+};
+
 // One side of a row. `is_exact` rows (tags, pools) come from exact counters and have no sampling error.
 struct delta_side {
     sampled_totals live;
-    std::uint64_t oldest_age_ns{};  // age of the oldest live block at that snapshot; 0 = nothing alive
+    std::uint64_t oldest_age_ns{};        // age of the oldest live block at that snapshot; 0 = nothing alive
+    std::uint64_t first_birth_unix_ns{};  // wall clock at which the oldest live block was born; 0 = unknown or nothing alive
+    std::uint64_t last_birth_unix_ns{};   // the youngest
     double untraced_bytes{-1};  // totals only: part of the live bytes that names no trace; -1 = unknown, there are no records
 };
 
@@ -48,8 +59,11 @@ struct delta_row {
     double bytes_standard_error{};  // of `bytes`: what sampling alone could explain. Blocks alive in both snapshots cancel
     double rate_bytes_per_s{};      // bytes over the time between the snapshots; 0 when that is unknown
     double survivors_bytes{};       // of the blocks born between the snapshots, still alive (same session only)
-    double steady_bytes{};          // the part of growth that every quarter of the time between them added to; see below
+    double survived_bytes{-1};      // of the blocks alive at BEFORE, still alive at AFTER; -1 = unknown: see freed_bytes
+    double freed_bytes{-1};  // alive at BEFORE, freed since; -1 = unknown: other session, missing records, exact counters
+    double steady_bytes{};   // the part of growth that every quarter of the time between them added to; see below
     change what{change::unchanged};
+    match_rung rung{match_rung::none};
     bool is_exact{};
     std::vector<delta_share> shares;  // sites only: by tag, route, trace, thread; the three largest of each, largest first
 
@@ -67,6 +81,14 @@ struct delta_row {
     [[nodiscard]] MEMWATCH_API bool is_significant() const noexcept;
 };
 
+// Two rows that may be one site that moved: an unmatched site of each build with the same type and tag and similar frames. Only
+// proposed: the rows stay "gone" and "new", and no sum knows of it.
+struct move_proposal {
+    std::size_t gone{};  // indices into delta.rows
+    std::size_t appeared{};
+    std::string why;  // "same type Order, called from handle and main, in cache.cpp; was insert, is put"
+};
+
 struct delta {
     dimension by{dimension::site};
     snapshot_info before;
@@ -77,11 +99,14 @@ struct delta {
     delta_row total;                    // all rows, before filtering
     std::vector<delta_row> rows;        // by rank_bytes(), then by bytes: growth first, what shrank last
     std::uint64_t hidden_rows{};        // below the threshold, unchanged, out of focus or beyond `top`
+    std::vector<move_proposal> moves;   // by site, other builds: likeliest first, each row in at most one
 };
 
-// "site", "type" ... as parse_dimension() reads them; "new", "gone", "grew", "shrank", "same".
+// "site", "type" ... as parse_dimension() reads them; "new", "gone", "grew", "shrank", "same"; "none", "exact", "frames",
+// "function".
 [[nodiscard]] MEMWATCH_API const char* to_string(dimension by) noexcept;
 [[nodiscard]] MEMWATCH_API const char* to_string(change what) noexcept;
+[[nodiscard]] MEMWATCH_API const char* to_string(match_rung rung) noexcept;
 
 // Errors: invalid_argument.
 [[nodiscard]] MEMWATCH_API result<dimension> parse_dimension(std::string_view text);

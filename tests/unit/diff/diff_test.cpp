@@ -276,6 +276,56 @@ TEST_CASE("diff: a block alive on both sides cancels only within a session") {
     CHECK(has_warning(d, "different sessions"));
 }
 
+TEST_CASE("diff: tells what survived from what was allocated again") {
+    service one;
+    const auto f = one.add_site("f");
+    for (int i = 0; i < 5; ++i) { one.allocate(f, 100, 1 + i); }
+    const auto before = one.take(10);
+    one.free_if([](const live_record& r) { return r.birth_ns < 3'500'000'000; });  // three of the five
+    for (int i = 0; i < 4; ++i) { one.allocate(f, 100, 11 + i); }
+    const auto after = one.take(20);
+    const auto d = diff_of(before, after);
+    const auto& row = d.rows.at(0);
+    CHECK(row.rung == match_rung::exact);
+    CHECK(row.survived_bytes == 200);
+    CHECK(row.freed_bytes == 300);
+    CHECK(row.survivors_bytes == 400);
+    CHECK(row.before.live.bytes == row.survived_bytes + row.freed_bytes);
+    CHECK(row.after.live.bytes == row.survived_bytes + row.survivors_bytes);
+    CHECK(row.before.first_birth_unix_ns == 1'700'000'001 * second_ns);
+    CHECK(row.before.last_birth_unix_ns == 1'700'000'005 * second_ns);
+    CHECK(row.after.first_birth_unix_ns == 1'700'000'004 * second_ns);
+    CHECK(row.after.last_birth_unix_ns == 1'700'000'014 * second_ns);
+    CHECK(d.total.survived_bytes == 200);
+    CHECK(diff_of(after, before).rows.at(0).survived_bytes == 200);
+
+    SECTION("another session follows no block, but knows when each side's were born") {
+        auto restarted = after;
+        restarted.info.session = "other";
+        const auto across = diff_of(before, restarted).rows.at(0);
+        CHECK(across.survived_bytes == -1);
+        CHECK(across.freed_bytes == -1);
+        CHECK(across.after.last_birth_unix_ns == 1'700'000'014 * second_ns);
+    }
+    SECTION("a summary doesn't know") {
+        auto summary = after;
+        summary.live.clear();
+        const auto rows = diff_of(before, summary).rows;
+        CHECK(rows.at(0).survived_bytes == -1);
+        CHECK(rows.at(0).after.first_birth_unix_ns == 0);
+    }
+}
+
+TEST_CASE("diff: a record that was thinned in between is still the same block") {
+    service one{1 << 20};
+    one.allocate(one.add_site("f"), 100, 0.5);
+    const auto before = one.take(1);
+    one.state().live[0].interval_bytes *= 2;
+    const auto row = diff_of(before, one.take(2)).rows.at(0);
+    CHECK(row.survived_bytes == row.after.live.bytes);
+    CHECK(row.freed_bytes == 0);
+}
+
 TEST_CASE("diff: a summary compares by its sites") {
     service one{1 << 20};
     one.allocate(one.add_site("f"), 100, 0.5);
