@@ -12,7 +12,6 @@
 
 #include "cli/attach_checks.hpp"
 #include "cli/attach_script.hpp"
-#include "cli/commands.hpp"
 #include "cli/debugger.hpp"
 #include "cli/program.hpp"
 #include "control/client.hpp"

@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "cli/commands.hpp"
 #include "report/json_writer.hpp"
 #include "settings/option_table.hpp"
 

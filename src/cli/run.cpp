@@ -14,13 +14,12 @@
 
 #include "cli/child.hpp"
 #include "cli/children_server.hpp"
-#include "cli/commands.hpp"
 #include "cli/dump_folder.hpp"
+#include "cli/processes.hpp"
 #include "cli/program.hpp"
 #include "control/client.hpp"
 #include "platform/platform.hpp"
 #include "report/process_report.hpp"
-#include "symbols/symbolizer.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -30,7 +29,6 @@ constexpr int failed_status = 125;
 constexpr int not_executable_status = 126;
 constexpr int not_found_status = 127;
 constexpr std::size_t most_dumps = 2000;
-constexpr std::size_t most_symbolized = 50;  // processes whose sites get names and lines; the largest ones
 
 int refuse(const error& e, int status) {
     print_error(e);
@@ -118,16 +116,6 @@ void ask_survivors(const std::string& dumps, const run_command& command, process
     }
 }
 
-void name_sites(process_report& report, const source_options& source) {
-    for (std::size_t i = 0; source.symbolize && i < report.processes.size() && i < most_symbolized; ++i) {
-        for (const std::string& warning : symbolize(report.processes[i].value, {source.debug_dirs, true}).warnings) {
-            report.remarks.push_back("no names for " + warning);
-        }
-    }
-    std::sort(report.remarks.begin(), report.remarks.end());
-    report.remarks.erase(std::unique(report.remarks.begin(), report.remarks.end()), report.remarks.end());
-}
-
 process_report make_report(const run_command& command, const dump_folder& folder, pid_t child, int status) {
     const auto pid = static_cast<std::uint64_t>(child);
     process_report out;
@@ -195,25 +183,6 @@ int run(const run_command& command) {
     const int status = wait_for_child(*child, *signals);
     signals.reset();  // from here on Ctrl-C is for us: a report can take its time
     return finish(command, *folder, *child, status);
-}
-
-int run(const report_command& command) {
-    process_report report;
-    report.top = command.top;
-    source_options unnamed = command.source;
-    unnamed.symbolize = false;  // after the sites that are not shown are left out
-    for (const std::string& input : command.inputs) {
-        result<loaded_snapshot> loaded = load_snapshot(input, unnamed);
-        if (!loaded) { return refuse(loaded.error(), static_cast<int>(status_of(loaded.error()))); }
-        report.remarks.insert(report.remarks.end(), loaded->damage.begin(), loaded->damage.end());
-        keep_largest_sites(loaded->value, command.top);
-        report.processes.push_back({std::move(loaded->value), is_running_source(input)});
-    }
-    name_sites(report, command.source);
-    const std::string words =
-        command.as_text ? render_text(report, {report.processes.size(), 8, wants_colour(command.colour)}) : render_json(report);
-    const result<void> written = command.file.empty() ? print(words) : write_file_atomically(command.file, words);
-    return written ? 0 : refuse(written.error(), static_cast<int>(exit_status::unreadable));
 }
 
 }  // namespace v1

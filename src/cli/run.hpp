@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // `memwatch run`: a program, unchanged, with memwatch in it and in its children; at the end what is still live, site by site.
-// `memwatch report`: the same words for dumps and for processes that run.
 
 #include <cstdint>
 #include <string>
@@ -32,17 +31,6 @@ struct run_command {
 // What the shell gets to see: the program's own status, 128 + signal, or 125 (memwatch failed), 126 (it cannot be executed),
 // 127 (there is no such program).
 int run(const run_command& command);
-
-struct report_command {
-    std::vector<std::string> inputs;  // FILE, URL or pid:N
-    std::string file;                 // empty: stdout
-    std::size_t top{20};
-    bool as_text{};
-    source_options source;
-    colour_choice colour{colour_choice::automatic};
-};
-
-int run(const report_command& command);
 
 }  // namespace v1
 }  // namespace memwatch

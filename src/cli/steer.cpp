@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <string_view>
 
-#include "cli/commands.hpp"
 #include "control/client.hpp"
 #include "control/protocol.hpp"
 #include "report/json.hpp"

@@ -15,6 +15,18 @@
 namespace memwatch {
 inline namespace v1 {
 
+exit_status status_of(const error& e) noexcept {
+    switch (e.code) {
+        case error_code::invalid_argument:
+            return exit_status::usage;
+        case error_code::unreachable:
+        case error_code::unavailable:
+            return exit_status::unreachable;
+        default:
+            return exit_status::unreadable;
+    }
+}
+
 bool is_terminal_output() { return ::isatty(STDOUT_FILENO) == 1; }
 
 bool wants_colour(colour_choice choice) {

@@ -15,6 +15,9 @@ inline namespace v1 {
 
 enum class exit_status { fine = 0, found = 1, usage = 2, unreadable = 3, unreachable = 4 };
 
+// unreachable -> 4, invalid_argument -> 2, everything else that went wrong with an input or output -> 3.
+[[nodiscard]] exit_status status_of(const error& e) noexcept;
+
 enum class colour_choice { automatic, always, never };
 
 // automatic: a terminal on stdout, TERM isn't "dumb", and NO_COLOR is unset or empty (no-color.org).

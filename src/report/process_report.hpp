@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What was live in some processes, site by site: what `memwatch run` says when a program has ended, and `memwatch report` of
-// dumps and running processes.
+// What was live in some processes, site by site: what `memwatch run` says when a program has ended, and
+// `memwatch show --by process` of dumps and running processes.
 //
 // In: snapshots, symbolized. Out: JSON (kind memwatch.report, version 1) or text. Threads: any. Laws: the sites' bytes and
 // those left out sum to the process' live bytes; exact figures carry an error of 0, estimated ones their standard error.

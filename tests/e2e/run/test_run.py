@@ -202,7 +202,7 @@ class RunTest(unittest.TestCase):
         self.assertEqual(memwatch("run", "-q", "--dump-dir", self.path("dumps"), "--", VICTIM, "fork").returncode, 0)
         dumps = os.listdir(self.path("dumps"))
         self.assertEqual(len(dumps), 2)
-        shown = memwatch("report", "--text", *(os.path.join(self.path("dumps"), d) for d in dumps))
+        shown = memwatch("show", "--by", "process", *(os.path.join(self.path("dumps"), d) for d in dumps))
         self.assertEqual(shown.stdout.count("at its end"), 2)
         self.assertEqual([n for n in set(os.listdir(tempfile.gettempdir())) - before if n.startswith("memwatch-run-")
                           and not n.startswith("memwatch-run-test-")], [])
@@ -229,7 +229,7 @@ class RunTest(unittest.TestCase):
             self.assertEqual(status_of(it.pid)["preset"], "full")
             file = self.path("now.memtrace")
             self.assertEqual(memwatch("snapshot", "--pid", str(it.pid), "--label", "now", "-o", file).returncode, 0)
-            for arguments in (["show", "--pid", str(it.pid)], ["show", file], ["report", "--text", f"pid:{it.pid}"]):
+            for arguments in (["show", "--pid", str(it.pid)], ["show", file], ["show", "--by", "process", f"pid:{it.pid}"]):
                 self.assertIn("keep_blocks", memwatch(*arguments).stdout)
             self.assertIn('"now"', memwatch("diff", file, f"pid:{it.pid}").stdout)
             self.assertEqual(it.go_on()[0], 0)

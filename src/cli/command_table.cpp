@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/command.hpp"
+
+#include "cli/commands/commands.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+constexpr command_entry entries[] = {
+    {"show", "Show one snapshot: what is alive, where, for whom",
+     "Examples:\n"
+     "  memwatch show after.memtrace\n"
+     "  memwatch show http://127.0.0.1:9467 --by route --top 5\n"
+     "  memwatch show after.memtrace --by tag --json\n"
+     "  memwatch show --pid 4711 --survivors 6 --min-depth 5 --by route\n"
+     "  memwatch show --by process dumps/*.memtrace\n",
+     make_show},
+    {"diff", "Compare two snapshots: what grew, where, for which route, how sure",
+     "Examples:\n"
+     "  memwatch diff before.memtrace after.memtrace\n"
+     "  memwatch diff before.memtrace http://127.0.0.1:9467 --threshold 10MB --focus '*api/v2/*'\n"
+     "  memwatch diff before.memtrace after.memtrace --by tag --format md\n"
+     "  memwatch diff base.memtrace head.memtrace --threshold 128KiB --exit-code\n",
+     make_diff},
+    {"snapshot", "Take a snapshot of a running service",
+     "Examples:\n"
+     "  memwatch snapshot --url http://127.0.0.1:9467 --label before -o before.memtrace\n"
+     "  memwatch snapshot --pid 4711 --label after -o after.memtrace\n"
+     "  memwatch snapshot --pid 4711 --duration 5s -o window.memtrace && memwatch show window.memtrace\n"
+     "  memwatch snapshot --url localhost:9467 --format pprof -o heap.pb.gz && go tool pprof -top heap.pb.gz\n",
+     make_snapshot},
+    {"run", "Run a program with memwatch in it, and say what is live at its end",
+     "memwatch run [OPTIONS] [--] PROGRAM [ARGUMENTS...]\n\n"
+     "Runs PROGRAM with memwatch in it, unchanged, and in what it starts. When it has ended, what is still live is printed to\n"
+     "stderr, site by site. Not for static, set-user-ID and sanitizer-built programs: these are refused, with the reason.\n\n"
+     "Examples:\n"
+     "  memwatch run -- ./server --port 8080\n"
+     "  memwatch run --preset full --report report.json -- sort big.txt\n"
+     "  memwatch run --metrics 127.0.0.1:9467 -- nginx -g 'daemon off;'\n"
+     "  memwatch run --preset full --fail-on-leak --threshold 64KiB -- ./tests\n\n"
+     "Exit codes: PROGRAM's own, 128 + N when signal N ended it; 125 memwatch failed, 126 PROGRAM cannot be executed, 127 "
+     "there\n"
+     "            is no such program; 1 with --fail-on-leak when it ended with 0 and a site is above the threshold.\n",
+     make_run, true},
+    {"control", "Ask and steer a running process by its control socket",
+     "Examples:\n"
+     "  memwatch control --pid 4711 status\n"
+     "  memwatch control --pid 4711 set preset=full for=5m\n"
+     "  memwatch control --pid 4711 set interval=512KiB stack_depth=32\n"
+     "  memwatch control --pid 4711 set preset=investigate\n"
+     "  memwatch control --pid 4711 baseline && sleep 60 && memwatch show --pid 4711 --since-baseline\n"
+     "  memwatch control --pid 4711 stop && memwatch control --pid 4711 resume\n",
+     make_control},
+    {"attach", "Put memwatch into a process that runs",
+     "Examples:\n"
+     "  memwatch attach --pid 4711 && sleep 60 && memwatch show --pid 4711\n"
+     "  memwatch attach --pid 4711 --preset full\n"
+     "  memwatch detach --pid 4711\n\n"
+     "Needs gdb, and the right to trace the process. It stops for about a second; a system call it sleeps in may end with\n"
+     "EINTR. Blocks from before are not seen. Not for static, set-user-ID and sanitizer-built programs.\n",
+     make_attach},
+    {"detach", "Take memwatch out of a process it was attached to",
+     "Examples:\n"
+     "  memwatch detach --pid 4711\n\n"
+     "Takes out what 'memwatch attach' put in and stops sampling; the library stays mapped, idle. Take a snapshot first: what\n"
+     "is known of live blocks goes.\n",
+     make_detach},
+    {"options", "Every option: variable, name, default, values",
+     "Examples:\n"
+     "  memwatch options\n"
+     "  memwatch options --json\n",
+     make_options},
+};
+
+}  // namespace
+
+std::span<const command_entry> command_table() { return entries; }
+
+}  // namespace v1
+}  // namespace memwatch

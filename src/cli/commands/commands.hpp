@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The commands, by what makes each: one function a file of this folder.
+
+#include "cli/command.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+
+[[nodiscard]] std::unique_ptr<command> make_show(CLI::App& app);
+[[nodiscard]] std::unique_ptr<command> make_diff(CLI::App& app);
+[[nodiscard]] std::unique_ptr<command> make_snapshot(CLI::App& app);
+[[nodiscard]] std::unique_ptr<command> make_run(CLI::App& app);
+[[nodiscard]] std::unique_ptr<command> make_control(CLI::App& app);
+[[nodiscard]] std::unique_ptr<command> make_attach(CLI::App& app);
+[[nodiscard]] std::unique_ptr<command> make_detach(CLI::App& app);
+[[nodiscard]] std::unique_ptr<command> make_options(CLI::App& app);
+
+}  // namespace v1
+}  // namespace memwatch
