@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "report/json_writer.hpp"
+#include "base/json_writer.hpp"
 #include "settings/option_table.hpp"
 
 namespace memwatch {

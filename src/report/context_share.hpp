@@ -11,7 +11,7 @@
 #include <memwatch/model/delta.hpp>
 #include <memwatch/model/snapshot.hpp>
 
-#include "report/json_writer.hpp"
+#include "base/json_writer.hpp"
 
 namespace memwatch {
 inline namespace v1 {

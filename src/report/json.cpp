@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "report/json_writer.hpp"
+#include "base/json_writer.hpp"
 #include "report/words.hpp"
 
 namespace memwatch {

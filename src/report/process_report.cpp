@@ -7,8 +7,8 @@
 #include <memwatch/base/units.hpp>
 #include <memwatch/model/site_name.hpp>
 
+#include "base/json_writer.hpp"
 #include "report/context_share.hpp"
-#include "report/json_writer.hpp"
 #include "report/text_table.hpp"
 #include "report/words.hpp"
 

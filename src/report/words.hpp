@@ -13,14 +13,10 @@
 
 #include <memwatch/model/snapshot.hpp>
 
+#include "base/utf8.hpp"
+
 namespace memwatch {
 inline namespace v1 {
-
-// Takes the next code point off `text` (not empty). Returns false for a byte that isn't UTF-8; `code_point` is that byte then.
-bool take_code_point(std::string_view& text, char32_t& code_point) noexcept;
-
-// True for what changes a terminal instead of showing: C0 and C1 controls, zero-width characters, direction overrides, tags.
-[[nodiscard]] bool is_control(char32_t code_point) noexcept;
 
 // `text` with every control character and invalid byte as a visible escape: "\x1b", "\n", "\u{202e}".
 [[nodiscard]] std::string printable(std::string_view text);

@@ -10,12 +10,12 @@
 #include <memwatch/diff/window.hpp>
 #include <memwatch/snapshot/codec.hpp>
 
+#include "base/json_writer.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/flags.hpp"
 #include "cli/http_client.hpp"
 #include "cli/url.hpp"
 #include "control/client.hpp"
-#include "report/json_writer.hpp"
 
 namespace memwatch {
 inline namespace v1 {

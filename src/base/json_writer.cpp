@@ -1,14 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/json_writer.hpp"
+#include "base/json_writer.hpp"
 
+#include <charconv>
 #include <cmath>
 
-#include <fmt/format.h>
-
-#include "report/words.hpp"
+#include "base/utf8.hpp"
 
 namespace memwatch {
 inline namespace v1 {
+namespace {
+
+template <class Number, class... Format>
+void append_number(std::string& to, Number number, Format... format) {
+    char digits[512];  // of DBL_MAX with three decimals: 309 + 4
+    const auto done = std::to_chars(digits, digits + sizeof digits, number, format...);
+    to.append(digits, done.ptr);
+}
+
+void append_escape(std::string& to, std::uint32_t unit) {
+    constexpr char hex[] = "0123456789abcdef";
+    to += "\\u";
+    for (int shift = 12; shift >= 0; shift -= 4) { to += hex[(unit >> shift) & 0xFU]; }
+}
+
+}  // namespace
 
 void json_writer::separate() {
     if (is_after_key_) {
@@ -55,10 +70,11 @@ void json_writer::value(std::string_view text) {
         } else if (!is_control(code_point)) {
             text_ += before.substr(0, before.size() - text.size());
         } else if (code_point < 0x10000) {
-            text_ += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(code_point));
+            append_escape(text_, static_cast<std::uint32_t>(code_point));
         } else {
             const std::uint32_t rest = static_cast<std::uint32_t>(code_point) - 0x10000;
-            text_ += fmt::format("\\u{:04x}\\u{:04x}", 0xD800U + (rest >> 10U), 0xDC00U + (rest & 0x3FFU));
+            append_escape(text_, 0xD800U + (rest >> 10U));
+            append_escape(text_, 0xDC00U + (rest & 0x3FFU));
         }
     }
     text_ += '"';
@@ -66,19 +82,23 @@ void json_writer::value(std::string_view text) {
 
 void json_writer::value(std::uint64_t number) {
     separate();
-    text_ += fmt::format("{}", number);
+    append_number(text_, number);
 }
 
 void json_writer::value(std::int64_t number) {
     separate();
-    text_ += fmt::format("{}", number);
+    append_number(text_, number);
 }
 
 void json_writer::value(double number) {
     if (!std::isfinite(number)) { return null(); }
     separate();
     // Three decimals, and shortest form above 2^53, where doubles are integers anyway.
-    text_ += std::fabs(number) < 9e15 ? fmt::format("{:.3f}", number == 0 ? 0.0 : number) : fmt::format("{}", number);
+    if (std::fabs(number) < 9e15) {
+        append_number(text_, number == 0 ? 0.0 : number, std::chars_format::fixed, 3);
+    } else {
+        append_number(text_, number);
+    }
 }
 
 void json_writer::value(bool flag) {
