@@ -73,6 +73,7 @@ void write_stack(json_writer& json, const std::vector<frame>& stack, const std::
             json.key("function").value(line.function);
             json.key("file").value(line.file);
             json.key("line").value(std::uint64_t{line.line});
+            if (line.function_line != 0) { json.key("function_line").value(std::uint64_t{line.function_line}); }
             json.end_object();
         }
         json.end_array();

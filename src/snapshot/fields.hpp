@@ -4,6 +4,8 @@
 // and the memtrace row codec are visitors of these lists, so that the formats cannot disagree about what a row holds.
 //
 //   fields(v, row)   calls v(key, member) for every field
+//   v.column(...)    a fact of list items that came later: items have no length of their own, so a dump carries it as a list
+//                    beside theirs, at the end of the row; v.in_column(key, member) is where it stands in the item
 //   tables(v, s)     calls v(table, vector) for every table but `live` and `info`, in the order dumps store them
 //
 // The order of fields is the byte order of memtrace rows (FORMAT.md): it never changes within a major version. A new fact
@@ -58,12 +60,15 @@ void fields(auto& v, is<source_line> auto& row) {
     v("function", row.function);
     v("file", row.file);
     v("line", row.line);
+    v.in_column("function_line", row.function_line);
 }
 
 void fields(auto& v, is<frame> auto& row) {
     v("module", row.module);
     v("offset", row.offset);
     v("lines", row.lines);
+    v.column(
+        row.lines, [](auto& line) -> auto& { return line.function_line; });
 }
 
 void fields(auto& v, is<stack> auto& row) {

@@ -80,6 +80,8 @@ public:
         out_.Key(key);
         put(value);
     }
+    void in_column(const char* key, const auto& value) { (*this)(key, value); }
+    void column(const auto&, auto) {}
 
     void put(const std::string& value) {
         const auto text = as_utf8(value, buffer_);
@@ -137,6 +139,8 @@ public:
         const auto found = object_.FindMember(key);
         if (found != object_.MemberEnd() && !get(found->value, value) && !bad_) { bad_ = key; }
     }
+    void in_column(const char* key, auto& value) { (*this)(key, value); }
+    void column(const auto&, auto) {}
 
     // First field that could not be read; null = none.
     [[nodiscard]] const char* bad() const { return bad_; }

@@ -21,6 +21,11 @@ public:
     explicit row_encoder(byte_writer& out) : out_(out) {}
 
     void operator()(const char*, const auto& value) { put(value); }
+    void in_column(const char*, const auto&) {}
+    void column(const auto& items, auto member) {
+        out_.varint(items.size());
+        for (const auto& each : items) { put(member(each)); }
+    }
 
 private:
     void put(const std::string& value) { out_.text(value); }
@@ -59,6 +64,17 @@ public:
         ++depth_;
         get(value);
         --depth_;
+    }
+    void in_column(const char*, auto&) {}
+    // Values beyond the items are read and dropped.
+    void column(auto& items, auto member) {
+        if (in_.left() == 0) { return; }
+        const auto count = in_.varint();
+        for (std::uint64_t i = 0; i < count && !in_.failed(); ++i) {
+            std::remove_reference_t<decltype(member(items[0]))> value{};
+            get(value);
+            if (i < items.size()) { member(items[i]) = value; }
+        }
     }
 
 private:

@@ -75,6 +75,12 @@ const char* linkage_name(Dwarf_Die& die) {
     return nullptr;
 }
 
+// Of the definition, else of what it is an instance of.
+std::uint32_t declaration_line(Dwarf_Die function) {
+    int line = 0;
+    return dwarf_decl_line(&function, &line) == 0 && line > 0 ? static_cast<std::uint32_t>(line) : 0;
+}
+
 std::string inner_scope(Dwarf_Die& die, const std::string& scope) {
     const char* const name = dwarf_diename(&die);
     if (name != nullptr) { return scope + name + "::"; }
@@ -206,12 +212,15 @@ std::vector<source_line> dwarf_index::lines_at(std::uint64_t address, const char
         std::vector<Dwarf_Die> chain;
         find_inlined(f->die, address, chain, 0);
         for (auto inlined = chain.rbegin(); inlined != chain.rend(); ++inlined) {
-            lines.push_back({name_of(*u, *inlined, nullptr), std::move(place.file), place.line});
+            lines.push_back({name_of(*u, *inlined, nullptr), std::move(place.file), place.line, declaration_line(*inlined)});
             place = place_of_call(u->die, *inlined);
         }
     }
     std::string name = f != nullptr ? name_of(*u, f->die, symbol) : symbol != nullptr ? demangle(symbol) : std::string();
-    if (!name.empty() || place.line != 0) { lines.push_back({std::move(name), std::move(place.file), place.line}); }
+    if (!name.empty() || place.line != 0) {
+        const std::uint32_t start = f != nullptr ? declaration_line(f->die) : 0;
+        lines.push_back({std::move(name), std::move(place.file), place.line, start});
+    }
     return lines;
 }
 

@@ -80,7 +80,8 @@ inline void add_random_code(random_source& r, snapshot& s) {
     for (int i = 0; i < 30; ++i) {
         frame row{r.chance(0.1) ? no_module : static_cast<std::uint32_t>(r.below(3)), r.number(), {}};
         for (std::uint64_t j = r.below(3); j > 0; --j) {
-            row.lines.push_back({r.text(), r.text(), static_cast<std::uint32_t>(r.number())});
+            row.lines.push_back(
+                {r.text(), r.text(), static_cast<std::uint32_t>(r.number()), static_cast<std::uint32_t>(r.number())});
         }
         s.frames.push_back(row);
     }
@@ -200,9 +201,9 @@ inline bool same(const lifetime_histogram& a, const lifetime_histogram& b) {
     return same(a1, b1) && same(a2, b2);
 }
 inline bool same(const source_line& a, const source_line& b) {
-    const auto& [a1, a2, a3] = a;
-    const auto& [b1, b2, b3] = b;
-    return same(a1, b1) && same(a2, b2) && same(a3, b3);
+    const auto& [a1, a2, a3, a4] = a;
+    const auto& [b1, b2, b3, b4] = b;
+    return same(a1, b1) && same(a2, b2) && same(a3, b3) && same(a4, b4);
 }
 inline bool same(const frame& a, const frame& b) {
     const auto& [a1, a2, a3] = a;

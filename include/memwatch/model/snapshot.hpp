@@ -71,9 +71,10 @@ struct module {
 
 // One source position; a frame has several when the compiler inlined calls into it.
 struct source_line {
-    std::string function;  // demangled; empty = unknown
-    std::string file;      // empty = unknown
-    std::uint32_t line{};  // 0 = unknown
+    std::string function;           // demangled; empty = unknown
+    std::string file;               // empty = unknown
+    std::uint32_t line{};           // 0 = unknown
+    std::uint32_t function_line{};  // where the function is declared, so that `line` can be told from its start; 0 = unknown
 };
 
 // `frame.module` of code that is in no module: generated, or unloaded.

@@ -87,6 +87,13 @@ TEST_CASE("golden: dumps of every version so far decode to what was written") {
     conn.oldest_route = 1;
     conn.oldest_frame = 2;
     CHECK(same(with_pools->value, expected));
+
+    const auto with_starts = read_dump(source_root + "/tests/golden/dump/v1.3.lines.memtrace");
+    REQUIRE(with_starts);
+    CHECK(with_starts->damage.empty());
+    expected.frames[0].lines[0].function_line = 40;
+    expected.frames[0].lines[1].function_line = 3;
+    CHECK(same(with_starts->value, expected));
 }
 
 TEST_CASE("golden: the example in FORMAT.md is what the text says") {

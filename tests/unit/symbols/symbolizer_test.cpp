@@ -35,10 +35,14 @@ void check_lines(const snapshot& s, const fixture::program& p) {
     CHECK(lines[0].line == p.inner_line);
     CHECK(lines[1].line == p.middle_line);
     CHECK(lines[2].line == p.outer_line);
+    CHECK(lines[0].function_line == p.inner_start);  // inlined
+    CHECK(lines[1].function_line == p.middle_start);
+    CHECK(lines[2].function_line == p.outer_start);  // concrete
     for (const source_line& line : lines) { CHECK(std::filesystem::path(line.file).filename() == "victim.cpp"); }
     REQUIRE(s.frames[1].lines.size() == 1);
     CHECK(s.frames[1].lines[0].function == "run_victim");
     CHECK(s.frames[1].lines[0].line == p.entry_line);
+    CHECK(s.frames[1].lines[0].function_line == p.entry_start);
 }
 
 // `dir`/.build-id/ab/cdef.debug -> `file`, as distributions lay debug files out.

@@ -18,6 +18,7 @@ struct program {
     std::uint64_t start{}, limit{}, file_offset{};
     std::uint64_t outer_return{}, entry_return{};  // file offsets behind the calls
     std::uint32_t inner_line{}, middle_line{}, outer_line{}, entry_line{};
+    std::uint32_t inner_start{}, middle_start{}, outer_start{}, entry_start{};  // where the functions are declared
 };
 
 inline std::string directory() { return MEMWATCH_VICTIM_DIR; }
@@ -51,6 +52,10 @@ inline program load(const std::string& kind) {
     p.middle_line = static_cast<std::uint32_t>(number("middle_line"));
     p.outer_line = static_cast<std::uint32_t>(number("outer_line"));
     p.entry_line = static_cast<std::uint32_t>(number("entry_line"));
+    p.inner_start = static_cast<std::uint32_t>(number("inner_start"));
+    p.middle_start = static_cast<std::uint32_t>(number("middle_start"));
+    p.outer_start = static_cast<std::uint32_t>(number("outer_start"));
+    p.entry_start = static_cast<std::uint32_t>(number("entry_start"));
     return p;
 }
 

@@ -15,6 +15,7 @@ struct observed {
     void* outer_return;
     void* entry_return;
     int inner_line, middle_line, outer_line, entry_line;
+    int inner_start, middle_start, outer_start, entry_start;  // where the functions are declared
 } seen;
 
 }  // namespace
@@ -31,6 +32,7 @@ namespace {
 
 // In an unnamed namespace: gcc writes no linkage name for it.
 inline __attribute__((always_inline)) void inner_inline(int n) {
+    seen.inner_start = __LINE__ - 1;
     seen.inner_line = __LINE__ + 1;
     leaf();
     asm volatile("" ::"r"(n) : "memory");
@@ -39,12 +41,14 @@ inline __attribute__((always_inline)) void inner_inline(int n) {
 }  // namespace
 
 inline __attribute__((always_inline)) void middle_inline(int n) {
+    seen.middle_start = __LINE__ - 1;
     seen.middle_line = __LINE__ + 1;
     inner_inline(n + 1);
     asm volatile("" ::: "memory");
 }
 
 __attribute__((noinline)) int outer_call(int n) {
+    seen.outer_start = __LINE__ - 1;
     seen.entry_return = __builtin_return_address(0);
     seen.outer_line = __LINE__ + 1;
     middle_inline(n * 3);
@@ -110,10 +114,13 @@ int print_object(dl_phdr_info* info, std::size_t, void*) {
 }  // namespace
 
 extern "C" __attribute__((noinline, visibility("default"))) int run_victim(int n) {
+    seen.entry_start = __LINE__ - 1;
     seen.entry_line = __LINE__ + 1;
     const int result = orders::outer_call(n);
     dl_iterate_phdr(print_object, nullptr);
     std::printf("inner_line=%d\nmiddle_line=%d\nouter_line=%d\nentry_line=%d\n", seen.inner_line, seen.middle_line,
                 seen.outer_line, seen.entry_line);
+    std::printf("inner_start=%d\nmiddle_start=%d\nouter_start=%d\nentry_start=%d\n", seen.inner_start, seen.middle_start,
+                seen.outer_start, seen.entry_start);
     return result;
 }
