@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/siphash.hpp"
+
 namespace memwatch {
 inline namespace v1 {
 namespace {
@@ -58,6 +60,16 @@ bool ends_with(std::string_view text, std::string_view end) noexcept {
     return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
 
+// Whether the key's last words, written together, are one of `wanted`.
+bool ends_in_any(const std::vector<std::string>& words, const std::vector<std::string>& wanted) {
+    std::string tail;
+    for (auto word = words.rbegin(); !wanted.empty() && word != words.rend(); ++word) {
+        tail.insert(0, *word);
+        if (std::find(wanted.begin(), wanted.end(), tail) != wanted.end()) { return true; }
+    }
+    return false;
+}
+
 bool is_secret(const std::vector<std::string>& words) {
     if (words.empty()) { return false; }
     const std::string& last = words.back();
@@ -71,7 +83,7 @@ bool is_secret(const std::vector<std::string>& words) {
 // Reads `text` once, from the left, and copies what is no secret.
 class redactor {
 public:
-    explicit redactor(std::string_view text) : text_(text) {}
+    redactor(std::string_view text, const std::vector<std::string>& more_words) : text_(text), more_words_(more_words) {}
 
     std::string run() {
         while (at_ < text_.size()) {
@@ -116,7 +128,7 @@ private:
         while (at_ < text_.size() && is_in_key(text_[at_])) { ++at_; }
         const std::string_view key = text_.substr(begin, at_ - begin);
         const std::vector<std::string> words = words_of(key);
-        if (!is_secret(words)) { return; }
+        if (!is_secret(words) && !ends_in_any(words, more_words_)) { return; }
         if (const std::size_t value = behind_separator(); value != 0) { return pass_value(value, words.back()); }
         const std::size_t value = behind_spaces(at_);
         if (value == at_ || value == text_.size()) { return; }
@@ -241,7 +253,10 @@ private:
         const bool is_name = std::all_of(name.begin(), name.end(), [](char c) { return is_in_key(c) && !is_digit(c); });
         if (!is_name || !(is_end_of_value(close + 1) || (is_route && text_[close + 1] == '/'))) { return 0; }
         const std::vector<std::string> words = words_of(name);
-        return words.empty() || is_secret(words) || is_one_of(words.back(), placeholder_words) ? close + 1 : 0;
+        return words.empty() || is_secret(words) || ends_in_any(words, more_words_) ||
+                       is_one_of(words.back(), placeholder_words)
+                   ? close + 1
+                   : 0;
     }
 
     void take_out(std::size_t from, std::size_t end) {
@@ -255,38 +270,74 @@ private:
     static constexpr std::string_view ends = " \t\r\n&#";
     static constexpr std::string_view perhaps_ends = ";,\"')]}>|";
     const std::string_view text_;
+    const std::vector<std::string>& more_words_;
     std::string out_;
     std::size_t at_{};
     std::size_t copied_{};  // of text_, into out_
 };
 
-}  // namespace
-
-void redact(std::string& text) {
-    if (text.find_first_of("=:% ") == std::string::npos) { return; }  // nearly all names: nothing separates anything
-    text = redactor(text).run();
+// Another id for `id`, the same for the same key; "no trace" stays that.
+void hide(trace_id& id, siphash_key key) noexcept {
+    if (!id.is_valid()) { return; }
+    siphash_state state(key);
+    state.add(id.high);
+    state.add(id.low);
+    const siphash_value hidden = state.finish();
+    id = {hidden.first, hidden.second};
+    if (!id.is_valid()) { id.low = 1; }  // all zero says that there is none
 }
 
-std::string redacted(std::string text) {
-    redact(text);
+void hide_traces(snapshot& s, siphash_key key) noexcept {
+    for (live_record& each : s.live) { hide(each.trace, key); }
+    for (trace_example& each : s.examples) { hide(each.trace, key); }
+    for (pool_totals& each : s.pools) { hide(each.oldest_trace, key); }
+}
+
+}  // namespace
+
+std::vector<std::string> redaction_words(std::string_view list) {
+    std::vector<std::string> out(1);
+    for (const char c : list) {
+        if (c == ',' || is_space(c)) {
+            out.emplace_back();
+        } else if (is_in_word(c)) {
+            out.back() += lower(c);
+        }
+    }
+    for (std::string& word : out) {
+        while (!word.empty() && is_digit(word.back())) { word.pop_back(); }  // as words_of() drops them
+    }
+    out.erase(std::remove(out.begin(), out.end(), std::string()), out.end());
+    return out;
+}
+
+void redact(std::string& text, const std::vector<std::string>& words) {
+    if (text.find_first_of("=:% ") == std::string::npos) { return; }  // nearly all names: nothing separates anything
+    text = redactor(text, words).run();
+}
+
+std::string redacted(std::string text, const std::vector<std::string>& words) {
+    redact(text, words);
     return text;
 }
 
-void redact_names(snapshot& s) {
-    redact(s.info.service);
-    redact(s.info.label);
-    for (tag_totals& each : s.tags) { redact(each.name); }
-    for (std::string& each : s.routes) { redact(each); }
+void redact_names(snapshot& s, const redaction_rules& rules) {
+    const auto take_out = [&](std::string& name) { redact(name, rules.words); };
+    take_out(s.info.service);
+    take_out(s.info.label);
+    for (tag_totals& each : s.tags) { take_out(each.name); }
+    for (std::string& each : s.routes) { take_out(each); }
     for (pool_totals& each : s.pools) {
-        redact(each.name);
-        redact(each.upstream);
-        redact(each.tag);
+        take_out(each.name);
+        take_out(each.upstream);
+        take_out(each.tag);
     }
-    for (thread_info& each : s.threads) { redact(each.name); }
+    for (thread_info& each : s.threads) { take_out(each.name); }
     for (hand_off& each : s.hand_offs) {
-        redact(each.from);
-        redact(each.to);
+        take_out(each.from);
+        take_out(each.to);
     }
+    if ((rules.trace_key.first | rules.trace_key.second) != 0) { hide_traces(s, rules.trace_key); }
 }
 
 }  // namespace v1

@@ -84,9 +84,10 @@ result<std::string> status(const control::request&) {
         term = state.session.term;
         is_paused = state.session.is_paused;
     }
+    const std::vector<std::string> secret = redaction_words(effective.redact);
     std::string lines;
     add_number(lines, "pid", platform::process_id());
-    control::add_field(lines, "service", redacted(effective.service));
+    control::add_field(lines, "service", redacted(effective.service, secret));
     control::add_field(lines, "version", version);
     control::add_field(lines, "state", state_in_words(detail::process_status(), is_paused));
     control::add_field(lines, "preset", to_string(effective.preset));
@@ -99,7 +100,7 @@ result<std::string> status(const control::request&) {
     if (effective.min_size_bytes != 0) { add_number(lines, "min_size_bytes", effective.min_size_bytes); }
     // Other than the one asked for while samples cost too much or tables are near their limits.
     add_number(lines, "interval_in_force_bytes", state.capture.interval.in_force());
-    control::add_field(lines, "dump_dir", redacted(effective.dump_dir));
+    control::add_field(lines, "dump_dir", redacted(effective.dump_dir, secret));
     control::add_field(lines, "door", doors_in_words(state.capture, &heap_door::name));
     control::add_field(lines, "allocator", doors_in_words(state.capture, &heap_door::allocator));
     add_figures(lines);

@@ -8,6 +8,7 @@
 #include "model/redaction.hpp"
 #include "platform/platform.hpp"
 #include "runtime/process_state.hpp"
+#include "runtime/process_status.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -43,7 +44,7 @@ void log_pool_misuse(const pool_misuse_report& report) noexcept {
     try {
         const std::vector<platform::loaded_module> modules = platform::loaded_modules();
         std::string line = fmt::format("memwatch level=warning event=pool_misuse kind={} pool=\"{}\"", name_of(report.kind),
-                                       redacted(std::string(report.pool)));
+                                       redacted(std::string(report.pool), redaction_words(detail::process_options().redact)));
         if (report.objects != 1) { line += fmt::format(" objects={}", report.objects); }
         if (report.caller != nullptr) { line += fmt::format(" at=\"{}\"", describe(report.caller, modules)); }
         if (report.last_caller != nullptr) {

@@ -15,6 +15,7 @@
 #include <memwatch/options.hpp>
 #include "alloc/pool_list.hpp"
 #include "alloc/resource_table.hpp"
+#include "base/siphash.hpp"
 #include "capture/capture_state.hpp"
 #include "live/live_state.hpp"
 #include "platform/elf_symbols.hpp"
@@ -33,6 +34,7 @@ inline constexpr const char* disabled_sentence = "disabled (MEMWATCH_DISABLED): 
 struct session_record {
     chosen_options effective;   // after defaults, code, environment and what was changed since
     std::string id;             // 32 hex digits
+    siphash_key trace_key;      // of option hash_traces; the process' own, so that equal ids stay equal over its sessions
     std::string detail;         // why degraded; empty = fine
     std::uint64_t origin_ns{};  // time 0 of the process' snapshots, by the session's clock; kept by later sessions
     std::uint64_t origin_unix_ns{};

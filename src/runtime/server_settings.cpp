@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/server_settings.hpp"
+#include "model/redaction.hpp"
 
 #include <cstdlib>
 #include <string_view>
 #include <utility>
 
+#include "model/redaction.hpp"
 #include "runtime/process_status.hpp"
 #include "settings/option_text.hpp"
 
@@ -96,15 +98,16 @@ serve_settings merge_environment(server_options wanted) {
 std::vector<serve::config_row> config_rows(const serve_settings& settings, serve::exposure where) {
     std::vector<serve::config_row> out;
     const chosen_options now = detail::process_options();
+    const std::vector<std::string> secret = redaction_words(now.redact);
     for (std::size_t i = 0; i < option_count; ++i) {
         const auto id = static_cast<option_id>(i);
-        out.push_back(row_of(describe(id), option_number(now, id), now.origin(id)));
+        out.push_back(row_of(describe(id), redacted(option_number(now, id), secret), now.origin(id)));
     }
     const auto add = [&](server_option_id id, std::string value) {
         const bool is_address = id == server_option_id::listen || id == server_option_id::debug_listen;
         if (is_address && where == serve::exposure::mounted) { return; }
         const auto i = static_cast<std::size_t>(id);
-        out.push_back(row_of(server_option_table()[i], std::move(value), settings.origins[i]));
+        out.push_back(row_of(server_option_table()[i], redacted(std::move(value), secret), settings.origins[i]));
     };
 #define MEMWATCH_SERVER_OPTION(type, member, default_value, environment, changes, least, most, unit, help) \
     add(server_option_id::member, write_option(option_kind::count, settings.options.member));

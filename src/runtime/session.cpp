@@ -137,6 +137,7 @@ void begin(process_state& state, chosen_options chosen) {
         static_cast<void>(live->modules().look());
     }
     write_session_id(session.id);
+    if (session.trace_key.first == 0) { session.trace_key = {platform::random_seed(), platform::random_seed()}; }
     session.was_started = true;
     session.is_paused = false;
     session.baseline_ns = 0;
@@ -221,6 +222,10 @@ void freeze_attribution(const capture_state& capture, std::vector<named_value>& 
     into.push_back({"attribution_mismatches", capture.attribution.mismatches() + capture.tags.excess_frees()});
 }
 
+redaction_rules redaction_rules_of(const session_record& session) {
+    return {redaction_words(session.effective.redact), session.effective.hash_traces ? session.trace_key : siphash_key{}};
+}
+
 result<snapshot> freeze(std::string_view label, live_state::detail how) {
     const detail::own_work ours;  // a snapshot is ours, also where malloc is interposed
     try {
@@ -254,7 +259,7 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
         frozen.self_bytes.push_back({"edge_map", state.capture.edges.self_bytes() + state.capture.heap_edges.self_bytes()});
         frozen.self_bytes.push_back({"edge_waste", state.capture.edge_waste.waste_bytes()});
         frozen.self_bytes.push_back({"symbol_cache", state.symbols.cached_bytes()});
-        redact_names(frozen);
+        redact_names(frozen, redaction_rules_of(session));
         return frozen;
     } catch (const std::bad_alloc&) { return fail(error_code::unavailable, "not enough memory for a snapshot"); }
 }

@@ -9,6 +9,7 @@ import gzip
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -205,8 +206,10 @@ def has_ipv6() -> bool:
 
 
 def redaction(program: str, memwatch: str) -> None:
-    with Victim(program, MEMWATCH_SERVICE="orders secret=HUNTER2") as v:
-        v.tell("secrets 2000")
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    with Victim(program, MEMWATCH_SERVICE="orders secret=HUNTER2", MEMWATCH_REDACT="iban, session-id", MEMWATCH_HASH_TRACES="1") as v:
+        addresses = [int(word) for word in v.tell("secrets 2000")["addresses"].split()]
+        check(len(addresses) == 4001, "blocks to look for")
         everything: List[str] = [v.get("/metrics"), v.get("/debug/memtrace?top=100"), v.get("/debug/memtrace/config")]
         for table in ("sites", "types", "tags", "pools", "threads", "routes", "traces", "survivors", "hand_offs"):
             everything.append(v.get(f"/debug/memtrace/{table}?format=text"))
@@ -218,7 +221,14 @@ def redaction(program: str, memwatch: str) -> None:
         everything.append(run(memwatch, "snapshot", "--pid", str(v.process.pid), "--format", "json"))
         everything.append(run(memwatch, "control", "--pid", str(v.process.pid), "status"))
         for i, text in enumerate(everything):
-            check("HUNTER2" not in text, f"answer {i} tells a secret: {text[max(0, text.find('HUNTER2') - 200):][:300]}")
+            for secret in ("HUNTER2", "HUNTER3", trace, bytes.fromhex(trace).decode("latin1")):
+                check(secret not in text, f"answer {i} tells a secret: {text[max(0, text.find(secret) - 200):][:300]}")
+            words = set(re.findall(r"[0-9a-f]+", text.lower()))
+            told = [a for a in addresses if f"{a:x}" in words or str(a) in words]
+            check(not told, f"answer {i} tells where {len(told)} blocks are")
+        hidden = {row["trace"] for row in json.loads(v.get("/debug/memtrace/snapshot?format=json"))["live"]} - {None, "", "0" * 32}
+        check(len(hidden) == 1, f"blocks of one request still group: {hidden}")
+        check('memwatch_live_bytes{tag="iban=[redacted]"}' in everything[0], "a key of the service's own")
         page = everything[0]
         check('memwatch_live_bytes{tag="user password=[redacted]"}' in page, "the tag is there, without its secret")
         check('memwatch_live_bytes{tag="cache_key=visible"}' in page, "what is no secret stays")

@@ -57,8 +57,8 @@ std::string to_json(const memwatch::server_status& status, std::uint16_t port) {
            status.detail + "\"}";
 }
 
-// Tags and pools live as long as the process; so do these blocks.
-void keep_secrets(std::size_t count) {
+// Tags and pools live as long as the process; so do these blocks. Returns where they are.
+std::string keep_secrets(std::size_t count) {
     static auto& kept = *new std::vector<block>;
     static auto& pool = *new memwatch::object_pool<client_session>("conn postgres://app:HUNTER2@db");
     static_cast<void>(pool.acquire());
@@ -69,7 +69,12 @@ void keep_secrets(std::size_t count) {
             kept.emplace_back(1000, 'x', memwatch::tracked_allocator<char>(memwatch::tag("user password=HUNTER2")));
             kept.emplace_back(10, 'x', memwatch::tracked_allocator<char>(memwatch::tag("cache_key=visible")));
         }
+        memwatch::trace_scope payment("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "/pay?customer_iban=HUNTER3");
+        kept.emplace_back(5000, 'x', memwatch::tracked_allocator<char>(memwatch::tag("iban=HUNTER3")));
     }).join();
+    std::string addresses;
+    for (const block& each : kept) { addresses += std::to_string(reinterpret_cast<std::uintptr_t>(each.data())) + " "; }
+    return addresses;
 }
 
 std::set<int> descriptors() {
@@ -147,7 +152,7 @@ int main() {
                 odd_pools.push_back(std::make_unique<memwatch::object_pool<int>>(name));
             }
         } else if (command == "secrets") {
-            victim::keep_secrets(count);
+            answer = "{\"addresses\":\"" + victim::keep_secrets(count) + "\"}";
         } else if (command == "second") {
             memwatch::server_options same;
             ::setenv("MEMWATCH_LISTEN", server.status().address.c_str(), 1);

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/redaction.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <map>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "support/random_snapshot.hpp"
 #include "support/seed.hpp"
@@ -252,4 +256,39 @@ TEST_CASE("redaction: of a snapshot the program's names are read, and symbols, f
     CHECK(s.frames[0].lines[0].function == "parse(token=abc)");
     CHECK(s.frames[0].lines[0].file == "/src/token=abc.cpp");
     CHECK(s.sites[0].type == "basic_token<token=abc>");
+}
+
+TEST_CASE("redaction: the keys of an option are secret too, by words") {
+    const std::vector<std::string> words = memwatch::redaction_words("IBAN, session-id ,,x2");
+    CHECK(words == std::vector<std::string>{"iban", "sessionid", "x"});
+    CHECK(memwatch::redacted("/pay?customer_iban=DE89&page=2", words) == "/pay?customer_iban=[redacted]&page=2");
+    CHECK(memwatch::redacted("sessionId: abc password=x", words) == "sessionId: [redacted] password=[redacted]");
+    for (const char* other : {"/pay?iban_count=2", "id=7", "ibanez=guitar", "/users/:iban/orders"}) {
+        CHECK(memwatch::redacted(other, words) == other);
+    }
+    CHECK(memwatch::redacted("iban=DE89") == "iban=DE89");
+}
+
+TEST_CASE("redaction: hidden trace ids group as before and are not the ids") {
+    INFO("seed " << test_support::seed());
+    random_source r(test_support::seed());
+    const memwatch::snapshot open = random_snapshot(r, {});
+    memwatch::snapshot hidden = open;
+    memwatch::redact_names(hidden, {{}, {1, 2}});
+    memwatch::snapshot elsewhere = open;
+    memwatch::redact_names(elsewhere, {{}, {3, 4}});
+    REQUIRE(hidden.live.size() == open.live.size());
+    std::map<memwatch::trace_id, memwatch::trace_id> became;
+    std::set<memwatch::trace_id> results;
+    for (std::size_t i = 0; i < open.live.size(); ++i) {
+        const memwatch::trace_id was = open.live[i].trace;
+        const memwatch::trace_id is = hidden.live[i].trace;
+        CHECK(is.is_valid() == was.is_valid());
+        if (!was.is_valid()) { continue; }
+        CHECK(is != was);
+        CHECK(is != elsewhere.live[i].trace);
+        CHECK(became.try_emplace(was, is).first->second == is);
+        results.insert(is);
+    }
+    CHECK(results.size() == became.size());  // two of 200 would meet with odds of 2^-113
 }
