@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <memwatch/diff/diff.hpp>
 #include <memwatch/model/site_name.hpp>
@@ -8,7 +9,9 @@
 #include "diff/comparability.hpp"
 #include "diff/focus.hpp"
 #include "diff/grouping.hpp"
+#include "diff/levels.hpp"
 #include "diff/match.hpp"
+#include "diff/ranking.hpp"
 #include "diff/shares.hpp"
 #include "diff/sums.hpp"
 
@@ -27,16 +30,19 @@ change kind_of(const row_sums& sums, double bytes, double objects) {
 // One comparison under way: the inputs, what was matched, grouped and added up, and the delta it becomes.
 class comparison {
 public:
-    comparison(const snapshot& before, const snapshot& after, const diff_options& options, focus wanted)
-        : sides_{&before, &after}, options_(options), focus_(std::move(wanted)) {}
+    comparison(const std::vector<const snapshot*>& of, const diff_options& options, focus wanted)
+        : of_(of), sides_{of.front(), of.back()}, options_(options), focus_(std::move(wanted)) {}
 
     delta run() {
         match_ = match_sites(sides_);
         groups_ = group(options_.by, sides_, match_);
         sums_ = add_up(sides_, groups_, options_.by == dimension::site);
+        weights_ = row_weights(sides_, groups_);
+        if (of_.size() > 2) { levels_ = levels_between(of_, groups_, sums_); }
         describe();
         choose_rows();
         for (const auto row : chosen_) { out_.rows.push_back(full_row(row)); }
+        for (std::size_t i = 0; options_.own_order && i < chosen_.size(); ++i) { out_.rows[i].rank.score = own_scores_[i]; }
         if (options_.by == dimension::site) { add_shares(); }
         out_.modules = std::move(match_.modules);
         return std::move(out_);
@@ -52,6 +58,9 @@ private:
         out_.seconds = std::abs(seconds_between(at(before_side), at(after_side)));
         out_.warnings = comparability_warnings(at(before_side), at(after_side));
         out_.warnings.insert(out_.warnings.end(), match_.warnings.begin(), match_.warnings.end());
+        out_.warnings.insert(out_.warnings.end(), levels_.warnings.begin(), levels_.warnings.end());
+        out_.ranking = options_.own_order ? "own" : to_string(options_.order);
+        out_.long_lived_ns = sums_.long_lived_ns;
         const bool is_by_record =
             options_.by == dimension::trace || options_.by == dimension::route || options_.by == dimension::thread;
         if (is_by_record && sums_.has_missing_records) {
@@ -89,6 +98,28 @@ private:
         return row;
     }
 
+    // The figures of a row, without names; the terms of its rank once the largest growth is known.
+    delta_row numbers_of(std::uint32_t row) const {
+        auto out = row_of_sums(sums_.rows[row]);
+        if (!levels_.steady_limit.empty()) { out.steady_bytes = std::min(out.steady_bytes, levels_.steady_limit[row]); }
+        for (const auto& level : levels_.bytes) { out.during_bytes.push_back(level[row]); }
+        const double long_lived = sums_.rows[row].long_lived_share(out.bytes);
+        out.rank = score_terms(out.rank_bytes(), largest_rank_bytes_, long_lived, weights_[row]);
+        return out;
+    }
+
+    void find_largest() {
+        for (std::uint32_t row = 0; row < groups_.rows; ++row) {
+            largest_rank_bytes_ = std::max(largest_rank_bytes_, numbers_of(row).rank_bytes());
+        }
+    }
+
+    rank_key order_of(std::uint32_t row, const delta_row& numbers) const {
+        if (!options_.own_order) { return key_of(options_.order, numbers); }
+        const double score = options_.own_order(full_row(row));
+        return {std::isnan(score) ? -std::numeric_limits<double>::infinity() : score, numbers.rank_bytes(), numbers.bytes};
+    }
+
     // What lived on and what was freed is only known where each block can be followed.
     void note_survival(const row_sums& sums, delta_row& row) const {
         const bool is_followed = is_same_session(at(before_side), at(after_side)) && !sums_.has_missing_records;
@@ -117,28 +148,29 @@ private:
         if (!focus_.is_everything() && std::find(in_focus.begin(), in_focus.end(), true) == in_focus.end()) {
             out_.warnings.push_back("the focus " + options_.focus + " matched nothing");
         }
+        find_largest();
         std::vector<candidate> candidates;
         for (std::uint32_t row = 0; row < groups_.rows; ++row) {
-            const auto& sums = sums_.rows[row];
-            const auto full = row_of_sums(sums);
+            const auto full = numbers_of(row);
             const bool is_shown = in_focus[row] && std::abs(full.bytes) >= options_.threshold_bytes &&
                                   (options_.include_unchanged || full.what != change::unchanged);
-            if (is_shown) { candidates.push_back({full.rank_bytes(), full.bytes, stable_order(row), row}); }
+            if (is_shown) { candidates.push_back({order_of(row, full), stable_order(row), row}); }
         }
         std::sort(candidates.begin(), candidates.end());
         if (options_.top != 0 && candidates.size() > options_.top) { candidates.resize(options_.top); }
         out_.hidden_rows = groups_.rows - candidates.size();
-        for (const auto& each : candidates) { chosen_.push_back(each.row); }
+        for (const auto& each : candidates) {
+            chosen_.push_back(each.row);
+            own_scores_.push_back(each.rank.first);
+        }
     }
 
     struct candidate {
-        double rank;
-        double bytes;
+        rank_key rank;
         std::uint64_t order;
         std::uint32_t row;
         bool operator<(const candidate& other) const {
-            if (rank != other.rank) { return rank > other.rank; }
-            if (bytes != other.bytes) { return bytes > other.bytes; }
+            if (!rank.is_equal(other.rank)) { return rank.is_before(other.rank); }
             return order != other.order ? order < other.order : row < other.row;
         }
     };
@@ -203,7 +235,7 @@ private:
     }
 
     delta_row full_row(std::uint32_t row) const {
-        auto full = row_of_sums(sums_.rows[row]);
+        auto full = numbers_of(row);
         if (options_.by == dimension::site) {
             full.rung = match_.rungs[row];
             describe_site(row, full);
@@ -238,28 +270,39 @@ private:
         for (std::size_t i = 0; i < chosen_.size(); ++i) { out_.rows[i].shares = std::move(shares[chosen_[i]]); }
     }
 
+    const std::vector<const snapshot*>& of_;
     snapshot_pair sides_;
     const diff_options& options_;
     focus focus_;
     site_match match_;
     grouping groups_;
     delta_sums sums_;
+    row_levels levels_;
+    std::vector<double> weights_;  // of each row
+    double largest_rank_bytes_{};
     std::vector<std::uint32_t> chosen_;
+    std::vector<double> own_scores_;  // of the chosen
     delta out_;
 };
 
 }  // namespace
 
-result<delta> diff(const snapshot& before, const snapshot& after, const diff_options& options) {
-    for (const auto* side : {&before, &after}) {
-        if (auto checked = validate(*side); !checked) {
-            return fail(error_code::invalid_argument, checked.error().what,
-                        (side == &before ? "BEFORE: " : "AFTER: ") + checked.error().where);
+result<delta> diff(const std::vector<const snapshot*>& of, const diff_options& options) {
+    if (of.size() < 2) { return fail(error_code::invalid_argument, "a comparison needs two snapshots"); }
+    for (std::size_t i = 0; i < of.size(); ++i) {
+        const std::string side = i == 0 ? "BEFORE" : i + 1 == of.size() ? "AFTER" : "snapshot " + std::to_string(i + 1);
+        if (of[i] == nullptr) { return fail(error_code::invalid_argument, "there is no such snapshot", side); }
+        if (auto checked = validate(*of[i]); !checked) {
+            return fail(error_code::invalid_argument, checked.error().what, side + ": " + checked.error().where);
         }
     }
     auto wanted = focus::parse(options.focus);
     if (!wanted) { return tl::unexpected<error>(wanted.error()); }
-    return comparison{before, after, options, std::move(*wanted)}.run();
+    return comparison{of, options, std::move(*wanted)}.run();
+}
+
+result<delta> diff(const snapshot& before, const snapshot& after, const diff_options& options) {
+    return diff(std::vector<const snapshot*>{&before, &after}, options);
 }
 
 }  // namespace v1

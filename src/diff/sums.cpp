@@ -8,6 +8,13 @@
 namespace memwatch::inline v1 {
 namespace {
 
+// How long the blocks of a snapshot can have lived.
+std::uint64_t counted_ns(const snapshot_info& info) {
+    if (info.window_ns != 0) { return info.window_ns; }
+    const std::uint64_t began_ns = info.first_epoch * info.epoch_ns;
+    return info.taken_ns > began_ns ? info.taken_ns - began_ns : 0;
+}
+
 bool is_same_sample(const live_record& a, const live_record& b) {
     return a.sequence == b.sequence && a.size_bytes == b.size_bytes && a.interval_bytes == b.interval_bytes && a.site == b.site;
 }
@@ -19,6 +26,9 @@ public:
         out_.rows.resize(groups.rows);
         window_start_ns_ = sides[before_side]->info.taken_ns;
         window_end_ns_ = sides[after_side]->info.taken_ns;
+        const std::uint64_t window_ns = window_end_ns_ > window_start_ns_ ? window_end_ns_ - window_start_ns_ : 0;
+        const std::uint64_t shorter_ns = std::min(counted_ns(at(before_side).info), counted_ns(at(after_side).info));
+        out_.long_lived_ns = (same_session_ ? window_ns : shorter_ns) / quarters;
     }
 
     delta_sums run() {
@@ -44,7 +54,18 @@ private:
             const auto birth = at(side).live[i].birth_ns;
             sums.oldest_birth_ns[side] = std::min(sums.oldest_birth_ns[side], birth);
             sums.youngest_birth_ns[side] = std::max(sums.youngest_birth_ns[side], birth);
+            if (!same_session_) { note_aged(sums, side, at(side).live[i]); }
         }
+    }
+
+    void note_aged(row_sums& sums, std::size_t side, const live_record& record) const {
+        const auto taken_ns = at(side).info.taken_ns;
+        if (out_.long_lived_ns == 0 || record.birth_ns > taken_ns || taken_ns - record.birth_ns < out_.long_lived_ns) {
+            return;
+        }
+        sampled_totals one;
+        one.add(record.size_bytes, record.interval_bytes);
+        sums.aged_bytes[side] += one.bytes;
     }
 
     // Sums always run in the order of the snapshot, whatever side it is on: diff(a, b) is -diff(b, a) to the last bit.
@@ -224,6 +245,7 @@ void row_sums::add(const row_sums& other) {
         oldest_birth_ns[side] = std::min(oldest_birth_ns[side], other.oldest_birth_ns[side]);
         youngest_birth_ns[side] = std::max(youngest_birth_ns[side], other.youngest_birth_ns[side]);
         one_sided_bytes[side] += other.one_sided_bytes[side];
+        aged_bytes[side] += other.aged_bytes[side];
     }
     variance += other.variance;
     survivors_bytes += other.survivors_bytes;
@@ -243,6 +265,16 @@ double row_sums::steady_bytes() const {
         weakest = std::min(weakest, survivors_of[i] + sample_bytes * std::sqrt(survivor_samples[i] + 1.0));
     }
     return quarters * weakest;
+}
+
+double row_sums::long_lived_share(double growth_bytes) const {
+    constexpr double of_a_leak = (quarters - 1.0) / quarters;  // what constant growth has
+    if (survivors_bytes > 0) {
+        const double aged = survivors_bytes - survivors_of[quarters - 1];
+        return std::clamp(aged / (survivors_bytes * of_a_leak), 0.0, 1.0);
+    }
+    if (growth_bytes <= 0) { return 0; }
+    return std::clamp((aged_bytes[after_side] - aged_bytes[before_side]) / (growth_bytes * of_a_leak), 0.0, 1.0);
 }
 
 delta_sums add_up(snapshot_pair sides, const grouping& groups, bool keep_changed) {

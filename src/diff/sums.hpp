@@ -27,12 +27,15 @@ struct row_sums {
     double survivors_bytes{};
     std::array<double, quarters> survivors_of{};  // by quarter of the time between the snapshots
     std::array<std::uint32_t, quarters> survivor_samples{};
+    std::array<double, 2> aged_bytes{};  // of another session: alive and at least delta_sums.long_lived_ns old
     bool is_exact{};
 
     void add(const row_sums& other);
     // The part of growth that every quarter added to: 4 x the weakest quarter, which is given the benefit of the doubt of
     // sqrt(n + 1) samples, so that a handful of samples is not judged by an empty quarter. +inf when nobody was born.
     [[nodiscard]] double steady_bytes() const;
+    // rank_terms::long_lived, see include/memwatch/diff/ranking.hpp.
+    [[nodiscard]] double long_lived_share(double growth_bytes) const;
 };
 
 // A record that is in one of the snapshots only, or weighs differently in both.
@@ -46,6 +49,7 @@ struct delta_sums {
     std::vector<row_sums> rows;
     row_sums total;
     std::vector<changed_record> changed;  // only when asked for
+    std::uint64_t long_lived_ns{};        // the age long_lived_share() asks for: a quarter of the time; 0 = unknown
     bool has_missing_records{};           // a summary or a damaged dump: some sites count more samples than there are records
 };
 

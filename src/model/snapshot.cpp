@@ -68,6 +68,7 @@ result<void> check_tags(const snapshot& s) {
         if (tag.freed_bytes > tag.allocated_bytes || tag.frees > tag.allocations) {
             return broken("tags", i, "more freed than allocated");
         }
+        if (!(tag.weight >= 0 && tag.weight <= 1)) { return broken("tags", i, "its weight is not between 0 and 1"); }
     }
     return {};
 }

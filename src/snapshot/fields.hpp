@@ -125,6 +125,7 @@ void fields(auto& v, is<tag_totals> auto& row) {
     v("allocations", row.allocations);
     v("freed_bytes", row.freed_bytes);
     v("frees", row.frees);
+    v("weight", row.weight);
 }
 
 void fields(auto& v, is<pool_totals> auto& row) {

@@ -64,7 +64,12 @@ void repair_code(snapshot& s, std::vector<std::string>& damage) {
 
 void repair_tags(snapshot& s, std::vector<std::string>& damage) {
     loss torn(damage, "tags: more freed than allocated, set to nothing alive");
+    loss weightless(damage, "tags: a weight that is not between 0 and 1, set to the default");
     for (auto& row : s.tags) {
+        if (!(row.weight >= 0 && row.weight <= 1)) {
+            row.weight = default_tag_weight;
+            weightless.count();
+        }
         if (row.freed_bytes <= row.allocated_bytes && row.frees <= row.allocations) { continue; }
         row.freed_bytes = row.allocated_bytes;
         row.frees = row.allocations;
@@ -121,7 +126,7 @@ void repair_sites(snapshot& s, std::vector<std::string>& damage) {
     loss lost_tags(damage, "sites: their tag is lost");
     loss figures(damage, "sites: impossible figures, set to zero");
     stand_in stacks(s.stacks, [] { return stack{{}, true}; });
-    stand_in tags(s.tags, [] { return tag_totals{placeholder, 0, 0, 0, 0}; });
+    stand_in tags(s.tags, [] { return tag_totals{placeholder, 0, 0, 0, 0, default_tag_weight}; });
     for (auto& row : s.sites) {
         if (stacks.fix(row.stack)) { lost_stacks.count(); }
         if (tags.fix(row.tag)) { lost_tags.count(); }

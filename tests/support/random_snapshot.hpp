@@ -96,7 +96,8 @@ inline void add_random_names(random_source& r, snapshot& s) {
     for (int i = 0; i < 4; ++i) {
         const std::uint64_t bytes = r.number();
         const std::uint64_t count = r.number();
-        s.tags.push_back({r.text(), bytes, count, r.below(bytes + 1), r.below(count + 1)});
+        s.tags.push_back(
+            {r.text(), bytes, count, r.below(bytes + 1), r.below(count + 1), static_cast<double>(r.below(101)) / 100});
         s.routes.push_back(i == 0 ? "" : r.text());
         s.threads.push_back({r.text(), r.number(), r.chance(0.5)});
         s.pools.push_back({r.text(),   r.text(),   r.number(),
@@ -226,9 +227,9 @@ inline bool same(const module& a, const module& b) {
     return same(a1, b1) && same(a2, b2) && same(a3, b3) && same(a4, b4) && same(a5, b5);
 }
 inline bool same(const tag_totals& a, const tag_totals& b) {
-    const auto& [a1, a2, a3, a4, a5] = a;
-    const auto& [b1, b2, b3, b4, b5] = b;
-    return same(a1, b1) && same(a2, b2) && same(a3, b3) && same(a4, b4) && same(a5, b5);
+    const auto& [a1, a2, a3, a4, a5, a6] = a;
+    const auto& [b1, b2, b3, b4, b5, b6] = b;
+    return same(a1, b1) && same(a2, b2) && same(a3, b3) && same(a4, b4) && same(a5, b5) && same(a6, b6);
 }
 inline bool same(const live_record& a, const live_record& b) {
     const auto& [a1, a2, a3, a4, a5, a6, a7, a8] = a;

@@ -5,9 +5,11 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include <memwatch/base/export.hpp>
 #include <memwatch/base/result.hpp>
+#include <memwatch/diff/ranking.hpp>
 #include <memwatch/model/delta.hpp>
 #include <memwatch/model/snapshot.hpp>
 
@@ -23,11 +25,19 @@ struct diff_options {
     std::string focus{};
     std::size_t top{};         // 0 = all
     bool include_unchanged{};  // also rows without any change
+    ranking order{ranking::weighted};
+    rank_function own_order{};  // instead of `order`. It sees every row with its names: slower, a row's names are strings
 };
 
 // diff(a, a) has no rows. Errors: invalid_argument (a bad focus expression, `where` is the expression; a snapshot that breaks
 // validate()). Cost: linear in sites and records but for the sorting of traces and shares; two snapshots of 1 M records < 1 s.
 [[nodiscard]] MEMWATCH_API result<delta> diff(const snapshot& before, const snapshot& after, const diff_options& options = {});
+
+// BEFORE [DURING...] AFTER, in order: the first and the last are compared. Those between say how steadily it grew: growth that
+// one of the spans between them did not add to counts a tenth (delta_row::rank_bytes), also for exact counters and between
+// sessions, where no births tell. One that is not between the two in time is left out, with a warning.
+// Errors: as above, and invalid_argument for fewer than two or a null.
+[[nodiscard]] MEMWATCH_API result<delta> diff(const std::vector<const snapshot*>& of, const diff_options& options = {});
 
 }  // namespace v1
 }  // namespace memwatch

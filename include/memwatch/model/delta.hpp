@@ -45,6 +45,14 @@ struct delta_share {
     trace_id trace;  // when by == trace; none = blocks without a trace
 };
 
+// Why a row stands where it stands: the terms of its score (diff/ranking.hpp has the formula, what each means and its bias).
+struct rank_terms {
+    double volatility{};  // sure growth and how steadily it came, on a log scale below the delta's largest; 0 = none is proven
+    double long_lived{};  // share of what was allocated since that outlived delta.long_lived_ns; 0 also where no record tells
+    double weight{};      // business weight of its tag (tag_totals::weight); a mean where a row has several
+    double score{};       // all three together; 0 = no proven growth, or a hundredth of the largest and less
+};
+
 // What one site, tag, route ... did between the snapshots.
 struct delta_row {
     std::string name;          // what a person calls it: function, type, tag, trace id, route, thread, pool
@@ -65,10 +73,12 @@ struct delta_row {
     change what{change::unchanged};
     match_rung rung{match_rung::none};
     bool is_exact{};
-    std::vector<delta_share> shares;  // sites only: by tag, route, trace, thread; the three largest of each, largest first
+    rank_terms rank;
+    std::vector<double> during_bytes;  // live bytes at each snapshot between the two, where there were any
+    std::vector<delta_share> shares;   // sites only: by tag, route, trace, thread; the three largest of each, largest first
 
-    // What the rows are ordered by, largest first. Growth that sampling noise could explain counts nothing, and of the rest,
-    // growth that stopped or is being replaced counts a tenth:
+    // Growth that counts, what `rank.volatility` is made of. Growth that sampling noise could explain counts nothing, and of
+    // the rest, growth that stopped or is being replaced counts a tenth:
     //     sure = max(0, bytes - 2 standard errors)       rank = min(sure, steady) + (sure - min(sure, steady)) / 10
     // A leak keeps a share of what it allocates in each quarter between the snapshots, a cache that filled up keeps nothing of
     // the last quarters, and one that evicts nothing of the first. So with a leak of 50 MiB beside a cache that filled up by
@@ -97,7 +107,9 @@ struct delta {
     double seconds{};                   // between the snapshots; 0 = unknown (other session without wall clock)
     std::vector<std::string> warnings;  // other host, build, session or interval; a focus that matched nothing
     delta_row total;                    // all rows, before filtering
-    std::vector<delta_row> rows;        // by rank_bytes(), then by bytes: growth first, what shrank last
+    std::vector<delta_row> rows;        // in the order of `ranking`: growth first, what shrank last
+    std::string ranking;                // "weighted", "bytes", "steady", or "own": a function of the caller's
+    std::uint64_t long_lived_ns{};      // the age that rank.long_lived asks for; 0 = unknown, and so are the shares
     std::uint64_t hidden_rows{};        // below the threshold, unchanged, out of focus or beyond `top`
     std::vector<move_proposal> moves;   // by site, other builds: likeliest first, each row in at most one
 };

@@ -142,6 +142,9 @@ struct live_record {
     std::uint32_t thread{};  // thread that allocated
 };
 
+// How much a tag matters to those who run the service, 0 (not at all) to 1: what nobody stated.
+inline constexpr double default_tag_weight = 0.5;
+
 // A tag with its exact counters: to the byte when the program is quiet, never torn, never more freed than allocated.
 struct tag_totals {
     std::string name;
@@ -149,6 +152,7 @@ struct tag_totals {
     std::uint64_t allocations{};
     std::uint64_t freed_bytes{};
     std::uint64_t frees{};
+    double weight{default_tag_weight};  // 0..1; a term of the ranking of a diff
 
     [[nodiscard]] std::uint64_t live_bytes() const noexcept { return allocated_bytes - freed_bytes; }
     [[nodiscard]] std::uint64_t live_objects() const noexcept { return allocations - frees; }

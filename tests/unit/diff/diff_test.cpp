@@ -136,9 +136,10 @@ TEST_CASE("diff: rows sum to the total, and diff(a, b) is -diff(b, a)") {
                 CHECK(twin->bytes == -row.bytes);
                 CHECK(twin->bytes_standard_error == Approx(row.bytes_standard_error));
             }
+            CHECK(forth.hidden_rows == 0);
+            if (by == dimension::pool) { continue; }  // a pool on a pool counts once in the total: a test of its own
             CHECK(before == Approx(forth.total.before.live.bytes));
             CHECK(after == Approx(forth.total.after.live.bytes));
-            CHECK(forth.hidden_rows == 0);
         }
     }
 }

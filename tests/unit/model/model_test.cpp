@@ -64,6 +64,10 @@ TEST_CASE("validate: accepts a consistent snapshot and names the row of each bro
     CHECK(broken([](snapshot& s) { s.stacks[0].frames.push_back(1); }) == "stacks[0]");
     CHECK(broken([](snapshot& s) { s.tags[0].freed_bytes = 4097; }) == "tags[0]");
     CHECK(broken([](snapshot& s) { s.tags[0].frees = 3; }) == "tags[0]");
+    CHECK(broken([](snapshot& s) { s.tags[0].weight = -0.1; }) == "tags[0]");
+    CHECK(broken([](snapshot& s) { s.tags[0].weight = 1.1; }) == "tags[0]");
+    CHECK(broken([](snapshot& s) { s.tags[0].weight = std::nan(""); }) == "tags[0]");
+    CHECK(broken([](snapshot& s) { s.tags[0].weight = 1; }) == "valid");
     CHECK(broken([](snapshot& s) { s.sites[0].stack = 1; }) == "sites[0]");
     CHECK(broken([](snapshot& s) { s.sites[0].tag = 1; }) == "sites[0]");
     CHECK(broken([](snapshot& s) { s.sites[0].freed.bytes = -1; }) == "sites[0]");

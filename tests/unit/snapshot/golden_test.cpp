@@ -94,11 +94,17 @@ TEST_CASE("golden: dumps of every version so far decode to what was written") {
     expected.frames[0].lines[0].function_line = 40;
     expected.frames[0].lines[1].function_line = 3;
     CHECK(same(with_starts->value, expected));
+
+    const auto with_weights = read_dump(source_root + "/tests/golden/dump/v1.3.weights.memtrace");
+    REQUIRE(with_weights);
+    CHECK(with_weights->damage.empty());
+    expected.tags[1].weight = 0.9;
+    CHECK(same(with_weights->value, expected));
 }
 
 TEST_CASE("golden: the example in FORMAT.md is what the text says") {
     const auto bytes = format_example();
-    CHECK(bytes.size() == 462);
+    CHECK(bytes.size() == 465);
     const auto decoded = decode(bytes);
     REQUIRE(decoded);
     CHECK(decoded->damage.empty());

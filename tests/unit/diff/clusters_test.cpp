@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <set>
+
+#include <memwatch/diff/diff.hpp>
+
+#include "diff/clusters.hpp"
+#include "small_service.hpp"
+#include "support/random_snapshot.hpp"
+#include "support/seed.hpp"
+
+using namespace memwatch_test;
+
+namespace {
+
+delta diff_of(const snapshot& before, const snapshot& after, const diff_options& options = {}) {
+    auto out = diff(before, after, options);
+    REQUIRE(out);
+    return *out;
+}
+
+const std::string plumbing = "operator new(unsigned long)";
+const std::string push_back = "std::vector<int, std::allocator<int> >::push_back(int const&)@stl_vector.h:1280";
+const std::string remember = "orders::cache::remember(int)@cache.cpp:42";
+
+// The delta of a service where every site grew by `bytes` since second 10.
+delta growth_of(small_service& service, const std::vector<double>& bytes) {
+    for (std::uint32_t i = 0; i < bytes.size(); ++i) {
+        if (bytes[i] > 0) { service.grow(i, static_cast<std::uint64_t>(bytes[i] / 10), 10, 10, 100); }
+        if (bytes[i] < 0) { service.allocate(i, static_cast<std::uint64_t>(-bytes[i]), 5); }
+    }
+    const snapshot before = service.take(9);
+    std::erase_if(service.state.live, [](const live_record& r) { return r.birth_ns < 9 * small_service::second_ns; });
+    return diff_of(before, service.take(100));
+}
+
+}  // namespace
+
+TEST_CASE("clusters: one leak reached by many callers is one finding") {
+    small_service service;
+    for (int i = 0; i < 5; ++i) {
+        service.add_site({plumbing, push_back, remember,
+                          "handle_" + std::to_string(i) + "()@routes.cpp:" + std::to_string(7 + i), "main@main.cpp:1"});
+    }
+    const auto d = growth_of(service, {1000, 2000, 3000, 4000, 5000});
+    REQUIRE(d.rows.size() == 5);
+    const auto clusters = cluster_rows(d);
+    REQUIRE(clusters.size() == 1);
+    CHECK(clusters[0].rows == std::vector<std::size_t>{0, 1, 2, 3, 4});
+    CHECK(clusters[0].bytes == 15'000);
+    CHECK(clusters[0].rate_bytes_per_s == Approx(15'000 / 91.0));
+    CHECK(clusters[0].rank.volatility == 1);
+    REQUIRE(clusters[0].shared.size() == 3);  // down to what they have in common
+    CHECK(clusters[0].shared[2].lines[0].function == "orders::cache::remember(int)");
+}
+
+TEST_CASE("clusters: callers that are shared too are part of what is shared") {
+    small_service service;
+    service.add_site({plumbing, remember, "store@store.cpp:3", "a@a.cpp:1"});
+    service.add_site({"malloc", plumbing, remember, "store@store.cpp:3", "b@b.cpp:1"});
+    const auto clusters = cluster_rows(growth_of(service, {2000, 1000}));
+    REQUIRE(clusters.size() == 1);
+    REQUIRE(clusters[0].shared.size() == 3);
+    CHECK(clusters[0].shared.back().lines[0].function == "store");
+}
+
+TEST_CASE("clusters: another line, another tag and another direction are other findings; another type is not") {
+    small_service service;
+    const auto tag = service.add_tag("sessions", 0.5);
+    service.add_site({plumbing, remember, "main@main.cpp:1"}, 0, "Node");
+    service.add_site({plumbing, remember, "main@main.cpp:2"}, 0, "char");
+    service.add_site({plumbing, "orders::cache::remember(int)@cache.cpp:57", "main@main.cpp:1"});
+    service.add_site({plumbing, remember, "main@main.cpp:3"}, tag);
+    service.add_site({plumbing, remember, "main@main.cpp:4"});
+    const auto d = growth_of(service, {5000, 4000, 3000, 2000, -1000});
+    const auto clusters = cluster_rows(d);
+    REQUIRE(clusters.size() == 4);
+    CHECK(clusters[0].bytes == 9000);
+    CHECK(clusters[1].bytes == 3000);
+    CHECK(clusters[2].bytes == 2000);
+    CHECK(clusters[3].bytes == -1000);
+    const delta_row merged = merge_rows(d, clusters[0].rows);
+    CHECK(merged.type.empty());
+    CHECK(merged.name == "orders::cache::remember");
+    CHECK(merged.what == change::appeared);
+}
+
+TEST_CASE("clusters: wrappers that say that they allocate are not the place, their callers are") {
+    for (const char* wrapper : {"xmalloc@mem.c:9", "str_dup(char const*)@mem.c:30", "pool::allocate_node<int>(int)@pool.hpp:4",
+                                "my::arena_allocator<a::b>::get(unsigned long)@arena.hpp:7"}) {
+        INFO(wrapper);
+        small_service service;
+        service.add_site({"malloc", wrapper, "parse@parse.c:10", "main@main.c:1"});
+        service.add_site({"malloc", wrapper, "render@render.c:20", "main@main.c:1"});
+        service.add_site({"malloc", wrapper, "parse@parse.c:10", "main@main.c:2"});
+        CHECK(cluster_rows(growth_of(service, {3000, 2000, 1000})).size() == 2);
+    }
+    small_service service;  // but it is all that is known here
+    service.add_site({"malloc", "xmalloc@mem.c:9"});
+    service.add_site({"malloc", "xmalloc@mem.c:9", "start_thread"});
+    CHECK(cluster_rows(growth_of(service, {3000, 2000})).size() == 1);
+}
+
+TEST_CASE("clusters: without names the place is module and offset, plumbing's modules apart") {
+    small_service service;
+    const auto a = service.add_site({"", "", ""});
+    const auto b = service.add_site({"", "", ""});
+    const auto c = service.add_site({"", "", ""});
+    auto& frames = service.state.frames;
+    const auto frame_of = [&](std::uint32_t site, std::size_t i) -> frame& {
+        return frames[service.state.stacks[service.state.sites[site].stack].frames[i]];
+    };
+    for (const auto site : {a, b, c}) { frame_of(site, 0) = {1, 0x77, {}}; }  // libc's malloc
+    frame_of(a, 1).offset = frame_of(b, 1).offset = 0x2000;
+    frame_of(c, 1).offset = 0x3000;
+    const auto clusters = cluster_rows(growth_of(service, {3000, 2000, 1000}));
+    REQUIRE(clusters.size() == 2);
+    CHECK(clusters[0].rows.size() == 2);
+}
+
+TEST_CASE("clusters: each row is in exactly one, sums and variances add up, and nothing depends on chance") {
+    for (int round = 0; round < 20; ++round) {
+        const std::uint64_t seed = test_support::seed();
+        INFO("seed " << seed);
+        random_source random{seed};
+        small_service service{1 << 14};
+        for (std::uint64_t i = 0; i < 40; ++i) {
+            service.add_site(
+                {plumbing, "leaf" + std::to_string(random.below(6)) + "@x.cpp:" + std::to_string(random.below(3) + 1),
+                 "caller" + std::to_string(i) + "@y.cpp:1"},
+                0);
+        }
+        for (int i = 0; i < 600; ++i) {
+            service.allocate(static_cast<std::uint32_t>(random.below(40)), 1 + random.below(9000),
+                             static_cast<double>(random.below(100)));
+        }
+        const snapshot before = service.take(50);
+        std::erase_if(service.state.live, [&](const live_record&) { return random.chance(0.3); });
+        const auto d = diff_of(before, service.take(100));
+        const auto clusters = cluster_rows(d);
+        std::set<std::size_t> seen;
+        double bytes = 0;
+        double variance = 0;
+        for (const cluster& each : clusters) {
+            REQUIRE_FALSE(each.rows.empty());
+            CHECK(std::is_sorted(each.rows.begin(), each.rows.end()));
+            double cluster_bytes = 0;
+            for (const std::size_t row : each.rows) {
+                CHECK(seen.insert(row).second);
+                cluster_bytes += d.rows[row].bytes;
+            }
+            CHECK(each.bytes == Approx(cluster_bytes));
+            bytes += each.bytes;
+            variance += each.bytes_standard_error * each.bytes_standard_error;
+            CHECK(merge_rows(d, each.rows).rank_bytes() >= 0);
+        }
+        CHECK(seen.size() == d.rows.size());
+        CHECK(bytes == Approx(d.total.bytes));
+        CHECK(std::sqrt(variance) == Approx(d.total.bytes_standard_error));
+        for (std::size_t i = 1; i < clusters.size(); ++i) { CHECK(clusters[i - 1].rank.score >= clusters[i].rank.score); }
+        const auto again = cluster_rows(d);
+        REQUIRE(again.size() == clusters.size());
+        for (std::size_t i = 0; i < again.size(); ++i) { CHECK(again[i].rows == clusters[i].rows); }
+    }
+}
+
+TEST_CASE("clusters: rows of other dimensions and rows without a stack stay alone") {
+    small_service service;
+    service.add_site({});
+    service.add_site({}, service.add_tag("t", 0.5));
+    service.grow(0, 100, 10, 10, 100);
+    service.grow(1, 100, 10, 10, 100);
+    for (const auto by : {dimension::site, dimension::tag, dimension::thread}) {
+        diff_options how;
+        how.by = by;
+        const auto d = diff_of(service.take(5), service.take(100), how);
+        CHECK(cluster_rows(d).size() == d.rows.size());
+    }
+    CHECK(cluster_rows(delta{}).empty());
+}
+
+TEST_CASE("clusters: the first few keep their rows, the others are counted as hidden") {
+    small_service service;
+    for (int i = 0; i < 6; ++i) {
+        service.add_site({"f" + std::to_string(i % 3) + "@x.cpp:1", "g" + std::to_string(i) + "@y.cpp:1"});
+    }
+    auto d = growth_of(service, {6000, 5000, 4000, 30, 20, 10});
+    const auto all = cluster_rows(d);
+    REQUIRE(all.size() == 3);
+    d.moves = {{0, 5, "gone with its row"}, {0, 3, "stays"}};
+    const auto first = keep_top_clusters(d, 2);
+    REQUIRE(first.size() == 2);
+    CHECK(d.rows.size() == 4);
+    CHECK(d.hidden_rows == 2);
+    CHECK(first[0].bytes == 6030);
+    for (const cluster& each : first) {
+        double bytes = 0;
+        for (const std::size_t row : each.rows) { bytes += d.rows.at(row).bytes; }
+        CHECK(bytes == each.bytes);
+    }
+    REQUIRE(d.moves.size() == 1);
+    CHECK(d.moves[0].why == "stays");
+    CHECK(d.rows.at(d.moves[0].appeared).bytes == 30);
+}
