@@ -30,6 +30,13 @@ constexpr command_entry entries[] = {
      "  memwatch snapshot --pid 4711 --duration 5s -o window.memtrace && memwatch show window.memtrace\n"
      "  memwatch snapshot --url localhost:9467 --format pprof -o heap.pb.gz && go tool pprof -top heap.pb.gz\n",
      make_snapshot},
+    {"export", "Write a dump in another tool's format: pprof, speedscope, folded, DHAT, CSV ...",
+     "Examples:\n"
+     "  memwatch export after.memtrace -o after.speedscope.json\n"
+     "  memwatch export http://127.0.0.1:9467 --format pprof -o heap.pb.gz && go tool pprof -top heap.pb.gz\n"
+     "  memwatch export before.memtrace after.memtrace --format folded | flamegraph.pl > diff.svg\n"
+     "  memwatch export heaptrack.orders.4711.zst --format csv -o sites.csv\n",
+     make_export},
     {"run", "Run a program with memwatch in it, and say what is live at its end",
      "memwatch run [OPTIONS] [--] PROGRAM [ARGUMENTS...]\n\n"
      "Runs PROGRAM with memwatch in it, unchanged, and in what it starts. When it has ended, what is still live is printed to\n"

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <memwatch/snapshot/codec.hpp>
 
+#include "cli/foreign_source.hpp"
 #include "cli/http_client.hpp"
 #include "cli/terminal.hpp"
 #include "cli/url.hpp"
@@ -76,8 +77,28 @@ std::uint64_t process_of(const std::string& argument) noexcept {
 
 bool is_running_source(const std::string& argument) { return process_of(argument) != 0 || is_url(argument); }
 
+namespace {
+
+// A profile comes with names, or with modules that have some on this machine.
+loaded_snapshot name_foreign(const std::string& argument, exchange::imported_profile profile, const source_options& options) {
+    const bool needs_names = options.symbolize && has_nameless_frame(profile.value);
+    if (needs_names) { take_local_build_ids(profile, argument); }
+    for (std::string& loss : profile.damage) { loss = argument + ": " + loss; }
+    print_warnings(profile.damage, "");
+    print_warnings(profile.notes, argument + ": ");
+    if (needs_names) { print_warnings(symbolize(profile.value, {options.debug_dirs, true}).warnings, "no names for "); }
+    return {std::move(profile.value), std::move(profile.damage)};
+}
+
+}  // namespace
+
 result<loaded_snapshot> load_snapshot(const std::string& argument, const source_options& options) {
     const progress shown("reading " + argument);
+    if (!is_running_source(argument)) {
+        auto foreign = read_foreign_file(argument);
+        if (!foreign) { return tl::unexpected<error>(foreign.error()); }
+        if (*foreign) { return name_foreign(argument, std::move(**foreign), options); }
+    }
     result<decoded_snapshot> decoded = obtain(argument);
     if (!decoded) { return tl::unexpected<error>(decoded.error()); }
     loaded_snapshot loaded{std::move(decoded->value), std::move(decoded->damage)};

@@ -149,7 +149,9 @@ public:
         put_samples();
         put_mappings();
         put_locations();
-        out_.add_int64(profile_field::time_nanos, static_cast<std::int64_t>(s_.info.started_unix_ns + s_.info.taken_ns));
+        if (s_.info.started_unix_ns != 0) {  // else unknown, which is not 1970
+            out_.add_int64(profile_field::time_nanos, static_cast<std::int64_t>(s_.info.started_unix_ns + s_.info.taken_ns));
+        }
         const std::uint64_t duration_ns = s_.info.window_ns != 0 ? s_.info.window_ns : s_.info.taken_ns;
         out_.add_int64(profile_field::duration_nanos, static_cast<std::int64_t>(duration_ns));
         out_.add_int64(profile_field::default_sample_type,

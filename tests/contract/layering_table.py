@@ -29,12 +29,13 @@ ROOMS = {
     "history": HOST | {"snapshot"},
     "control": HOST,
     "symbols": HOST,
+    "exchange": VALUES | {"snapshot"},  # foreign formats, for the command alone; snapshot: folded lines of two dumps
     "report": VALUES,
     "notify": VALUES,
     "serve": VALUES,  # renderers and the source of snapshots are handed in by runtime
     "testing": HOST | {"capture", "face"},  # the window it opens is runtime's (exact_window.hpp)
     "adapters": VALUES | {"capture", "alloc"},  # header-only, each header alone; nothing of ours includes them
-    "cli": HOST | {"snapshot", "diff", "verdict", "report", "symbols", "control", "footprint", "blackbox", "history", "notify", "serve", "settings"},
+    "cli": HOST | {"snapshot", "diff", "verdict", "report", "symbols", "exchange", "control", "footprint", "blackbox", "history", "notify", "serve", "settings"},
     # The headers at the top of include/memwatch: the promise an application sees. runtime keeps it. (PLACED names the others.)
     "face": VALUES | {"snapshot"},
     # memwatch.hpp alone: gathers the public headers for applications. Nothing of ours includes it.
@@ -60,6 +61,7 @@ THIRD_PARTY = {
     "protozero/": "protozero",
     "rapidjson/": "rapidjson",
     "zlib.h": "zlib",
+    "zstd.h": "zstd",
     "CLI/": "cli11",
     "yaml-cpp/": "yaml-cpp",
     "elfutils/": "libdw",
@@ -75,6 +77,7 @@ WALLS = {
     "base": {"expected", "boost.lockfree"},
     "platform": {"boost.stacktrace"},
     "snapshot": {"protozero", "zlib", "rapidjson"},
+    "exchange": {"protozero", "zlib", "zstd"},
     "report": {"fmt"},
     "runtime": {"fmt"},
     "symbols": {"libdw"},

@@ -14,6 +14,7 @@ demo_packages=(
     zlib1g-dev libprotozero-dev rapidjson-dev # dumps: native, pprof, JSON
     prometheus-cpp-dev                        # libmemwatch-serve
     libcli11-dev libdw-dev libelf-dev         # the CLI: options, symbolization
+    libzstd-dev                               # the CLI: heaptrack's files
     systemtap-sdt-dev                         # static tracepoints (optional)
     curl python3                              # the demo's traffic and printing
 )
@@ -25,7 +26,9 @@ tests_packages=(
     doxygen                                   # the API reference
     libjemalloc2 libtcmalloc-minimal4 libgoogle-perftools4 libmimalloc2.0  # allocators to interpose
     prometheus                                # promtool, and a real server to scrape us
-    golang-go                                 # go tool pprof
+    golang-go                                 # go tool pprof; a Go program's heap profiles
+    heaptrack libjemalloc-dev                 # other profilers' files: heaptrack, heaptrack_print, jeprof
+    nodejs npm python3-jsonschema             # speedscope's importer, DHAT's viewer
     libcpp-httplib-dev                        # a server that is not memwatch's own, to be mounted in
     gdb                                       # memwatch attach
     cmake make                                # consumers of what is installed
@@ -54,6 +57,10 @@ fi
 
 missing=()
 for package in "${wanted[@]}"; do
+    case $package in  # also from elsewhere, as packages that conflict with Debian's
+        nodejs) if command -v node >/dev/null; then continue; fi ;;
+        npm) if command -v npm >/dev/null; then continue; fi ;;
+    esac
     [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed* ]] || missing+=("$package")
 done
 if ((${#missing[@]} == 0)); then
