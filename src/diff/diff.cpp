@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <unordered_map>
 
 #include <memwatch/diff/diff.hpp>
 #include <memwatch/model/site_name.hpp>
@@ -43,7 +44,10 @@ public:
         choose_rows();
         for (const auto row : chosen_) { out_.rows.push_back(full_row(row)); }
         for (std::size_t i = 0; options_.own_order && i < chosen_.size(); ++i) { out_.rows[i].rank.score = own_scores_[i]; }
-        if (options_.by == dimension::site) { add_shares(); }
+        if (options_.by == dimension::site) {
+            add_shares();
+            add_moves();
+        }
         out_.modules = std::move(match_.modules);
         return std::move(out_);
     }
@@ -157,7 +161,7 @@ private:
             if (is_shown) { candidates.push_back({order_of(row, full), stable_order(row), row}); }
         }
         std::sort(candidates.begin(), candidates.end());
-        if (options_.top != 0 && candidates.size() > options_.top) { candidates.resize(options_.top); }
+        cut_to_top(candidates);
         out_.hidden_rows = groups_.rows - candidates.size();
         for (const auto& each : candidates) {
             chosen_.push_back(each.row);
@@ -174,6 +178,21 @@ private:
             return order != other.order ? order < other.order : row < other.row;
         }
     };
+
+    // The first `top`, and the other half of each move that one of them is part of: what shrank comes last, and "new" alone
+    // would tell half of the story.
+    void cut_to_top(std::vector<candidate>& candidates) const {
+        if (options_.top == 0 || candidates.size() <= options_.top) { return; }
+        std::vector<bool> is_kept(groups_.rows);
+        for (std::size_t i = 0; i < options_.top; ++i) { is_kept[candidates[i].row] = true; }
+        if (options_.by == dimension::site) {
+            const auto chosen = is_kept;
+            for (const auto& each : match_.moves) {
+                if (chosen[each.gone] || chosen[each.appeared]) { is_kept[each.gone] = is_kept[each.appeared] = true; }
+            }
+        }
+        std::erase_if(candidates, [&](const candidate& each) { return !is_kept[each.row]; });
+    }
 
     // Keeps equal rows in the same order from run to run and build to build.
     std::uint64_t stable_order(std::uint32_t row) const { return options_.by == dimension::site ? match_.keys[row] : row; }
@@ -238,6 +257,8 @@ private:
         auto full = numbers_of(row);
         if (options_.by == dimension::site) {
             full.rung = match_.rungs[row];
+            full.before.sites = match_.counts[before_side][row];
+            full.after.sites = match_.counts[after_side][row];
             describe_site(row, full);
         } else {
             full.rung = full.what == change::appeared || full.what == change::gone ? match_rung::none : match_rung::exact;
@@ -260,6 +281,17 @@ private:
             full.stack.push_back(s.frames[i]);
             auto& module_index = full.stack.back().module;
             if (module_index != no_module) { module_index = match_.module_of[side][module_index]; }
+        }
+    }
+
+    void add_moves() {
+        std::unordered_map<std::uint32_t, std::size_t> place;
+        for (std::size_t i = 0; i < chosen_.size(); ++i) { place.emplace(chosen_[i], i); }
+        for (auto& each : match_.moves) {
+            const auto gone = place.find(each.gone);
+            const auto appeared = place.find(each.appeared);
+            if (gone == place.end() || appeared == place.end()) { continue; }
+            out_.moves.push_back({gone->second, appeared->second, std::move(each.why)});
         }
     }
 

@@ -2,10 +2,12 @@
 #include "diff/match.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <string_view>
 #include <unordered_map>
 
-#include <memwatch/model/site_name.hpp>
+#include "diff/ladder.hpp"
+#include "diff/stable_name.hpp"
 
 namespace memwatch::inline v1 {
 namespace {
@@ -37,15 +39,6 @@ bool is_same_module(const module& a, const module& b) {
     return a.build_id.empty() || b.build_id.empty() ? a.path == b.path : a.build_id == b.build_id;
 }
 
-// "app::work(int) [clone .constprop.0]" and "app::work.isra.0" are app::work in the next build.
-std::string build_independent_name(const std::string& function) {
-    auto name = bare_function_name(function);
-    for (const char* suffix : {".cold", ".part.", ".constprop.", ".isra.", ".lto_priv.", ".localalias"}) {
-        if (const auto at = name.find(suffix); at != std::string::npos) { name.resize(at); }
-    }
-    return name;
-}
-
 bool is_named(const frame& f) {
     return !f.lines.empty() &&
            std::all_of(f.lines.begin(), f.lines.end(), [](const source_line& line) { return !line.function.empty(); });
@@ -60,6 +53,13 @@ public:
         for (const std::size_t side : {after_side, before_side}) {
             warn_of_rebuilt_modules(side);
             take_sites(side);
+        }
+        if (std::find(is_shared_.begin(), is_shared_.end(), false) != is_shared_.end() || has_code_without_module_) {
+            climb_on();
+        }
+        for (const std::size_t side : {before_side, after_side}) {
+            out_.counts[side].resize(out_.rows.size());
+            for (const auto row : out_.row_of[side]) { ++out_.counts[side][row]; }
         }
         return std::move(out_);
     }
@@ -116,17 +116,20 @@ private:
             if (!was_rebuilt || nameless[i] == 0) { continue; }
             out_.warnings.push_back(mine.path + " is another build in " + (side == after_side ? "BEFORE" : "AFTER") + " and " +
                                     std::to_string(nameless[i]) + " frames of it have no names in " +
-                                    (side == after_side ? "AFTER" : "BEFORE") + ": their sites show as gone and new");
+                                    (side == after_side ? "AFTER" : "BEFORE") + ": sites that need them show as gone and new");
         }
     }
 
-    // What identifies a frame in both snapshots, appended as numbers: one for an offset, one a function for names.
+    // What identifies a frame in both snapshots, appended as numbers: one for an offset. Code in no module has only its names:
+    // without the lines within a session, where the code is the same; with them else, and the ladder decides.
     void append_tokens(std::size_t side, const frame& f, std::string& key, std::uint64_t& hash) {
         const bool has_module = f.module != no_module;
         const auto unified = has_module ? out_.module_of[side][f.module] : no_module;
-        if (!(has_module && is_shared_[unified]) && is_named(f)) {
+        if (!has_module && is_named(f)) {
+            has_code_without_module_ = has_code_without_module_ || !is_same_session_;
             for (const auto& line : f.lines) {
-                const auto name = build_independent_name(line.function);
+                auto name = stable_name(line.function);
+                if (!is_same_session_) { name += ":" + std::to_string(line.line); }
                 append_bytes(key, tokens_("n" + name));
                 hash = fnv1a(hash, name);
             }
@@ -190,6 +193,37 @@ private:
         }
     }
 
+    // Rows that the ladder joins become the first of them, AFTER's; the others are numbered anew.
+    void climb_on() {
+        auto climbed = climb(sides_, out_, is_shared_);
+        if (climbed.joined.empty() && climbed.moves.empty()) { return; }
+        std::vector<std::uint32_t> leader(out_.rows.size());
+        std::iota(leader.begin(), leader.end(), 0U);
+        for (const auto& joined : climbed.joined) {
+            const auto first = *std::min_element(joined.rows.begin(), joined.rows.end());
+            out_.rungs[first] = joined.rung;
+            for (const auto row : joined.rows) { leader[row] = first; }
+        }
+        std::vector<std::uint32_t> place(out_.rows.size());
+        std::uint32_t kept = 0;
+        for (std::uint32_t row = 0; row < out_.rows.size(); ++row) {
+            if (leader[row] != row) { continue; }
+            out_.rows[kept] = out_.rows[row];
+            out_.keys[kept] = out_.keys[row];
+            out_.rungs[kept] = out_.rungs[row];
+            place[row] = kept++;
+        }
+        out_.rows.resize(kept);
+        out_.keys.resize(kept);
+        out_.rungs.resize(kept);
+        for (auto& rows : out_.row_of) {
+            for (auto& row : rows) { row = place[leader[row]]; }
+        }
+        for (auto& each : climbed.moves) {
+            out_.moves.push_back({place[each.gone], place[each.appeared], std::move(each.why)});
+        }
+    }
+
     struct frame_tokens {
         std::string key;
         std::uint64_t hash;
@@ -198,6 +232,8 @@ private:
     snapshot_pair sides_;
     site_match out_;
     std::vector<bool> is_shared_;  // unified module is in both snapshots
+    bool is_same_session_{is_same_session(*sides_[before_side], *sides_[after_side])};
+    bool has_code_without_module_{};  // and it may be another build's
     interner tokens_;
     interner stacks_;
     interner names_;

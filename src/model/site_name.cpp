@@ -5,6 +5,8 @@
 
 #include <memwatch/model/site_name.hpp>
 
+#include "model/plumbing.hpp"
+
 namespace memwatch {
 inline namespace v1 {
 namespace {
@@ -174,7 +176,7 @@ bool is_named(const frame& f) {
 
 // An unnamed frame is the user's unless its module says otherwise.
 bool is_own_unnamed(const frame& f, const std::vector<module>& modules) {
-    return !is_named(f) && f.module < modules.size() && !starts_with_any(file_name(modules[f.module].path), plumbing_modules);
+    return !is_named(f) && f.module < modules.size() && !is_plumbing_module(modules[f.module].path);
 }
 
 template <class FrameAt>
@@ -211,6 +213,8 @@ private:
 };
 
 }  // namespace
+
+bool is_plumbing_module(std::string_view path) { return starts_with_any(file_name(path), plumbing_modules); }
 
 std::string site_key(const snapshot& s, const site& of) {
     hash64 hash;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Two snapshots -> delta. A pure function: no clock, no file, no symbolizer. Sites are matched by build id + offset of each
-// frame, type and tag; where builds differ, by function names when both sides have them.
+// frame, type and tag; where builds differ, by the user's functions and the lines in them (match_rung).
 
 #include <cstddef>
 #include <string>
@@ -23,7 +23,7 @@ struct diff_options {
     // Glob over name, tag, type, route and frames ("*api/v2/*"; without a wildcard any part matches), or "re:" + ECMAScript
     // regex.
     std::string focus{};
-    std::size_t top{};         // 0 = all
+    std::size_t top{};         // 0 = all; both rows of a proposed move are kept when one of them is
     bool include_unchanged{};  // also rows without any change
     ranking order{ranking::weighted};
     rank_function own_order{};  // instead of `order`. It sees every row with its names: slower, a row's names are strings

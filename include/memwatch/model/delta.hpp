@@ -34,6 +34,7 @@ struct delta_side {
     std::uint64_t oldest_age_ns{};        // age of the oldest live block at that snapshot; 0 = nothing alive
     std::uint64_t first_birth_unix_ns{};  // wall clock at which the oldest live block was born; 0 = unknown or nothing alive
     std::uint64_t last_birth_unix_ns{};   // the youngest
+    std::uint32_t sites{};      // rows by site: how many of the snapshot's sites the row holds; above 1 after a rebuild
     double untraced_bytes{-1};  // totals only: part of the live bytes that names no trace; -1 = unknown, there are no records
 };
 

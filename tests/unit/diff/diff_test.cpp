@@ -382,9 +382,10 @@ TEST_CASE("diff: sites of a rebuilt program match by function names, whatever wa
     auto d = diff_of(before, after);
     CHECK(d.rows.empty());
     CHECK(has_warning(d, "different builds"));
-    after.frames[1].lines.clear();
+    after.frames[0].lines.clear();
     d = diff_of(before, after);
-    CHECK(d.rows.size() == 2);
+    REQUIRE(d.rows.size() == 2);
+    CHECK(d.moves.empty());
     CHECK(has_warning(d, "have no names in AFTER"));
     CHECK(d.modules.size() == 2);
     const auto& gone = d.rows.back();
