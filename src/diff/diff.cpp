@@ -71,6 +71,9 @@ private:
             out_.warnings.push_back(
                 "some live records are missing (a summary, or a damaged dump): the rows do not hold everything");
         }
+        if (options_.by == dimension::site) {
+            for (const auto rung : match_.rungs) { ++out_.rungs[static_cast<std::size_t>(rung)]; }
+        }
         out_.total = row_of_sums(sums_.total);
         out_.total.name = out_.total.key = "total";
         if (options_.by == dimension::tag || options_.by == dimension::pool) { return; }  // sums of another kind

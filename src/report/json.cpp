@@ -54,6 +54,11 @@ void write_side(json_writer& json, const delta_side& side, bool is_exact) {
     write_number(json.key("objects"), side.live.objects, is_exact);
     json.key("samples").value(side.live.samples);
     json.key("oldest_age_ns").value(side.oldest_age_ns);
+    if (side.first_birth_unix_ns != 0) {
+        json.key("first_birth_unix_ns").value(side.first_birth_unix_ns);
+        json.key("last_birth_unix_ns").value(side.last_birth_unix_ns);
+    }
+    if (side.sites != 0) { json.key("sites").value(std::uint64_t{side.sites}); }
     if (side.untraced_bytes >= 0) { json.key("bytes_without_trace").value(side.untraced_bytes); }
     json.end_object();
 }
@@ -101,6 +106,7 @@ void write_row_members(json_writer& json, const delta_row& row, const std::vecto
     json.key("tag").value(row.tag);
     json.key("type").value(row.type);
     json.key("status").value(to_string(row.what));
+    json.key("matched_by").value(to_string(row.rung));
     json.key("significant").value(row.is_significant());
     json.key("exact").value(row.is_exact);
     write_number(json.key("bytes"), row.bytes, row.is_exact);
@@ -109,6 +115,8 @@ void write_row_members(json_writer& json, const delta_row& row, const std::vecto
     json.key("ratio").value(row.ratio());
     json.key("rate_bytes_per_s").value(row.rate_bytes_per_s);
     json.key("survivors_bytes").value(row.survivors_bytes);
+    if (row.survived_bytes >= 0) { json.key("survived_bytes").value(row.survived_bytes); }
+    if (row.freed_bytes >= 0) { json.key("freed_bytes").value(row.freed_bytes); }
     write_side(json.key("before"), row.before, row.is_exact);
     write_side(json.key("after"), row.after, row.is_exact);
     write_shares(json.key("shares"), row.shares);
@@ -165,6 +173,21 @@ std::string render_json(const delta& d) {
         json.end_object();
     }
     json.end_array();
+    json.new_line();
+    json.key("moves").begin_array();
+    for (const move_proposal& each : d.moves) {
+        json.begin_object();
+        json.key("gone_rank").value(std::uint64_t{each.gone + 1});
+        json.key("appeared_rank").value(std::uint64_t{each.appeared + 1});
+        json.key("why").value(each.why);
+        json.end_object();
+    }
+    json.end_array();
+    json.key("matched").begin_object();
+    for (const match_rung rung : {match_rung::exact, match_rung::frames, match_rung::function, match_rung::none}) {
+        json.key(to_string(rung)).value(d.rungs[static_cast<std::size_t>(rung)]);
+    }
+    json.end_object();
     json.new_line();
     json.key("hidden_rows").value(d.hidden_rows);
     json.end_object();

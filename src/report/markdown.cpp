@@ -6,6 +6,7 @@
 
 #include "report/context_share.hpp"
 #include "report/findings.hpp"
+#include "report/identity.hpp"
 #include "report/words.hpp"
 
 namespace memwatch {
@@ -48,10 +49,11 @@ std::string render_markdown(const delta& d) {
     std::string text = "### Memory: " + conclusion(d, quote) + "\n\n";
     for (const std::string& warning : d.warnings) { text += "> **Warning:** " + quote(warning) + "\n\n"; }
     text += side_item(d, false) + side_item(d, true);
+    if (const std::string words = matching_words(d); !words.empty()) { text += "- " + words + "\n"; }
     if (!d.rows.empty()) {
         text += fmt::format(
-            "\n| # | {} | tag | type | bytes | +- | objects | rate | status | route |\n"
-            "|--:|---|---|---|--:|--:|--:|--:|---|---|\n",
+            "\n| # | {} | tag | type | bytes | +- | objects | rate | status | match | route |\n"
+            "|--:|---|---|---|--:|--:|--:|--:|---|---|---|\n",
             to_string(d.by));
     }
     std::size_t rank = 0;
@@ -59,13 +61,15 @@ std::string render_markdown(const delta& d) {
     for (const delta_row& row : d.rows) {
         ++rank;
         const std::string routes = share_words(row, dimension::route, quote);
-        text +=
-            fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", rank, quote(row_title(d.by, row)),
-                        quote(row.tag), quote(elide(row.type, 64)), format_bytes_signed(row.bytes), error_words(row),
-                        format_count_signed(row.objects), rate_words(row), status_words(row), routes.empty() ? "-" : routes);
+        text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", rank, quote(row_title(d.by, row)),
+                            quote(row.tag), quote(elide(row.type, 64)), format_bytes_signed(row.bytes), error_words(row),
+                            format_count_signed(row.objects), rate_words(row), status_words(row),
+                            row.rung == match_rung::none ? "-" : to_string(row.rung), routes.empty() ? "-" : routes);
         if (rank <= rows_with_stack) { stacks += stack_block(d, row, rank); }
     }
     text += stacks;
+    if (!d.moves.empty()) { text += "\nPerhaps moved (another build; proposed, in no sum):\n\n"; }
+    for (const move_proposal& each : d.moves) { text += "- " + move_words(d, each, quote) + "\n"; }
     if (d.hidden_rows != 0 && !d.rows.empty()) { text += fmt::format("\n{} more rows hidden.\n", d.hidden_rows); }
     return text;
 }

@@ -6,6 +6,7 @@
 
 #include "report/context_share.hpp"
 #include "report/findings.hpp"
+#include "report/identity.hpp"
 #include "report/text.hpp"
 #include "report/text_table.hpp"
 #include "report/words.hpp"
@@ -81,7 +82,7 @@ constexpr std::array<share_line, 6> share_lines{{{dimension::route, "route"},
                                                  {dimension::type, "type"},
                                                  {dimension::site, "site"}}};
 
-void add_evidence(text_table& table, const delta_row& row, const std::vector<module>& modules) {
+void add_evidence(text_table& table, const delta_row& row, const delta& d) {
     for (const share_line& line : share_lines) {
         const bool is_told =
             (line.by == dimension::tag && !row.tag.empty()) || (line.by == dimension::type && !row.type.empty());
@@ -89,14 +90,12 @@ void add_evidence(text_table& table, const delta_row& row, const std::vector<mod
         const std::string words = share_words(row, line.by, quote);
         if (!words.empty()) { table.add_note(fmt::format("{:<7} {}", line.title, words)); }
     }
-    std::string age;
-    if (row.survivors_bytes > 0) { age = format_bytes(row.survivors_bytes) + " allocated in between is still alive"; }
-    if (row.after.oldest_age_ns != 0) {
-        age += (age.empty() ? "oldest block " : ", oldest block ") + format_duration(row.after.oldest_age_ns);
+    if (const std::string age = survival_words(d, row); !age.empty()) { table.add_note(fmt::format("{:<7} {}", "age", age)); }
+    if (const std::string match = match_words(d, row); !match.empty()) {
+        table.add_note(fmt::format("{:<7} {}", "match", match));
     }
-    if (!age.empty()) { table.add_note(fmt::format("{:<7} {}", "age", age)); }
     const char* title = "stack";
-    const std::vector<frame_words> frames = user_frames(row.stack, modules, shown_frames);
+    const std::vector<frame_words> frames = user_frames(row.stack, d.modules, shown_frames);
     if (frames.size() == 1 && frames.front().place.empty()) { return; }  // the row's name already
     for (const frame_words& f : frames) {
         table.add_note(fmt::format("{:<7} {}{}", title, f.function, f.place.empty() ? "" : "  " + f.place));
@@ -116,9 +115,21 @@ std::string rows_words(const delta& d, bool colour) {
             {std::to_string(++rank), format_bytes_signed(row.bytes), error_words(row), format_count_signed(row.objects),
              ratio_words(row), rate_words(row), status_words(row), name_words(d.by, row)},
             style_of(row));
-        add_evidence(table, row, d.modules);
+        add_evidence(table, row, d);
     }
     return table.empty() ? std::string() : "\n" + table.render();
+}
+
+std::string moves_words(const delta& d) {
+    if (d.moves.empty()) { return {}; }
+    std::string text = "\nmoved? (another build; proposed, in no sum)\n";
+    for (const move_proposal& each : d.moves) { text += "  " + move_words(d, each, quote) + "\n"; }
+    return text;
+}
+
+std::string identity_line(const delta& d) {
+    const std::string words = matching_words(d);
+    return words.empty() ? words : words + "\n";
 }
 
 bool has_doubtful_row(const delta& d) {
@@ -135,7 +146,8 @@ std::string render_text(const delta& d, const text_options& options) {
     for (const std::string& warning : d.warnings) {
         text += styled("warning: " + quote(warning), text_style::caution, options.colour) + "\n";
     }
-    text += "\n" + side_line(d, false) + side_line(d, true) + change_line(d) + rows_words(d, options.colour);
+    text += "\n" + side_line(d, false) + side_line(d, true) + change_line(d) + identity_line(d) +
+            rows_words(d, options.colour) + moves_words(d);
     if (has_doubtful_row(d)) { text += "\n? = less than two standard errors of sampling: not proven\n"; }
     if (!is_ordered_by_bytes(d)) {
         text += "\nordered by steady growth: what grew through the whole time between counts in full, bursts and noise less\n";

@@ -3,6 +3,7 @@
 // Two snapshots compared. Rows are grouped along one dimension; each carries both sides, the change, how sure it is, and - for
 // sites - the evidence that names a culprit: which tag, routes, traces and threads the growth belongs to.
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -104,15 +105,16 @@ struct delta {
     dimension by{dimension::site};
     snapshot_info before;
     snapshot_info after;
-    std::vector<module> modules;        // of `after`, then those only `before` had; the rows' frames index into it
-    double seconds{};                   // between the snapshots; 0 = unknown (other session without wall clock)
-    std::vector<std::string> warnings;  // other host, build, session or interval; a focus that matched nothing
-    delta_row total;                    // all rows, before filtering
-    std::vector<delta_row> rows;        // in the order of `ranking`: growth first, what shrank last
-    std::string ranking;                // "weighted", "bytes", "steady", or "own": a function of the caller's
-    std::uint64_t long_lived_ns{};      // the age that rank.long_lived asks for; 0 = unknown, and so are the shares
-    std::uint64_t hidden_rows{};        // below the threshold, unchanged, out of focus or beyond `top`
-    std::vector<move_proposal> moves;   // by site, other builds: likeliest first, each row in at most one
+    std::vector<module> modules;           // of `after`, then those only `before` had; the rows' frames index into it
+    double seconds{};                      // between the snapshots; 0 = unknown (other session without wall clock)
+    std::vector<std::string> warnings;     // other host, build, session or interval; a focus that matched nothing
+    delta_row total;                       // all rows, before filtering
+    std::vector<delta_row> rows;           // in the order of `ranking`: growth first, what shrank last
+    std::string ranking;                   // "weighted", "bytes", "steady", or "own": a function of the caller's
+    std::uint64_t long_lived_ns{};         // the age that rank.long_lived asks for; 0 = unknown, and so are the shares
+    std::uint64_t hidden_rows{};           // below the threshold, unchanged, out of focus or beyond `top`
+    std::array<std::uint64_t, 4> rungs{};  // by site: how many rows each match_rung holds, hidden ones included
+    std::vector<move_proposal> moves;      // by site, other builds: likeliest first, each row in at most one
 };
 
 // "site", "type" ... as parse_dimension() reads them; "new", "gone", "grew", "shrank", "same"; "none", "exact", "frames",

@@ -91,6 +91,10 @@ inline memwatch::delta_row leaking_row() {
     row.bytes_standard_error = 720'000;
     row.rate_bytes_per_s = 605'844;
     row.survivors_bytes = 54'000'000;
+    row.survived_bytes = 4'000'000;
+    row.freed_bytes = 194'304;
+    row.rung = memwatch::match_rung::exact;
+    row.before.sites = row.after.sites = 1;
     row.what = memwatch::change::grew;
     row.shares = {{memwatch::dimension::route, "/api/v2/orders", 54'000'000, {}},
                   {memwatch::dimension::route, "", 500'000, {}},
@@ -139,6 +143,7 @@ inline memwatch::delta growth() {
     d.total.after.live = {265'595'952, 126'629, 1.7e14, 1e6, 4'000};
     d.total.what = memwatch::change::grew;
     d.hidden_rows = 14;
+    d.rungs = {2, 15, 0, 0};
     return d;
 }
 

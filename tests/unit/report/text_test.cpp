@@ -95,6 +95,30 @@ TEST_CASE("text: an exact row carries no error") {
     CHECK(text.find("exact") != std::string::npos);
 }
 
+TEST_CASE("text, markdown, json: the rung of a rebuilt program's sites, and what may have moved, is told") {
+    delta d = sample::growth();
+    d.after.session = "rebuilt";
+    d.rows[0].rung = match_rung::function;
+    d.rows[0].before.first_birth_unix_ns = 1'763'766'010 * sample::second;
+    d.rows[0].before.last_birth_unix_ns = 1'763'766'020 * sample::second;
+    d.rows[0].after.sites = 2;
+    d.rungs = {2, 10, 4, 1};
+    d.moves = {{2, 1, "called by orders::main"}};
+    const std::string text = render_text(d);
+    for (const char* fact : {"sites matched: 10 exact, 4 by frames, 1 by function; 2 in one snapshot only, 1 perhaps moved",
+                             "by function (another build, other lines in it), 1 site before, 2 after",
+                             "before: born 2025-11-21 23:00:10 UTC to 2025-11-21 23:00:20 UTC",
+                             "#3 orders::price_list::load -> #2 orders+0x3000"}) {
+        CAPTURE(fact, text);
+        CHECK(text.find(fact) != std::string::npos);
+    }
+    CHECK(render_markdown(d).find("| grew | function |") != std::string::npos);
+    CHECK(render_markdown(d).find("Perhaps moved") != std::string::npos);
+    const std::string json = render_json(d);
+    CHECK(json.find(R"("matched_by": "function")") != std::string::npos);
+    CHECK(json.find(R"({"gone_rank": 3, "appeared_rank": 2, "why": "called by orders::main"})") != std::string::npos);
+}
+
 TEST_CASE("text: colours only when asked for, and taking them away gives the plain text") {
     const std::string plain = render_text(sample::growth());
     std::string coloured = render_text(sample::growth(), {20, true});
