@@ -44,6 +44,7 @@ struct command_entry {
     const char* footer;   // examples, and what --help says below the options; exit codes are added
     std::unique_ptr<command> (*make)(CLI::App& app);
     bool takes_words{};  // behind "--" stands another program with its own options
+    bool is_hidden{};    // for the build, not for people: no help, completion or manual names it
 };
 
 // Every command there is, in the order of help.

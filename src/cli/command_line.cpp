@@ -9,6 +9,7 @@
 #include <memwatch/version.hpp>
 
 #include "cli/flags.hpp"
+#include "cli/help_format.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -16,7 +17,9 @@ namespace {
 
 std::string list_commands() {
     std::vector<std::string_view> names;
-    for (const command_entry& each : command_table()) { names.emplace_back(each.name); }
+    for (const command_entry& each : command_table()) {
+        if (!each.is_hidden) { names.emplace_back(each.name); }
+    }
     const std::string_view last = names.back();
     names.pop_back();
     return fmt::format("there are {} and {}", fmt::join(names, ", "), last);
@@ -25,8 +28,12 @@ std::string list_commands() {
 }  // namespace
 
 command_line::command_line() : app_("memwatch: is something leaking, who allocated it, and for which request?", "memwatch") {
-    app_.set_version_flag("--version", std::string("memwatch ") + version);
+    app_.set_version_flag("--version", std::string("memwatch ") + version, "the version");
+    app_.set_help_flag("-h,--help", "this help");
     app_.require_subcommand(1);
+    app_.formatter(std::make_shared<help_format>());
+    app_.get_formatter()->label("SUBCOMMAND", "COMMAND");
+    app_.get_formatter()->label("Subcommands", "Commands");
     app_.footer(std::string("Examples:\n"
                             "  memwatch snapshot --url localhost:9467 --label before -o before.memtrace\n"
                             "  memwatch diff before.memtrace localhost:9467 --threshold 1MB\n"
@@ -34,6 +41,7 @@ command_line::command_line() : app_("memwatch: is something leaking, who allocat
                 exit_code_words + "\n'memwatch COMMAND --help' says more.");
     for (const command_entry& each : command_table()) {
         CLI::App* const app = app_.add_subcommand(each.name, each.summary);
+        app->group(each.is_hidden ? "" : "Commands");
         app->footer(each.takes_words ? std::string(each.footer) : std::string(each.footer) + "\n" + exit_code_words);
         members_.push_back({&each, app, each.make(*app)});
     }

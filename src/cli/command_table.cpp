@@ -78,6 +78,17 @@ constexpr command_entry entries[] = {
      "  memwatch options\n"
      "  memwatch options --json\n",
      make_options},
+    {"completion", "Print the completion script of a shell: bash, zsh or fish",
+     "Examples:\n"
+     "  source <(memwatch completion bash)\n"
+     "  memwatch completion zsh > ~/.zfunc/_memwatch\n"
+     "  memwatch completion fish > ~/.config/fish/completions/memwatch.fish\n\n"
+     "An installed memwatch has put them where the shells look already.\n",
+     make_completion},
+    {"manual", "Write memwatch(1)",
+     "Examples:\n"
+     "  memwatch manual > memwatch.1\n",
+     make_manual, false, true},
 };
 
 }  // namespace

@@ -6,39 +6,54 @@
 #include <fmt/format.h>
 #include <memwatch/base/units.hpp>
 
+#include "cli/choices.hpp"
+
 namespace memwatch {
 inline namespace v1 {
+
+namespace {
+
+const choices colour_words{"auto", "always", "never"};
+
+const choices& formats(output_flags::markdown has) {
+    static const choices without{"text", "json"}, with{"text", "md", "json"};
+    return has == output_flags::markdown::yes ? with : without;
+}
+
+}  // namespace
 
 void source_flags::add_to(CLI::App& app) {
     app.add_option("--debug-dir", debug_dirs_, "folder with separate debug files (.build-id/ab/cdef.debug or flat); repeatable")
         ->allow_extra_args(false)
-        ->type_name("DIR");
-    app.add_flag("--no-symbols", has_no_symbols_, "do not look up functions and lines on this machine");
+        ->type_name("DIR")
+        ->group("Names");
+    app.add_flag("--no-symbols", has_no_symbols_, "do not look up functions and lines on this machine")->group("Names");
 }
 
 void colour_flag::add_to(CLI::App& app) {
-    app.add_option("--color", word_, "auto, always, never (auto: on a terminal, unless NO_COLOR is set)")->type_name("WHEN");
+    colour_words.offer(app.add_option("--color", word_, "auto: on a terminal, unless NO_COLOR is set"))->group("Output");
 }
 
 result<colour_choice> colour_flag::read() const {
     if (word_.empty() || word_ == "auto") { return colour_choice::automatic; }
     if (word_ == "always") { return colour_choice::always; }
     if (word_ == "never") { return colour_choice::never; }
-    return fail(error_code::invalid_argument, "use auto, always or never", "--color " + word_);
+    return tl::unexpected<error>(colour_words.check("--color", word_).error());
 }
 
 void output_flags::add_to(CLI::App& app, markdown has) {
     has_ = has;
-    app.add_option("--format", format_, has == markdown::yes ? "text, md, json" : "text, json")->default_str("text");
-    app.add_flag("--json", is_json_, "the same as --format json");
+    formats(has).offer(app.add_option("--format", format_, "what is printed"))->default_str("text")->group("Output");
+    app.add_flag("--json", is_json_, "the same as --format json")->group("Output");
     colour_.add_to(app);
 }
 
 result<output_options> output_flags::read() const {
     const bool is_markdown = has_ == markdown::yes && (format_ == "md" || format_ == "markdown");
-    if (!format_.empty() && format_ != "text" && format_ != "json" && !is_markdown) {
-        return fail(error_code::invalid_argument, has_ == markdown::yes ? "use text, md or json" : "use text or json",
-                    "--format " + format_);
+    if (!format_.empty() && !is_markdown) {
+        if (const auto known = formats(has_).check("--format", format_); !known) {
+            return tl::unexpected<error>(known.error());
+        }
     }
     if (is_json_ && !format_.empty() && format_ != "json") {
         return fail(error_code::invalid_argument, "contradicts --json", "--format " + format_);

@@ -21,9 +21,9 @@ inline namespace v1 {
 inline constexpr const char* exit_code_words =
     "Exit codes: 0 fine, 1 something grew (where a command says so), 2 wrong usage, 3 unreadable input,\n"
     "            4 target not reachable.\n"
-    "FILE|URL is a dump (memtrace, json, jsonl), a heap profile of another tool (pprof, heaptrack, jemalloc,\n"
-    "gperftools), or a running service: http://127.0.0.1:9467, localhost:9467, unix:/run/orders.sock, or pid:4711\n"
-    "for a process of yours, asked at its private control socket.\n";
+    "FILE|URL is a dump (memtrace, json, jsonl), a heap profile of another tool (pprof, heaptrack,\n"
+    "jemalloc, gperftools), or a running service: http://127.0.0.1:9467, localhost:9467,\n"
+    "unix:/run/orders.sock, or pid:4711 for a process of yours, asked at its private control socket.\n";
 
 // --debug-dir, --no-symbols.
 class source_flags {

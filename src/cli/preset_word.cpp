@@ -6,10 +6,17 @@
 namespace memwatch {
 inline namespace v1 {
 
+const choices& preset_choices() {
+    static const choices presets = [] {
+        std::vector<std::string> words;
+        for (const auto& each : words_of<preset_option>::list) { words.emplace_back(each.text); }
+        return choices(std::move(words));
+    }();
+    return presets;
+}
+
 result<void> check_preset(const std::string& word) {
-    preset_option ignored{};
-    if (word.empty() || read_option(describe(option_id::preset), word, ignored)) { return {}; }
-    return fail(error_code::invalid_argument, "use " + list_words<preset_option>(), "--preset " + word);
+    return word.empty() ? result<void>() : preset_choices().check("--preset", word);
 }
 
 }  // namespace v1

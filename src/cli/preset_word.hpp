@@ -6,8 +6,13 @@
 
 #include <memwatch/base/result.hpp>
 
+#include "cli/choices.hpp"
+
 namespace memwatch {
 inline namespace v1 {
+
+// "off", "on" ...: whatever the table lists.
+[[nodiscard]] const choices& preset_choices();
 
 // Empty is the default. Errors: invalid_argument, with the words there are.
 [[nodiscard]] result<void> check_preset(const std::string& word);

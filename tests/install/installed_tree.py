@@ -59,6 +59,9 @@ def files(tree: installed.Tree) -> List[str]:
     complaints = [f"{name} is {'missing' if name in libraries else 'not expected'} in {tree.libraries.name}" for name in sorted(libraries ^ found)]
     others = [f"lib/**/pkgconfig/{name[3:]}.pc" for name in linked_libraries(tree)]
     others += ["lib/**/cmake/memwatch/memwatchConfig.cmake", "lib/**/cmake/memwatch/memwatchConfigVersion.cmake", "share/doc/memwatch/LICENSE"]
+    if (tree.prefix / "bin" / "memwatch").exists():  # what a shell and man(1) find of it
+        others += ["share/man/man1/memwatch.1", "share/bash-completion/completions/memwatch.bash", "share/zsh/site-functions/_memwatch",
+                   "share/fish/vendor_completions.d/memwatch.fish"]
     complaints += [f"no {name}" for name in others if not list(tree.prefix.glob(name))]
     for name in linked_libraries(tree):
         for link, to in ((f"{name}.so", f"{name}.so.0"), (f"{name}.so.0", f"{name}.so.{tree.version}")):

@@ -16,6 +16,7 @@ demo_packages=(
     libcli11-dev libdw-dev libelf-dev         # the CLI: options, symbolization
     libzstd-dev                               # the CLI: heaptrack's files
     systemtap-sdt-dev                         # static tracepoints (optional)
+    libncurses-dev                            # memwatch top on a terminal (optional)
     curl python3                              # the demo's traffic and printing
 )
 tests_packages=(
@@ -33,6 +34,9 @@ tests_packages=(
     gdb                                       # memwatch attach
     cmake make                                # consumers of what is installed
     valgrind                                  # instruction counts in tests/bench
+    bash zsh fish                             # completion, in the shells themselves
+    man-db mandoc                             # memwatch(1)
+    python3-pyte                              # what a terminal shows, for memwatch top
 )
 
 usage() { sed -n '5,8s/^# \{0,1\}//p' "$0"; exit 2; }

@@ -19,8 +19,8 @@ class attach final : public command {
 public:
     explicit attach(CLI::App& app) {
         app.add_option("--pid", wanted_.pid, "the process")->required();
-        app.add_option("--preset", wanted_.preset,
-                       "off, on, investigate, full: nothing, sampled, finer for a while, each allocation (default: on)");
+        preset_choices().offer(
+            app.add_option("--preset", wanted_.preset, "nothing, sampled, finer for a while, each allocation (default: on)"));
         app.add_option("--interval", wanted_.interval, "mean bytes between samples (default: 1MiB)")->type_name("SIZE");
     }
 

@@ -2,27 +2,27 @@
 // `memwatch control`: the options; what it does is cli/steer.cpp.
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <array>
-#include <string_view>
 
+#include "cli/choices.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/flags.hpp"
+#include "cli/preset_word.hpp"
 #include "cli/steer.hpp"
 
 namespace memwatch {
 inline namespace v1 {
 namespace {
 
-constexpr std::array<std::string_view, 6> actions{"status", "set", "baseline", "stop", "resume", "detach"};
+const choices actions{"status", "set", "baseline", "stop", "resume", "detach"};
 
 class control_process final : public command {
 public:
     explicit control_process(CLI::App& app) {
-        app.add_option("ACTION", wanted_.action, "status, set, baseline, stop, resume, detach")->default_str("status");
-        app.add_option("SETTING", settings_, "for set: NAME=VALUE of what 'memwatch options' lists, for=TIME");
+        actions.offer(app.add_option("ACTION", wanted_.action, "what it is asked"))->default_str("status");
+        app.add_option("SETTING", settings_, "for set: of what 'memwatch options' lists, and for=TIME")
+            ->type_name("NAME=VALUE");
         app.add_option("--pid", wanted_.pid, "the process")->required();
-        app.add_option("--preset", preset_, "for set: the same as preset=");
+        preset_choices().offer(app.add_option("--preset", preset_, "for set: the same as preset="));
         app.add_option("--interval", interval_, "for set: the same as interval=")->type_name("SIZE");
         app.add_option("--for", for_time_, "for set: the same as for=, how long the preset lasts")->type_name("TIME");
         app.add_flag("--json", wanted_.as_json, "the answer as JSON");
@@ -35,9 +35,7 @@ public:
 
 private:
     result<void> read_choices() {
-        if (std::find(actions.begin(), actions.end(), wanted_.action) == actions.end()) {
-            return fail(error_code::invalid_argument, "use status, set, baseline, stop, resume or detach", wanted_.action);
-        }
+        if (auto known = actions.check("ACTION", wanted_.action); !known) { return known; }
         for (const std::string& setting : settings_) {
             const std::size_t equals = setting.find('=');
             if (equals == std::string::npos) { return fail(error_code::invalid_argument, "a setting is NAME=VALUE", setting); }

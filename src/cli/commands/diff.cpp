@@ -7,6 +7,7 @@
 #include <memwatch/diff/diff.hpp>
 #include <memwatch/diff/window.hpp>
 
+#include "cli/choices.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/flags.hpp"
 #include "report/json.hpp"
@@ -16,6 +17,8 @@
 namespace memwatch {
 inline namespace v1 {
 namespace {
+
+const choices dimensions{"site", "type", "tag", "trace", "route", "thread", "pool"};
 
 // Leaves what was born after the mark.
 result<void> cut(snapshot& s, std::uint64_t mark_ns) {
@@ -50,7 +53,7 @@ public:
         app.add_option("--focus", how_.focus,
                        "only rows whose name, tag, type, route or frames match: a glob ('*api/v2/*') or re:REGEX")
             ->type_name("GLOB");
-        app.add_option("--by", by_, "site, type, tag, trace, route, thread, pool")->default_str("site")->type_name("DIMENSION");
+        dimensions.offer(app.add_option("--by", by_, "what a row is"))->default_str("site");
         how_.top = 20;
         app.add_option("--top", how_.top, "rows; 0 for all")->check(CLI::NonNegativeNumber)->capture_default_str();
         app.add_flag("--since-baseline", since_baseline_, "only blocks born after the baseline that AFTER knows");
@@ -74,7 +77,7 @@ private:
     result<void> read_choices() {
         if (!by_.empty()) {
             const result<dimension> by = parse_dimension(by_);
-            if (!by) { return fail(by.error().code, by.error().what, "--by " + by.error().where); }
+            if (!by) { return dimensions.check("--by", by_); }
             how_.by = *by;
         }
         if (!threshold_.empty()) {

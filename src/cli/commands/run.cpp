@@ -19,8 +19,8 @@ class run_program final : public command {
 public:
     explicit run_program(CLI::App& app) : app_(app) {
         app.prefix_command();  // from PROGRAM on nothing is ours
-        app.add_option("--preset", wanted_.preset,
-                       "off, on, investigate, full: nothing, sampled, finer for a while, each allocation (default: on)");
+        preset_choices().offer(
+            app.add_option("--preset", wanted_.preset, "nothing, sampled, finer for a while, each allocation (default: on)"));
         app.add_option("--interval", wanted_.interval, "mean bytes between samples (default: 1MiB)")->type_name("SIZE");
         app.add_option("--report", wanted_.report_file, "JSON of what is live at the end, by process and site")
             ->type_name("FILE");

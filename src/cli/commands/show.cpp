@@ -7,6 +7,7 @@
 #include <memwatch/diff/window.hpp>
 #include <memwatch/snapshot/codec.hpp>
 
+#include "cli/choices.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/flags.hpp"
 #include "cli/processes.hpp"
@@ -20,17 +21,15 @@ inline namespace v1 {
 namespace {
 
 constexpr const char* by_process = "process";
+const choices views{"site", "type", "tag", "pool", "thread", "route", "trace", "survivor", "hand_off", by_process};
 
 class show final : public command {
 public:
     explicit show(CLI::App& app) {
         CLI::Option* const input = app.add_option("INPUT", inputs_, "FILE|URL to show");
         app.add_option("--pid", pid_, "the process, by its control socket")->excludes(input);
-        app.add_option(
-               "--by", by_,
-               "one table instead of the summary: site, type, tag, pool, thread, route, trace; or process: what is live in "
-               "each INPUT, site by site")
-            ->type_name("VIEW");
+        views.offer(
+            app.add_option("--by", by_, "one table instead of the summary; process: what is live in each INPUT, site by site"));
         app.add_flag("--since-baseline", since_baseline_,
                      "only blocks born after the baseline (memwatch control baseline, session::mark_baseline)");
         app.add_option("--sort", sort_, "column to order that table by");
@@ -51,7 +50,7 @@ public:
         if (inputs_.size() > 1) { return refuse_usage("one INPUT, or --by process", inputs_[1]); }
         if (by_.empty() && !(sort_.empty() && cursor_.empty())) { return refuse_usage("--sort and --cursor need --by"); }
         if (const auto kind = parse_view_kind(by_); !by_.empty() && !kind) {
-            return refuse_usage({kind.error().code, kind.error().what, "--by " + by_});
+            return refuse_usage(views.check("--by", by_).error());
         }
         return show_one(*output);
     }

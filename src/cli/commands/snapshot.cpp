@@ -11,6 +11,7 @@
 #include <memwatch/snapshot/codec.hpp>
 
 #include "base/json_writer.hpp"
+#include "cli/choices.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/flags.hpp"
 #include "cli/http_client.hpp"
@@ -21,6 +22,7 @@ namespace memwatch {
 inline namespace v1 {
 namespace {
 
+const choices dump_formats{"memtrace", "json", "jsonl", "pprof", "pprof_allocs", "folded"};
 constexpr std::uint64_t longest_duration_ns = 300'000'000'000;  // as seconds=N of the endpoint
 
 struct snapshot_request {
@@ -105,7 +107,7 @@ public:
         app.add_option("--duration", duration_, "only what changes during this time, e.g. 5s")->type_name("TIME");
         app.add_option("-o,--output", wanted_.file, "file to write (0600, atomically); without it: standard output")
             ->type_name("FILE");
-        app.add_option("--format", wanted_.format, "memtrace, json, jsonl, pprof, pprof_allocs, folded")->capture_default_str();
+        dump_formats.offer(app.add_option("--format", wanted_.format, "of the dump")->capture_default_str());
         app.add_flag("--json", is_json_, "say what was written as JSON; without -o: --format json");
     }
 
@@ -131,7 +133,7 @@ private:
         if (is_json_ && wanted_.file.empty()) { wanted_.format = "json"; }
         wanted_.json_summary = is_json_ && !wanted_.file.empty();
         if (const auto format = parse_dump_format(wanted_.format); !format) {
-            return fail(format.error().code, format.error().what, "--format " + format.error().where);
+            return dump_formats.check("--format", wanted_.format);
         }
         if (duration_.empty()) { return {}; }
         const result<std::uint64_t> duration = read_duration("--duration", duration_);
