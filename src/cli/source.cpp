@@ -90,6 +90,12 @@ loaded_snapshot name_foreign(const std::string& argument, exchange::imported_pro
     return {std::move(profile.value), std::move(profile.damage)};
 }
 
+// A file that is no dump is no profile of another tool either: that was tried first.
+error say_what_is_read(error e) {
+    if (e.where.ends_with("byte 0")) { e.what += ", nor a profile of pprof, heaptrack, jemalloc or gperftools"; }
+    return e;
+}
+
 }  // namespace
 
 result<loaded_snapshot> load_snapshot(const std::string& argument, const source_options& options) {
@@ -100,7 +106,9 @@ result<loaded_snapshot> load_snapshot(const std::string& argument, const source_
         if (*foreign) { return name_foreign(argument, std::move(**foreign), options); }
     }
     result<decoded_snapshot> decoded = obtain(argument);
-    if (!decoded) { return tl::unexpected<error>(decoded.error()); }
+    if (!decoded) {
+        return tl::unexpected<error>(is_running_source(argument) ? decoded.error() : say_what_is_read(decoded.error()));
+    }
     loaded_snapshot loaded{std::move(decoded->value), std::move(decoded->damage)};
     for (std::string& loss : loaded.damage) { loss = argument + ": " + loss; }
     print_warnings(loaded.damage, "");

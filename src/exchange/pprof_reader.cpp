@@ -34,6 +34,28 @@ struct broken {
 
 [[noreturn]] void refuse(std::string what, error_code code = error_code::unreadable) { throw broken{code, std::move(what)}; }
 
+// protozero takes the caller's word for a field's type.
+void expect(const protozero::pbf_reader& in, protozero::pbf_wire_type type) {
+    if (in.wire_type() != type) { refuse("field " + std::to_string(in.tag()) + " is not of the type it has in profile.proto"); }
+}
+
+std::uint64_t number(protozero::pbf_reader& in) {
+    expect(in, protozero::pbf_wire_type::varint);
+    return in.get_uint64();
+}
+
+std::int64_t signed_number(protozero::pbf_reader& in) {
+    expect(in, protozero::pbf_wire_type::varint);
+    return in.get_int64();
+}
+
+protozero::data_view view_of(protozero::pbf_reader& in) {
+    expect(in, protozero::pbf_wire_type::length_delimited);
+    return in.get_view();
+}
+
+protozero::pbf_reader message(protozero::pbf_reader& in) { return protozero::pbf_reader{view_of(in)}; }
+
 struct value_type {
     std::int64_t type{}, unit{};
 };
@@ -119,36 +141,36 @@ private:
         for (protozero::pbf_reader in{bytes_.data(), bytes_.size()}; in.next();) {
             switch (in.tag()) {
                 case 1:
-                    types_.push_back(read_value_type(in.get_message()));
+                    types_.push_back(read_value_type(message(in)));
                     break;
                 case 2:
                     charge(sizeof(protozero::data_view));
-                    samples_.push_back(in.get_view());
+                    samples_.push_back(view_of(in));
                     break;
                 case 3:
-                    mappings_.add(read_mapping(in.get_message()));
+                    mappings_.add(read_mapping(message(in)));
                     break;
                 case 4:
-                    locations_.add(read_location(in.get_message()));
+                    locations_.add(read_location(message(in)));
                     break;
                 case 5:
-                    functions_.add(read_function(in.get_message()));
+                    functions_.add(read_function(message(in)));
                     break;
                 case 6:
                     charge(sizeof(std::string_view));
-                    strings_.push_back(in_file(in.get_view()));
+                    strings_.push_back(in_file(view_of(in)));
                     break;
                 case 9:
-                    time_ns_ = in.get_int64();
+                    time_ns_ = signed_number(in);
                     break;
                 case 10:
-                    duration_ns_ = in.get_int64();
+                    duration_ns_ = signed_number(in);
                     break;
                 case 11:
-                    period_type_ = read_value_type(in.get_message());
+                    period_type_ = read_value_type(message(in));
                     break;
                 case 12:
-                    period_ = in.get_int64();
+                    period_ = signed_number(in);
                     break;
                 case 13:
                     take_comments(in);
@@ -171,7 +193,7 @@ private:
         if (in.wire_type() == protozero::pbf_wire_type::length_delimited) {
             for (const auto index : in.get_packed_int64()) { take_comment(index); }
         } else {
-            take_comment(in.get_int64());
+            take_comment(signed_number(in));
         }
     }
 
@@ -186,10 +208,10 @@ private:
         while (in.next()) {
             switch (in.tag()) {
                 case 1:
-                    row.type = in.get_int64();
+                    row.type = signed_number(in);
                     break;
                 case 2:
-                    row.unit = in.get_int64();
+                    row.unit = signed_number(in);
                     break;
                 default:
                     in.skip();
@@ -204,22 +226,22 @@ private:
         while (in.next()) {
             switch (in.tag()) {
                 case 1:
-                    row.id = in.get_uint64();
+                    row.id = number(in);
                     break;
                 case 2:
-                    row.start = in.get_uint64();
+                    row.start = number(in);
                     break;
                 case 3:
-                    row.limit = in.get_uint64();
+                    row.limit = number(in);
                     break;
                 case 4:
-                    row.offset = in.get_uint64();
+                    row.offset = number(in);
                     break;
                 case 5:
-                    row.filename = in.get_int64();
+                    row.filename = signed_number(in);
                     break;
                 case 6:
-                    row.build_id = in.get_int64();
+                    row.build_id = signed_number(in);
                     break;
                 default:
                     in.skip();
@@ -234,16 +256,16 @@ private:
         while (in.next()) {
             switch (in.tag()) {
                 case 1:
-                    row.id = in.get_uint64();
+                    row.id = number(in);
                     break;
                 case 2:
-                    row.mapping = in.get_uint64();
+                    row.mapping = number(in);
                     break;
                 case 3:
-                    row.address = in.get_uint64();
+                    row.address = number(in);
                     break;
                 case 4:
-                    row.lines.push_back(read_line(in.get_message()));
+                    row.lines.push_back(read_line(message(in)));
                     break;
                 default:
                     in.skip();
@@ -258,10 +280,10 @@ private:
         while (in.next()) {
             switch (in.tag()) {
                 case 1:
-                    row.function = in.get_uint64();
+                    row.function = number(in);
                     break;
                 case 2:
-                    row.line = in.get_int64();
+                    row.line = signed_number(in);
                     break;
                 default:
                     in.skip();
@@ -276,13 +298,13 @@ private:
         while (in.next()) {
             switch (in.tag()) {
                 case 1:
-                    row.id = in.get_uint64();
+                    row.id = number(in);
                     break;
                 case 2:
-                    row.name = in.get_int64();
+                    row.name = signed_number(in);
                     break;
                 case 4:
-                    row.filename = in.get_int64();
+                    row.filename = signed_number(in);
                     break;
                 default:
                     in.skip();
@@ -419,7 +441,7 @@ private:
                     take_values(in);
                     break;
                 case 3:
-                    take_label(sample, in.get_message());
+                    take_label(sample, message(in));
                     break;
                 default:
                     in.skip();
@@ -442,12 +464,12 @@ private:
         const auto take = [&](std::uint64_t id) {
             frames.push_back(static_cast<std::uint32_t>(locations_.index_of(id, "location")));
         };
-        if (in.wire_type() != protozero::pbf_wire_type::length_delimited) { return take(in.get_uint64()); }
+        if (in.wire_type() != protozero::pbf_wire_type::length_delimited) { return take(number(in)); }
         for (const auto id : in.get_packed_uint64()) { take(id); }
     }
 
     void take_values(protozero::pbf_reader& in) {
-        if (in.wire_type() != protozero::pbf_wire_type::length_delimited) { return values_.push_back(in.get_int64()); }
+        if (in.wire_type() != protozero::pbf_wire_type::length_delimited) { return values_.push_back(signed_number(in)); }
         for (const auto value : in.get_packed_int64()) { values_.push_back(value); }
     }
 
@@ -456,10 +478,10 @@ private:
         while (in.next()) {
             switch (in.tag()) {
                 case 1:
-                    key = text(in.get_int64());
+                    key = text(signed_number(in));
                     break;
                 case 2:
-                    value = text(in.get_int64());
+                    value = text(signed_number(in));
                     break;
                 default:
                     in.skip();

@@ -31,8 +31,7 @@ result<decoded_snapshot> decode_any(std::string_view bytes) {
     if (codec::looks_like_json_lines(bytes)) { return codec::decode_json_lines(bytes); }
     if (codec::looks_like_json(bytes)) { return codec::decode_json(bytes); }
     if (bytes.substr(0, gzip_magic.size()) == gzip_magic) {
-        return fail(error_code::unsupported,
-                    "gzip (a pprof profile?): memwatch writes pprof but reads memtrace, json and jsonl", "byte 0");
+        return fail(error_code::unsupported, "gzip, and not a memwatch dump (memtrace, json or jsonl)", "byte 0");
     }
     return fail(error_code::unreadable, "not a memwatch dump (memtrace, json or jsonl)", "byte 0");
 }

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any bytes as a heap profile of gperftools or jemalloc.
+
+#include <cstdint>
+
+#include "fuzz/import_check.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    return fuzz::check_import(memwatch::exchange::read_heap_text({reinterpret_cast<const char*>(data), size}));
+}
