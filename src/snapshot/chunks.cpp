@@ -16,6 +16,7 @@ constexpr std::size_t chunk_header_bytes = 28;
 constexpr std::size_t trailer_bytes = 16;
 constexpr std::uint64_t flag_deflated = 1;
 constexpr const char* directory_type = "DIRY";
+constexpr std::size_t search_window = 1U << 20;
 constexpr std::size_t worth_deflating = 64;  // zlib's own header and checksum are 6 bytes
 
 void append_crc(std::string& to, std::size_t from) {
@@ -74,27 +75,30 @@ bool chunk_writer::finish() {
 }
 
 struct chunk_reader::header {
-    std::size_t at;
+    std::uint64_t at;
     std::string type;
     std::uint64_t flags;
     std::uint16_t part;
     std::uint64_t stored_bytes;
     std::uint64_t raw_bytes;
     std::uint64_t payload_crc;
+
+    [[nodiscard]] std::uint64_t end() const { return at + chunk_header_bytes + stored_bytes; }
 };
 
-chunk_reader::chunk_reader(std::string_view bytes, std::vector<std::string>& damage)
-    : bytes_(bytes), damage_(&damage), at_(file_header_bytes), budget_(unpack_budget(bytes.size())) {}
+chunk_reader::chunk_reader(byte_source& bytes, std::vector<std::string>& damage)
+    : bytes_(&bytes), damage_(&damage), at_(file_header_bytes), budget_(unpack_budget(bytes.size())) {}
 
-result<chunk_reader> chunk_reader::open(std::string_view bytes, std::vector<std::string>& damage) {
-    if (bytes.size() < file_header_bytes || bytes.substr(0, dump_magic.size()) != dump_magic) {
+result<chunk_reader> chunk_reader::open(byte_source& bytes, std::vector<std::string>& damage) {
+    const auto start = bytes.read(0, file_header_bytes);
+    if (start.size() < file_header_bytes || start.substr(0, dump_magic.size()) != dump_magic) {
         return fail(error_code::unreadable, "not a whole header of a memwatch dump", "byte 0");
     }
-    byte_reader in{bytes.substr(dump_magic.size(), file_header_bytes - dump_magic.size())};
+    byte_reader in{start.substr(dump_magic.size())};
     const auto major = in.fixed(2);
     in.fixed(2);  // a newer minor version only adds chunk types and fields at the end of rows
     chunk_reader reader{bytes, damage};
-    if (crc32_of(bytes.substr(0, file_header_bytes - 4)) != in.fixed(4)) {
+    if (crc32_of(start.substr(0, file_header_bytes - 4)) != in.fixed(4)) {
         reader.note(8, "the version is damaged; read as version " + std::to_string(dump_major));
     } else if (major > dump_major) {
         return fail(
@@ -105,9 +109,70 @@ result<chunk_reader> chunk_reader::open(std::string_view bytes, std::vector<std:
     return reader;
 }
 
-bool chunk_reader::read_header(std::size_t at, header& out) const {
-    if (bytes_.size() < chunk_header_bytes || at > bytes_.size() - chunk_header_bytes) { return false; }
-    const auto bytes = bytes_.substr(at, chunk_header_bytes);
+void chunk_reader::skip(std::vector<std::string> types) {
+    skip_ = std::move(types);
+    if (!make_plan()) { plan_.reset(); }
+}
+
+bool chunk_reader::is_skipped(const std::string& type) const {
+    return std::find(skip_.begin(), skip_.end(), type) != skip_.end();
+}
+
+// What the directory says, when it is where the end of the file says, whole, and in the order of the file.
+std::optional<std::vector<chunk_reader::entry>> chunk_reader::sound_directory() const {
+    const auto size = bytes_->size();
+    if (size < file_header_bytes + trailer_bytes) { return std::nullopt; }
+    byte_reader trailer{bytes_->read(size - trailer_bytes, trailer_bytes)};
+    const auto at = trailer.fixed(8);
+    header found;
+    if (trailer.raw(trailer_magic.size()) != trailer_magic || at > size - trailer_bytes || !read_header(at, found)) {
+        return std::nullopt;
+    }
+    if (found.type != directory_type || found.flags != 0 || found.end() != size - trailer_bytes) { return std::nullopt; }
+    const auto payload = bytes_->read(at + chunk_header_bytes, found.stored_bytes);
+    if (crc32_of(payload) != found.payload_crc) { return std::nullopt; }
+    byte_reader in{payload};
+    std::vector<entry> entries;
+    std::uint64_t lowest = file_header_bytes;
+    for (auto count = in.varint(); count > 0; --count) {
+        std::string type{in.raw(4)};
+        const auto offset = in.varint();
+        if (in.failed() || offset < lowest || offset > at) { return std::nullopt; }
+        entries.push_back({std::move(type), offset});
+        lowest = offset + chunk_header_bytes;
+    }
+    entries.push_back({directory_type, at});
+    return entries;
+}
+
+// True when each chunk that is wanted is where the directory says, and ends where the next one begins.
+bool chunk_reader::make_plan() {
+    const auto entries = sound_directory();
+    if (!entries) { return false; }
+    std::vector<std::uint64_t> wanted;
+    std::uint64_t chunks = 0;
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i + 1 < entries->size(); ++i) {
+        const auto& [type, at] = (*entries)[i];
+        const auto next = (*entries)[i + 1].at;
+        header found;
+        if (is_skipped(type)) {
+            ++chunks;
+            bytes += next - at;
+        } else if (!read_header(at, found) || found.type != type || found.end() != next) {
+            return false;
+        } else {
+            wanted.push_back(at);
+        }
+    }
+    plan_.emplace(wanted.rbegin(), wanted.rend());
+    skipped_chunks_ = chunks;
+    skipped_bytes_ = bytes;
+    return true;
+}
+
+bool chunk_reader::parse_header(std::string_view bytes, std::uint64_t at, header& out) {
+    if (bytes.size() < chunk_header_bytes) { return false; }
     byte_reader in{bytes};
     if (in.raw(chunk_marker.size()) != chunk_marker) { return false; }
     out.at = at;
@@ -120,14 +185,25 @@ bool chunk_reader::read_header(std::size_t at, header& out) const {
     return crc32_of(bytes.substr(0, chunk_header_bytes - 4)) == in.fixed(4);
 }
 
+bool chunk_reader::read_header(std::uint64_t at, header& out) const {
+    return parse_header(bytes_->read(at, chunk_header_bytes), at, out);
+}
+
 // The header at the present position, or the next sound one behind damaged bytes.
 bool chunk_reader::find_header(header& out) {
-    if (read_header(at_, out)) { return true; }
     const auto damaged_at = at_;
-    for (auto at = bytes_.find(chunk_marker, at_ + 1); at != std::string_view::npos; at = bytes_.find(chunk_marker, at + 1)) {
-        if (read_header(at, out)) {
-            note(damaged_at, std::to_string(at - damaged_at) + " bytes are damaged");
-            return true;
+    if (read_header(at_, out)) { return true; }
+    if (!search_header(out)) { return false; }
+    note(damaged_at, std::to_string(out.at - damaged_at) + " bytes are damaged");
+    return true;
+}
+
+// Window by window, each reaching a header's length into the next.
+bool chunk_reader::search_header(header& out) {
+    for (auto at = at_ + 1; at < bytes_->size(); at += search_window) {
+        const auto window = bytes_->read(at, search_window + chunk_header_bytes - 1);
+        for (auto i = window.find(chunk_marker); i < search_window; i = window.find(chunk_marker, i + 1)) {
+            if (parse_header(window.substr(i, chunk_header_bytes), at + i, out)) { return true; }
         }
     }
     return false;
@@ -135,7 +211,7 @@ bool chunk_reader::find_header(header& out) {
 
 bool chunk_reader::unpack(const header& from, chunk& out) {
     const auto name = "chunk " + from.type + " part " + std::to_string(from.part);
-    const auto stored = bytes_.substr(from.at + chunk_header_bytes, from.stored_bytes);
+    const auto stored = bytes_->read(from.at + chunk_header_bytes, from.stored_bytes);
     if (stored.size() < from.stored_bytes) { return note(from.at, name + " is cut off"), false; }
     if (crc32_of(stored) != from.payload_crc) { return note(from.at, name + " is damaged"), false; }
     if ((from.flags & ~flag_deflated) != 0) {
@@ -153,15 +229,38 @@ bool chunk_reader::unpack(const header& from, chunk& out) {
     return true;
 }
 
+bool chunk_reader::next_of_plan(chunk& out) {
+    while (!plan_->empty()) {
+        const auto at = plan_->back();
+        plan_->pop_back();
+        header found;
+        if (!read_header(at, found)) {  // it was sound a moment ago: somebody writes to the file
+            note(at, "a chunk changed while it was read");
+            continue;
+        }
+        if (unpack(found, out)) { return true; }
+    }
+    return false;
+}
+
 bool chunk_reader::next(chunk& out) {
+    if (plan_) { return next_of_plan(out); }
     header found;
     while (!directory_at_ && find_header(found)) {
-        at_ = found.at + chunk_header_bytes + std::min<std::uint64_t>(found.stored_bytes, bytes_.size());
+        at_ = std::min(found.end(), bytes_->size());
         if (found.type == directory_type) {
             read_directory(found);
             continue;
         }
         seen_types_.push_back(found.type);
+        if (is_skipped(found.type)) {
+            ++skipped_chunks_;
+            skipped_bytes_ += at_ - found.at;
+            if (found.end() > bytes_->size()) {
+                note(found.at, "chunk " + found.type + " part " + std::to_string(found.part) + " is cut off");
+            }
+            continue;
+        }
         if (unpack(found, out)) { return true; }
     }
     return end();
@@ -186,8 +285,8 @@ void chunk_reader::read_directory(const header& at) {
 }
 
 bool chunk_reader::end() {
-    const auto at = std::min(at_, bytes_.size());
-    byte_reader trailer{bytes_.substr(at)};
+    const auto at = std::min(at_, bytes_->size());
+    byte_reader trailer{bytes_->read(at, trailer_bytes + 1)};
     if (!directory_at_) {
         note(at, "the dump ends here without its directory: what follows is lost");
     } else if (trailer.left() != trailer_bytes || trailer.fixed(8) != *directory_at_ || trailer.raw(8) != trailer_magic) {

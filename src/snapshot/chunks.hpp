@@ -7,8 +7,9 @@
 //   ...
 //   directory chunk 'DIRY' | its offset | 'MWDUMPED'
 //
-// Reading walks the chunks in order. A chunk whose payload fails its checksum costs itself; one whose header fails makes the
-// reader look for the next marker with a sound header, so that no damage can spread further than the chunk it hit.
+// Reading walks the chunks in order, or, where some are skipped and the directory is sound, goes where that says. A chunk whose
+// payload fails its checksum costs itself; one whose header fails makes the reader look for the next marker with a sound
+// header, so that no damage can spread further than the chunk it hit.
 
 #include <cstdint>
 #include <optional>
@@ -18,6 +19,7 @@
 
 #include <memwatch/base/result.hpp>
 
+#include "snapshot/byte_source.hpp"
 #include "snapshot/deflate.hpp"
 
 namespace memwatch::inline v1::codec {
@@ -59,8 +61,13 @@ struct chunk {
 
 class chunk_reader {
 public:
-    // Errors: unreadable (not a dump), unsupported (a newer major version).
-    [[nodiscard]] static result<chunk_reader> open(std::string_view bytes, std::vector<std::string>& damage);
+    // `bytes` and `damage` must outlive the reader. Errors: unreadable (not a dump), unsupported (a newer major version).
+    [[nodiscard]] static result<chunk_reader> open(byte_source& bytes, std::vector<std::string>& damage);
+
+    // Chunks of these types are stepped over, their payloads unread. Before the first next().
+    void skip(std::vector<std::string> types);
+    [[nodiscard]] std::uint64_t skipped_chunks() const { return skipped_chunks_; }
+    [[nodiscard]] std::uint64_t skipped_bytes() const { return skipped_bytes_; }
 
     // The next intact chunk; false at the end. Notes what is damaged on the way and, at the end, what the directory misses.
     bool next(chunk& out);
@@ -70,23 +77,38 @@ public:
 
 private:
     struct header;
-    chunk_reader(std::string_view bytes, std::vector<std::string>& damage);
+    struct entry {
+        std::string type;
+        std::uint64_t at;
+    };
+    chunk_reader(byte_source& bytes, std::vector<std::string>& damage);
 
-    [[nodiscard]] bool read_header(std::size_t at, header& out) const;
+    [[nodiscard]] static bool parse_header(std::string_view bytes, std::uint64_t at, header& out);
+    [[nodiscard]] bool read_header(std::uint64_t at, header& out) const;
     bool find_header(header& out);
+    bool search_header(header& out);
     bool unpack(const header& from, chunk& out);
-    void note(std::size_t at, const std::string& what) { damage_->push_back("byte " + std::to_string(at) + ": " + what); }
+    bool next_of_plan(chunk& out);
+    [[nodiscard]] bool is_skipped(const std::string& type) const;
+    [[nodiscard]] bool make_plan();
+    [[nodiscard]] std::optional<std::vector<entry>> sound_directory() const;
+    void note(std::uint64_t at, const std::string& what) { damage_->push_back("byte " + std::to_string(at) + ": " + what); }
     void read_directory(const header& at);
     bool end();
 
-    std::string_view bytes_;
+    byte_source* bytes_;
     std::vector<std::string>* damage_;
-    std::size_t at_;
+    std::uint64_t at_;
     std::uint64_t budget_;
     std::string unpacked_;
     std::vector<std::string> seen_types_;  // of chunks whose header was sound
-    std::optional<std::size_t> directory_at_;
+    std::optional<std::uint64_t> directory_at_;
     bool is_over_budget_{};
+    std::vector<std::string> skip_;
+    std::optional<std::vector<std::uint64_t>>
+        plan_;  // where the chunks that are wanted begin, last first; of a sound directory
+    std::uint64_t skipped_chunks_{};
+    std::uint64_t skipped_bytes_{};
 };
 
 }  // namespace memwatch::inline v1::codec

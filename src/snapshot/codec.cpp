@@ -25,15 +25,29 @@ constexpr format_name format_names[] = {{dump_format::memtrace, "memtrace"},
 
 constexpr std::string_view gzip_magic = "\x1F\x8B";
 
-result<decoded_snapshot> decode_any(std::string_view bytes) {
+result<decoded_snapshot> decode_text(std::string_view bytes) {
     if (bytes.empty()) { return fail(error_code::unreadable, "the dump is empty", "byte 0"); }
-    if (codec::looks_like_memtrace(bytes)) { return codec::decode_memtrace(bytes); }
     if (codec::looks_like_json_lines(bytes)) { return codec::decode_json_lines(bytes); }
     if (codec::looks_like_json(bytes)) { return codec::decode_json(bytes); }
     if (bytes.substr(0, gzip_magic.size()) == gzip_magic) {
         return fail(error_code::unsupported, "gzip, and not a memwatch dump (memtrace, json or jsonl)", "byte 0");
     }
     return fail(error_code::unreadable, "not a memwatch dump (memtrace, json or jsonl)", "byte 0");
+}
+
+// The last steps of every reading: what came from outside becomes a valid value, or an error.
+template <class Decoded>
+result<Decoded> made_valid(result<Decoded> decoded) {
+    if (!decoded) { return decoded; }
+    codec::repair(decoded->value, decoded->damage);
+    if (auto checked = validate(decoded->value); !checked) { return tl::unexpected<error>(checked.error()); }
+    return decoded;
+}
+
+result<dump_tables> without_records(result<decoded_snapshot> decoded) {
+    if (!decoded) { return tl::unexpected<error>(decoded.error()); }
+    decoded->value.live = {};
+    return dump_tables{std::move(decoded->value), std::move(decoded->damage)};
 }
 
 }  // namespace
@@ -68,12 +82,28 @@ result<std::string> encode(const snapshot& s, dump_format format) {
 }
 
 result<decoded_snapshot> decode(std::string_view bytes) {
-    auto decoded = decode_any(bytes);
-    if (!decoded) { return decoded; }
-    codec::repair(decoded->value, decoded->damage);
-    if (auto checked = validate(decoded->value); !checked) { return tl::unexpected<error>(checked.error()); }
-    return decoded;
+    codec::memory_bytes source{bytes};
+    return codec::decode_from(source);
 }
+
+result<dump_tables> decode_tables(std::string_view bytes) {
+    codec::memory_bytes source{bytes};
+    return codec::decode_tables_from(source);
+}
+
+namespace codec {
+
+result<decoded_snapshot> decode_from(byte_source& bytes) {
+    const bool is_memtrace = looks_like_memtrace(bytes.read(0, dump_magic_bytes));
+    return made_valid(is_memtrace ? decode_memtrace(bytes) : decode_text(bytes.read(0, bytes.size())));
+}
+
+result<dump_tables> decode_tables_from(byte_source& bytes) {
+    const bool is_memtrace = looks_like_memtrace(bytes.read(0, dump_magic_bytes));
+    return made_valid(is_memtrace ? decode_memtrace_tables(bytes) : without_records(decode_text(bytes.read(0, bytes.size()))));
+}
+
+}  // namespace codec
 
 }  // namespace v1
 }  // namespace memwatch

@@ -13,6 +13,10 @@
 
 #include <memwatch/snapshot/codec.hpp>
 
+#include "snapshot/byte_source.hpp"
+#include "snapshot/dump_tables.hpp"
+#include "snapshot/memtrace.hpp"
+
 namespace memwatch {
 inline namespace v1 {
 namespace {
@@ -27,11 +31,13 @@ public:
     explicit file_descriptor(int fd) : fd_(fd) {}
     file_descriptor(const file_descriptor&) = delete;
     file_descriptor& operator=(const file_descriptor&) = delete;
+    file_descriptor(file_descriptor&& other) noexcept : fd_(other.release()) {}
     ~file_descriptor() {
         if (fd_ >= 0) { ::close(fd_); }
     }
     [[nodiscard]] int get() const { return fd_; }
     [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+    [[nodiscard]] int release() { return std::exchange(fd_, -1); }
     // 0 or errno: on some file systems (NFS, quota) close is where a write fails.
     int close() { return ::close(std::exchange(fd_, -1)) == 0 ? 0 : errno; }
 
@@ -94,23 +100,14 @@ void sync_directory_of(const std::string& path) {
     if (fd.is_open()) { static_cast<void>(::fsync(fd.get())); }
 }
 
-// Fills `out` from the file, which may turn out shorter than it was; 0 or errno.
-int read_all(int fd, std::string& out) {
-    std::size_t have = 0;
-    while (have < out.size()) {
-        const auto got = ::read(fd, out.data() + have, std::min<std::size_t>(out.size() - have, 1U << 30));
-        if (got < 0 && errno == EINTR) { continue; }
-        if (got < 0) { return errno; }
-        if (got == 0) { break; }
-        have += static_cast<std::size_t>(got);
-    }
-    out.resize(have);
-    return 0;
-}
+struct opened_file {
+    file_descriptor fd;
+    std::uint64_t size;
+};
 
-result<std::string> read_regular_file(const std::string& path, std::uint64_t max_bytes) {
+result<opened_file> open_regular_file(const std::string& path, std::uint64_t max_bytes) {
     // O_NONBLOCK: opening a FIFO nobody writes to must not hang; it means nothing for a regular file.
-    const file_descriptor fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+    file_descriptor fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
     if (!fd.is_open()) { return system_failure("cannot open", errno, path); }
     struct stat status {};
     if (::fstat(fd.get(), &status) != 0) { return system_failure("cannot examine", errno, path); }
@@ -121,9 +118,18 @@ result<std::string> read_regular_file(const std::string& path, std::uint64_t max
         return fail(error_code::limit, std::to_string(size) + " bytes, more than the limit of " + std::to_string(max_bytes),
                     path);
     }
-    std::string bytes(size, '\0');
-    if (const int code = read_all(fd.get(), bytes); code != 0) { return system_failure("cannot read", code, path); }
-    return bytes;
+    return opened_file{std::move(fd), size};
+}
+
+template <class Decoded>
+result<Decoded> read_with(result<Decoded> (*decode)(codec::byte_source&), const std::string& path, std::uint64_t max_bytes) {
+    auto file = open_regular_file(path, max_bytes);
+    if (!file) { return tl::unexpected<error>(file.error()); }
+    codec::file_bytes bytes{file->fd.release(), file->size};
+    auto decoded = decode(bytes);
+    if (bytes.failure() != 0) { return system_failure("cannot read", bytes.failure(), path); }
+    if (!decoded) { decoded.error().where = decoded.error().where.empty() ? path : path + ": " + decoded.error().where; }
+    return decoded;
 }
 
 }  // namespace
@@ -146,16 +152,40 @@ result<void> write_file_atomically(const std::string& path, std::string_view byt
 }
 
 result<decoded_snapshot> read_dump(const std::string& path, std::uint64_t max_bytes) {
-    auto bytes = read_regular_file(path, max_bytes);
-    if (!bytes) { return tl::unexpected<error>(bytes.error()); }
-    auto decoded = decode(*bytes);
-    if (!decoded) {
-        auto failure = decoded.error();
-        failure.where = failure.where.empty() ? path : path + ": " + failure.where;
-        return tl::unexpected<error>(failure);
-    }
-    return decoded;
+    return read_with(codec::decode_from, path, max_bytes);
 }
+
+result<dump_tables> read_tables(const std::string& path, std::uint64_t max_bytes) {
+    return read_with(codec::decode_tables_from, path, max_bytes);
+}
+
+dump_kind kind_of_dump(const std::string& path) {
+    auto file = open_regular_file(path, ~0ULL);
+    if (!file) { return {}; }
+    codec::file_bytes bytes{file->fd.release(), file->size};
+    return {codec::looks_like_memtrace(bytes.read(0, codec::dump_magic_bytes)), file->size};
+}
+
+namespace codec {
+
+file_bytes::~file_bytes() { ::close(descriptor_); }
+
+std::string_view file_bytes::read(std::uint64_t at, std::uint64_t count) {
+    count = at < size_ ? std::min(count, size_ - at) : 0;
+    if (buffer_.size() < count) { buffer_.resize(count); }
+    std::size_t have = 0;
+    while (have < count) {
+        const auto step = std::min<std::uint64_t>(count - have, 1U << 30);
+        const auto got = ::pread(descriptor_, buffer_.data() + have, step, static_cast<off_t>(at + have));
+        if (got < 0 && errno == EINTR) { continue; }
+        if (got < 0 && failure_ == 0) { failure_ = errno; }
+        if (got <= 0) { break; }  // the file may turn out shorter than it was
+        have += static_cast<std::size_t>(got);
+    }
+    return std::string_view{buffer_}.substr(0, have);
+}
+
+}  // namespace codec
 
 result<void> snapshot::write_to(const std::string& path) const {
     const auto bytes = encode(*this, dump_format::memtrace);

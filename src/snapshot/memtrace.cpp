@@ -257,6 +257,10 @@ private:
 
 namespace {
 
+tl::unexpected<error> nothing_intact(const byte_source& bytes) {
+    return fail(error_code::unreadable, "a memwatch dump without one intact chunk", "byte " + std::to_string(bytes.size()));
+}
+
 // `fits`: a reader will unpack it; see unpack_budget().
 result<std::string> encode_with(const snapshot& s, std::optional<packing> records, bool& fits) {
     chunk_writer out;
@@ -288,14 +292,21 @@ result<std::string> encode_memtrace(const snapshot& s) {
     return fail(error_code::limit, "the snapshot packs so well that a reader would take it for a bomb", {});
 }
 
-result<decoded_snapshot> decode_memtrace(std::string_view bytes) {
+result<decoded_snapshot> decode_memtrace(byte_source& bytes) {
     decoded_snapshot out;
     auto in = chunk_reader::open(bytes, out.damage);
     if (!in) { return tl::unexpected<error>(in.error()); }
-    if (!dump_decoder{*in, out}.run()) {
-        return fail(error_code::unreadable, "a memwatch dump without one intact chunk", "byte " + std::to_string(bytes.size()));
-    }
+    if (!dump_decoder{*in, out}.run()) { return nothing_intact(bytes); }
     return out;
+}
+
+result<dump_tables> decode_memtrace_tables(byte_source& bytes) {
+    decoded_snapshot out;
+    auto in = chunk_reader::open(bytes, out.damage);
+    if (!in) { return tl::unexpected<error>(in.error()); }
+    in->skip({records_type, traces_type});
+    if (!dump_decoder{*in, out}.run() && in->skipped_chunks() == 0) { return nothing_intact(bytes); }
+    return dump_tables{std::move(out.value), std::move(out.damage), in->skipped_chunks(), in->skipped_bytes()};
 }
 
 bool looks_like_memtrace(std::string_view bytes) { return bytes.substr(0, dump_magic.size()) == dump_magic; }
