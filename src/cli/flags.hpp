@@ -29,7 +29,7 @@ inline constexpr const char* exit_code_words =
 class source_flags {
 public:
     void add_to(CLI::App& app);
-    [[nodiscard]] source_options read() const { return {!has_no_symbols_, debug_dirs_}; }
+    [[nodiscard]] source_options read() const { return {!has_no_symbols_, debug_dirs_, false}; }
 
 private:
     std::vector<std::string> debug_dirs_;

@@ -14,11 +14,13 @@ inline namespace v1 {
 struct source_options {
     bool symbolize{true};
     std::vector<std::string> debug_dirs;
+    bool may_skip_records{};  // of a native dump of 64 MiB or more: reading them takes longer than a first look should
 };
 
 struct loaded_snapshot {
     snapshot value;
     std::vector<std::string> damage;  // "FILE: byte 200: ...", one a loss
+    std::uint64_t unread_bytes{};     // of records in the file that were skipped; nothing is known of their state
 };
 
 // "pid:4711": a process, by its control socket. 0: another kind of source.

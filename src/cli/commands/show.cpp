@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
+#include <memwatch/base/units.hpp>
 #include <memwatch/diff/window.hpp>
 #include <memwatch/snapshot/codec.hpp>
 
@@ -36,6 +37,8 @@ public:
         app.add_option("--cursor", cursor_, "continue that table behind the page before");
         app.add_option("--survivors", only_.epochs, "only blocks alive for that many epochs");
         app.add_option("--min-depth", only_.min_depth, "only blocks from stacks of at least that many frames");
+        app.add_flag("--records", reads_records_,
+                     "read the records of single blocks of a large dump, too (from 64 MiB on the summary does without)");
         app.add_option("--top", top_, "rows a table; 0 for all")->check(CLI::NonNegativeNumber)->capture_default_str();
         source_.add_to(app);
         output_.add_to(app, output_flags::markdown::no);
@@ -67,29 +70,45 @@ private:
     }
 
     int show_one(const output_options& output) const {
-        result<loaded_snapshot> s = load_snapshot(inputs_.front(), source_.read());
+        source_options how = source_.read();
+        how.may_skip_records = can_do_without_records();
+        result<loaded_snapshot> s = load_snapshot(inputs_.front(), how);
         if (!s) { return report_failure(s.error()); }
         if (since_baseline_) {
             result<snapshot> later = born_since(std::move(s->value), s->value.info.baseline_ns);
             if (!later) { return report_failure({later.error().code, later.error().what, "--since-baseline"}); }
             s->value = std::move(*later);
         }
-        return finish(by_.empty() ? summary(std::move(s->value), output) : table(s->value, output), exit_status::fine);
+        const auto unread = s->unread_bytes;
+        return finish(by_.empty() ? summary(std::move(s->value), unread, output) : table(s->value, output), exit_status::fine);
+    }
+
+    [[nodiscard]] bool can_do_without_records() const {
+        const bool is_narrowed = since_baseline_ || only_.is_set();
+        return !reads_records_ && !is_narrowed && (by_.empty() || by_ == "tag" || by_ == "pool");
     }
 
     [[nodiscard]] text_options how_text(const output_options& output) const {
         return {top_, wants_colour(output.colour), only_};
     }
 
-    [[nodiscard]] result<std::string> summary(snapshot s, const output_options& output) const {
-        if (output.format == output_format::json) { return summary_json(s); }
+    [[nodiscard]] result<std::string> summary(snapshot s, std::uint64_t unread, const output_options& output) const {
+        if (output.format == output_format::json) { return summary_json(s, unread); }
         keep_survivors(s, only_);
-        return render_text(s, how_text(output));
+        std::string text = render_text(s, how_text(output));
+        if (unread != 0) {
+            text += fmt::format(
+                "\n{} of this dump are records of single blocks, which were not read: no ages, routes, traces and threads.\n"
+                "--records reads and checks them.\n",
+                format_bytes(static_cast<double>(unread)));
+        }
+        return text;
     }
 
     // The views a summary is made of, as one JSON document.
-    [[nodiscard]] result<std::string> summary_json(const snapshot& s) const {
+    [[nodiscard]] result<std::string> summary_json(const snapshot& s, std::uint64_t unread) const {
         std::string json = "{\"kind\": \"memwatch.summary\", \"version\": 1";
+        if (unread != 0) { json += fmt::format(", \"unread_record_bytes\": {}", unread); }
         for (const view_kind kind : {view_kind::sites, view_kind::tags, view_kind::pools, view_kind::threads,
                                      view_kind::survivors, view_kind::hand_offs}) {
             const result<view> v = make_view(s, kind, {top_, {}, {}, only_});
@@ -115,6 +134,7 @@ private:
     std::size_t top_{20};
     survivor_filter only_;
     bool since_baseline_{};
+    bool reads_records_{};
     source_flags source_;
     output_flags output_;
 };
