@@ -23,6 +23,13 @@ constexpr command_entry entries[] = {
      "  memwatch diff before.memtrace after.memtrace --by tag --format md\n"
      "  memwatch diff base.memtrace head.memtrace --threshold 128KiB --exit-code\n",
      make_diff},
+    {"merge", "Merge the dumps of a fleet into one, and name the hosts that stand out",
+     "Examples:\n"
+     "  memwatch merge host-*.memtrace -o fleet.memtrace\n"
+     "  memwatch merge --from-dir dumps -o fleet.memtrace --report json\n"
+     "  memwatch merge @dumps.txt -o today.memtrace && memwatch diff yesterday.memtrace today.memtrace\n\n"
+     "A dump that is damaged is named and left out, and the exit code is 3, though the others are merged.\n",
+     make_merge},
     {"snapshot", "Take a snapshot of a running service",
      "Examples:\n"
      "  memwatch snapshot --url http://127.0.0.1:9467 --label before -o before.memtrace\n"

@@ -66,6 +66,12 @@ progress::~progress() {
     thread_.join();
 }
 
+void progress::say(std::string what) {
+    if (!thread_.joinable()) { return; }
+    const std::lock_guard lock(mutex_);
+    what_ = printable(what);
+}
+
 void progress::show() {
     using namespace std::chrono_literals;
     const auto start = std::chrono::steady_clock::now();
@@ -73,7 +79,7 @@ void progress::show() {
     if (wake_.wait_for(lock, 1s, [this] { return is_done_; })) { return; }
     do {
         const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-        fmt::print(stderr, "\r{} ... {:.0f} s", what_, taken.count());
+        fmt::print(stderr, "\r{} ... {:.0f} s\x1b[K", what_, taken.count());
         std::fflush(stderr);
     } while (!wake_.wait_for(lock, 1s, [this] { return is_done_; }));
     fmt::print(stderr, "\r\x1b[K");

@@ -37,14 +37,16 @@ class progress {
 public:
     explicit progress(std::string what);
     ~progress();
+    // What is being done now.
+    void say(std::string what);
     progress(const progress&) = delete;
     progress& operator=(const progress&) = delete;
 
 private:
     void show();
 
-    std::string what_;  // printable
     std::mutex mutex_;
+    std::string what_;  // printable; guarded by mutex_
     std::condition_variable wake_;
     bool is_done_{};  // guarded by mutex_
     std::thread thread_;

@@ -71,6 +71,9 @@ public:
     }
     // At most ten bytes, and nothing beyond 64 bits.
     std::uint64_t varint() {
+        if (at_ < bytes_.size() && static_cast<std::uint8_t>(bytes_[at_]) < 0x80) {
+            return static_cast<std::uint8_t>(bytes_[at_++]);
+        }
         std::uint64_t value = 0;
         for (unsigned shift = 0; shift < 64; shift += 7) {
             const auto piece = byte();
@@ -89,7 +92,13 @@ public:
     double real() {
         const std::size_t size = byte();
         failed_ = failed_ || size > 8;
+        if (size == 0 || failed_) { return 0; }
         std::uint64_t bits = 0;
+        if (std::endian::native == std::endian::little && left() >= sizeof bits) {  // dumps are mostly these
+            std::memcpy(&bits, bytes_.data() + at_, sizeof bits);
+            at_ += size;
+            return std::bit_cast<double>(__builtin_bswap64(bits) & ~std::uint64_t{0} << (64 - 8 * size));
+        }
         for (std::size_t i = 0; i < size && !failed_; ++i) { bits |= static_cast<std::uint64_t>(byte()) << (56 - 8 * i); }
         return std::bit_cast<double>(bits);
     }

@@ -92,6 +92,15 @@ result<dump_tables> decode_tables(std::string_view bytes) {
 }
 
 namespace codec {
+namespace {
+
+result<dump_tables> decode_wanted(byte_source& bytes, wanted_tables wanted) {
+    const bool is_memtrace = looks_like_memtrace(bytes.read(0, dump_magic_bytes));
+    return made_valid(is_memtrace ? decode_memtrace_tables(bytes, wanted)
+                                  : without_records(decode_text(bytes.read(0, bytes.size()))));
+}
+
+}  // namespace
 
 result<decoded_snapshot> decode_from(byte_source& bytes) {
     const bool is_memtrace = looks_like_memtrace(bytes.read(0, dump_magic_bytes));
@@ -99,9 +108,10 @@ result<decoded_snapshot> decode_from(byte_source& bytes) {
 }
 
 result<dump_tables> decode_tables_from(byte_source& bytes) {
-    const bool is_memtrace = looks_like_memtrace(bytes.read(0, dump_magic_bytes));
-    return made_valid(is_memtrace ? decode_memtrace_tables(bytes) : without_records(decode_text(bytes.read(0, bytes.size()))));
+    return decode_wanted(bytes, wanted_tables::all);
 }
+
+result<dump_tables> decode_origin_from(byte_source& bytes) { return decode_wanted(bytes, wanted_tables::origin); }
 
 }  // namespace codec
 

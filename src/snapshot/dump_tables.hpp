@@ -27,6 +27,9 @@ struct dump_tables {
 // Errors: as read_dump().
 [[nodiscard]] result<dump_tables> read_tables(const std::string& path, std::uint64_t max_bytes = 64ULL << 30);
 
+// Only who took the dump and which modules it names: the chunks INFO and MODS of a native one. Errors: as read_dump().
+[[nodiscard]] result<dump_tables> read_origin(const std::string& path, std::uint64_t max_bytes = 64ULL << 30);
+
 // Whether these are the first bytes of a native dump, of `path`; false when it cannot be read. And its size, 0 then.
 struct dump_kind {
     bool is_memtrace{};

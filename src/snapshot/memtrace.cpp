@@ -300,11 +300,16 @@ result<decoded_snapshot> decode_memtrace(byte_source& bytes) {
     return out;
 }
 
-result<dump_tables> decode_memtrace_tables(byte_source& bytes) {
+result<dump_tables> decode_memtrace_tables(byte_source& bytes, wanted_tables wanted) {
     decoded_snapshot out;
     auto in = chunk_reader::open(bytes, out.damage);
     if (!in) { return tl::unexpected<error>(in.error()); }
-    in->skip({records_type, traces_type});
+    std::vector<std::string> unwanted{records_type, traces_type};
+    const auto add = [&](table_name table, const auto& rows) {
+        if (static_cast<const void*>(&rows) != &out.value.modules) { unwanted.emplace_back(table.code); }
+    };
+    if (wanted == wanted_tables::origin) { tables(add, out.value); }
+    in->skip(std::move(unwanted));
     if (!dump_decoder{*in, out}.run() && in->skipped_chunks() == 0) { return nothing_intact(bytes); }
     return dump_tables{std::move(out.value), std::move(out.damage), in->skipped_chunks(), in->skipped_bytes()};
 }
