@@ -107,9 +107,7 @@ result<decoded_snapshot> decode_from(byte_source& bytes) {
     return made_valid(is_memtrace ? decode_memtrace(bytes) : decode_text(bytes.read(0, bytes.size())));
 }
 
-result<dump_tables> decode_tables_from(byte_source& bytes) {
-    return decode_wanted(bytes, wanted_tables::all);
-}
+result<dump_tables> decode_tables_from(byte_source& bytes) { return decode_wanted(bytes, wanted_tables::all); }
 
 result<dump_tables> decode_origin_from(byte_source& bytes) { return decode_wanted(bytes, wanted_tables::origin); }
 
