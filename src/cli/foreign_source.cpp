@@ -44,13 +44,15 @@ result<std::optional<exchange::imported_profile>> read_foreign_file(const std::s
     if (file->size_bytes() > largest_file) { return fail(error_code::limit, "more than 4 GiB", path); }
     bytes.resize(file->size_bytes());
     bytes.resize(file->read_at(0, bytes.data(), bytes.size()));
-    result<exchange::imported_profile> read = exchange::read_foreign_profile(bytes);
-    if (!read) {
-        error e = read.error();
-        e.where = path + (e.where.empty() ? "" : ", " + e.where);
-        return tl::unexpected<error>(std::move(e));
-    }
-    return std::optional(std::move(*read));
+    return name_source(exchange::read_foreign_profile(bytes), path);
+}
+
+result<std::optional<exchange::imported_profile>> name_source(result<exchange::imported_profile> read,
+                                                              const std::string& source) {
+    if (read) { return std::optional(std::move(*read)); }
+    error e = read.error();
+    e.where = source + (e.where.empty() ? "" : ", " + e.where);
+    return tl::unexpected<error>(std::move(e));
 }
 
 void take_local_build_ids(exchange::imported_profile& profile, const std::string& path) {

@@ -17,6 +17,10 @@ inline namespace v1 {
 // Errors: as read_foreign_profile(), limit for a file above 4 GiB; `where` is the path.
 [[nodiscard]] result<std::optional<exchange::imported_profile>> read_foreign_file(const std::string& path);
 
+// `read`, its error with the source's name in front.
+[[nodiscard]] result<std::optional<exchange::imported_profile>> name_source(result<exchange::imported_profile> read,
+                                                                            const std::string& source);
+
 // Build ids for modules that have none. Opens regular files only. Adds a note to `profile` when it did something.
 void take_local_build_ids(exchange::imported_profile& profile, const std::string& path);
 

@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <filesystem>
+#include <optional>
 #include <string_view>
 #include <system_error>
 
@@ -109,6 +110,26 @@ loaded_snapshot name_foreign(const std::string& argument, exchange::imported_pro
     return {std::move(profile.value), std::move(profile.damage), 0};
 }
 
+// "/debug/pprof/heap" of Go, "/pprof/heap" of gperftools and brpc: asked for as it stands.
+bool is_profile_url(const std::string& argument) {
+    if (process_of(argument) != 0 || !is_url(argument)) { return false; }
+    const result<http_url> url = parse_url(argument);
+    return url && url->target.substr(0, url->target.find('?')).find("/pprof/") != std::string::npos;
+}
+
+result<std::optional<exchange::imported_profile>> fetch_foreign(const std::string& argument) {
+    return parse_url(argument)
+        .and_then([](const http_url& url) { return http_get(url); })
+        .and_then([&](const std::string& bytes) { return name_source(exchange::read_foreign_profile(bytes), argument); });
+}
+
+// Nothing when it is a dump of our own, or of nobody.
+result<std::optional<exchange::imported_profile>> obtain_foreign(const std::string& argument) {
+    if (is_profile_url(argument)) { return fetch_foreign(argument); }
+    if (is_running_source(argument)) { return std::nullopt; }
+    return read_foreign_file(argument);
+}
+
 // A file that is no dump is no profile of another tool either: that was tried first.
 error say_what_is_read(error e) {
     if (e.where.ends_with("byte 0")) { e.what += ", nor a profile of pprof, heaptrack, jemalloc or gperftools"; }
@@ -119,11 +140,9 @@ error say_what_is_read(error e) {
 
 result<loaded_snapshot> load_snapshot(const std::string& argument, const source_options& options) {
     const progress shown("reading " + argument);
-    if (!is_running_source(argument)) {
-        auto foreign = read_foreign_file(argument);
-        if (!foreign) { return tl::unexpected<error>(foreign.error()); }
-        if (*foreign) { return name_foreign(argument, std::move(**foreign), options); }
-    }
+    auto foreign = obtain_foreign(argument);
+    if (!foreign) { return tl::unexpected<error>(foreign.error()); }
+    if (*foreign) { return name_foreign(argument, std::move(**foreign), options); }
     result<loaded_snapshot> loaded = obtain(argument, options);
     if (!loaded) {
         return tl::unexpected<error>(is_running_source(argument) ? loaded.error() : say_what_is_read(loaded.error()));

@@ -223,6 +223,13 @@ std::string site_key(const snapshot& s, const site& of) {
         if (f.module < s.modules.size()) {
             const module& m = s.modules[f.module];
             hash.add(m.build_id.empty() ? std::string_view(m.path) : std::string_view(m.build_id));
+        } else if (is_named(f)) {
+            // An address of one run. Names are what such a frame keeps: foreign profiles may have nothing else.
+            for (const source_line& line : f.lines) {
+                hash.add(line.function);
+                hash.add(line.line);
+            }
+            continue;
         }
         hash.add(f.offset);
     }

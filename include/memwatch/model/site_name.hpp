@@ -19,8 +19,9 @@ inline namespace v1 {
 [[nodiscard]] MEMWATCH_API std::string site_name(const snapshot& s, const site& of);
 [[nodiscard]] MEMWATCH_API std::string site_name(const std::vector<frame>& stack, const std::vector<module>& modules);
 
-// What machines call a site: 16 hex digits over build ids, offsets, type and tag. The same in every snapshot of one build,
-// wherever it is loaded; the `site` of metrics and tables and the `key` of a delta's rows.
+// What machines call a site: 16 hex digits over build ids, offsets, type and tag; over names and lines where code is in no
+// module. The same in every snapshot of one build, wherever it is loaded; the `site` of metrics and tables and the `key` of a
+// delta's rows.
 [[nodiscard]] MEMWATCH_API std::string site_key(const snapshot& s, const site& of);
 
 // One frame as text: its innermost known function, else "module+0xoffset", else "0xaddress".

@@ -10,6 +10,7 @@ What is not installed is skipped, with the reason. speedscope comes from npm int
 import csv
 import glob
 import gzip
+import http.server
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 MEMWATCH, VICTIM, MAKE_DUMPS, BUILD = map(os.path.abspath, sys.argv[1:5])
@@ -50,6 +52,21 @@ def needs(*programs):
 def library(name):
     found = glob.glob(f"/usr/lib/*/{name}") + glob.glob(f"/usr/lib/{name}")
     return found[0] if found else None
+
+
+class Service(http.server.BaseHTTPRequestHandler):
+    """Plays a service that answers with a profile."""
+    body, targets = b"", []
+
+    def do_GET(self):
+        Service.targets.append(self.path)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(Service.body)))
+        self.end_headers()
+        self.wfile.write(Service.body)
+
+    def log_message(self, *arguments):
+        pass
 
 
 class FormatsTest(unittest.TestCase):
@@ -93,7 +110,15 @@ class In(FormatsTest):
         calls = int(re.search(r"calls to allocation functions: (\d+)", printed)[1])
         shown = json.loads(run(MEMWATCH, "export", after, "--format", "json").stdout)
         self.assertEqual(sum(tag["allocations"] for tag in shown["tags"]), calls)
-        self.assertEqual(self.assert_diff_names_keep(before, after)["bytes_standard_error"], 0)
+        row = self.assert_diff_names_keep(before, after)
+        self.assertEqual(row["bytes_standard_error"], 0)
+        keys = [self.site_keys(each)["orders::keep"] for each in (before, after)]
+        self.assertEqual(keys[0], keys[1])  # two runs at other addresses
+
+    @staticmethod
+    def site_keys(path):
+        shown = json.loads(run(MEMWATCH, "show", path, "--by", "site", "--top", "0", "--json").stdout)
+        return {row["function"]: row["site"] for row in reversed(shown["rows"])}
 
     @needs("heaptrack")
     def test_heaptrack_raw_is_refused_with_the_remedy(self):
@@ -150,6 +175,23 @@ class In(FormatsTest):
             theirs = sum(int(match[1]) for match in re.finditer(r"^ +-?\d+ +-?\d+ +-?\d+ +(-?\d+): ", raw, re.MULTILINE))
             self.assertEqual(live_bytes(after)[1], theirs)
             self.assert_diff_names_keep(before, after, within=within)
+
+    @needs("go")
+    def test_a_profile_is_fetched_from_a_service_that_serves_pprof(self):
+        profile = self.go_heap(1, FEWER)
+        with open(profile, "rb") as file:
+            Service.body = file.read()
+        server = http.server.HTTPServer(("127.0.0.1", 0), Service)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        url = f"http://127.0.0.1:{server.server_port}/debug/pprof/heap?gc=1"
+        self.assertEqual(live_bytes(url), live_bytes(profile))
+        self.assertEqual(set(Service.targets), {"/debug/pprof/heap?gc=1"})
+        Service.body = b"<html>"
+        refused = memwatch("show", url)
+        self.assertEqual(refused.returncode, UNREADABLE)
+        self.assertIn(url, refused.stderr)
 
     def test_what_is_no_profile_is_refused_and_says_what_was_expected(self):
         for name, content in {"text": b"hello\n", "packed": gzip.compress(b"hello"), "empty": b""}.items():

@@ -80,6 +80,7 @@ profile read_profile(const std::string& gzip) {
                         auto label = sample.get_message();
                         std::array<std::string, 2> pair;
                         while (label.next()) { pair.at(label.tag() - 1) = text(label.get_int64()); }
+                        CHECK(!pair[0].empty());  // Parca: a label has a key
                         CHECK(to.labels.emplace(pair[0], pair[1]).second);
                     }
                 }
@@ -193,7 +194,7 @@ TEST_CASE("pprof: samples add up to the sites and every reference resolves, for 
     CHECK(with_trace > 0);
     CHECK(with_trace <= 64);
     CHECK(p.mapping_names.at(0) == s.info.executable);
-    CHECK(is_sequence_from_one(p.mapping_ids));
+    for (const auto* ids : {&p.mapping_ids, &p.location_ids, &p.function_ids}) { CHECK(is_sequence_from_one(*ids)); }
 }
 
 TEST_CASE("pprof: allocations first is the same profile with another default") {
