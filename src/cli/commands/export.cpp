@@ -9,6 +9,7 @@
 #include <memwatch/snapshot/codec.hpp>
 
 #include "base/json_writer.hpp"
+#include "cli/choices.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/flags.hpp"
 #include "exchange/export_formats.hpp"
@@ -47,17 +48,17 @@ constexpr export_format formats[] = {
     {"memtrace", ".memtrace", true, encode_as<dump_format::memtrace>},
 };
 
-std::string format_names() {
-    std::string names;
-    for (const export_format& each : formats) { names += (names.empty() ? "" : ", ") + std::string(each.name); }
-    return names;
+choices format_choices() {
+    std::vector<std::string> names;
+    for (const export_format& each : formats) { names.emplace_back(each.name); }
+    return choices(std::move(names));
 }
 
 class export_command final : public command {
 public:
     explicit export_command(CLI::App& app) {
         app.add_option("INPUT", inputs_, "FILE|URL to export; two for --format folded: BEFORE and AFTER")->required();
-        app.add_option("--format", format_, format_names() + "; without it: by the name of the output")->type_name("FORMAT");
+        format_choices().offer(app.add_option("--format", format_, "what to write; without it: by the name of the output"));
         app.add_option("-o,--output", output_, "file to write (0600, atomically); without it: standard output")
             ->type_name("FILE");
         app.add_flag("--json", is_json_, "say what was written as JSON; without -o: --format json");
@@ -87,8 +88,10 @@ private:
             const std::string_view suffix = each.suffix;
             if (wanted.empty() && !suffix.empty() && output_.ends_with(suffix)) { return &each; }
         }
-        if (wanted.empty()) { return fail(error_code::invalid_argument, "--format is required: " + format_names()); }
-        return fail(error_code::invalid_argument, "use " + format_names(), "--format " + wanted);
+        if (wanted.empty()) {
+            return fail(error_code::invalid_argument, "--format is required: " + format_choices().in_words());
+        }
+        return tl::unexpected<error>(format_choices().check("--format", wanted).error());
     }
 
     [[nodiscard]] result<std::string> encode_one(const export_format& format) const {
