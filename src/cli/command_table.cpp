@@ -23,6 +23,13 @@ constexpr command_entry entries[] = {
      "  memwatch diff before.memtrace after.memtrace --by tag --format md\n"
      "  memwatch diff base.memtrace head.memtrace --threshold 128KiB --exit-code\n",
      make_diff},
+    {"report", "Say what leaks, since when, how fast, how sure, and what probably fixes it",
+     "Examples:\n"
+     "  memwatch report before.memtrace after.memtrace -o report\n"
+     "  memwatch report before.memtrace during.memtrace after.memtrace -o report --limit 2GiB\n"
+     "  memwatch report before.memtrace http://127.0.0.1:9467 --format md --threshold 1MiB\n"
+     "  memwatch report before.memtrace after.memtrace --format html -o leak.html --focus '*api/v2/*'\n",
+     make_report},
     {"merge", "Merge the dumps of a fleet into one, and name the hosts that stand out",
      "Examples:\n"
      "  memwatch merge host-*.memtrace -o fleet.memtrace\n"

@@ -246,7 +246,8 @@ std::string bare_function_name(std::string_view demangled) {
 
 bool is_plumbing(std::string_view function) {
     const auto name = bare_function_name(function);
-    const auto versioned = std::string_view{name}.substr(0, name.find('@'));  // "malloc@@GLIBC_2.2.5", "malloc@plt"
+    auto versioned = std::string_view{name}.substr(0, name.find('@'));  // "malloc@@GLIBC_2.2.5", "malloc@plt"
+    if (starts_with_any(versioned, std::array{std::string_view{"__GI_"}})) { versioned.remove_prefix(5); }  // within glibc
     return starts_with_any(name, plumbing_namespaces) ||
            std::find(plumbing_functions.begin(), plumbing_functions.end(), versioned) != plumbing_functions.end();
 }

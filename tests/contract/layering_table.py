@@ -30,13 +30,14 @@ ROOMS = {
     "control": HOST,
     "symbols": HOST,
     "exchange": VALUES | {"snapshot"},  # foreign formats, for the command alone; snapshot: folded lines of two dumps
-    "report": VALUES,
+    "attribution": VALUES | {"diff"},
+    "report": VALUES | {"attribution"},
     "fleet": VALUES | {"snapshot", "report"},  # many dumps into one; its words are made of report's
     "notify": VALUES,
     "serve": VALUES,  # renderers and the source of snapshots are handed in by runtime
     "testing": HOST | {"capture", "face"},  # the window it opens is runtime's (exact_window.hpp)
     "adapters": VALUES | {"capture", "alloc"},  # header-only, each header alone; nothing of ours includes them
-    "cli": HOST | {"snapshot", "diff", "verdict", "report", "symbols", "exchange", "fleet", "control", "footprint", "blackbox", "history", "notify", "serve", "settings"},
+    "cli": HOST | {"snapshot", "diff", "attribution", "verdict", "report", "symbols", "exchange", "fleet", "control", "footprint", "blackbox", "history", "notify", "serve", "settings"},
     # The headers at the top of include/memwatch: the promise an application sees. runtime keeps it. (PLACED names the others.)
     "face": VALUES | {"snapshot"},
     # memwatch.hpp alone: gathers the public headers for applications. Nothing of ours includes it.
@@ -79,6 +80,7 @@ WALLS = {
     "platform": {"boost.stacktrace"},
     "snapshot": {"protozero", "zlib", "rapidjson"},
     "exchange": {"protozero", "zlib", "zstd"},
+    "attribution": {"fmt"},
     "report": {"fmt"},
     "fleet": {"fmt"},
     "runtime": {"fmt"},

@@ -9,6 +9,7 @@ inline namespace v1 {
 
 [[nodiscard]] std::unique_ptr<command> make_show(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_diff(CLI::App& app);
+[[nodiscard]] std::unique_ptr<command> make_report(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_merge(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_snapshot(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_export(CLI::App& app);
