@@ -39,20 +39,28 @@ public:
 
 private:
     void add_points() {
-        for (const site& each : s_.sites) {
+        const std::vector<double> alive_us = ages_of_sites();
+        for (std::size_t i = 0; i < s_.sites.size(); ++i) {
+            const site& each = s_.sites[i];
             point& to = points_[paths_.path_of(each.stack)];
             to.total_bytes += each.allocated.bytes;
             to.total_blocks += each.allocated.objects;
             to.live_bytes += each.live.bytes;
             to.live_blocks += each.live.objects;
-            to.lifetimes_us += each.lifetimes.sum_seconds * microseconds_a_second;
+            to.lifetimes_us += each.lifetimes.sum_seconds * microseconds_a_second + alive_us[i];
         }
-        for (const live_record& each : s_.live) {  // blocks that are alive count until the end
+    }
+
+    // Blocks that are alive count until the end.
+    [[nodiscard]] std::vector<double> ages_of_sites() const {
+        std::vector<double> sums(s_.sites.size());
+        for (const live_record& each : s_.live) {
             sampled_totals one;
             one.add(each.size_bytes, each.interval_bytes);
             const std::uint64_t age_ns = s_.info.taken_ns > each.birth_ns ? s_.info.taken_ns - each.birth_ns : 0;
-            points_[paths_.path_of(s_.sites[each.site].stack)].lifetimes_us += one.objects * static_cast<double>(age_ns) / 1e3;
+            sums[each.site] += one.objects * static_cast<double>(age_ns) / nanoseconds_a_microsecond;
         }
+        return sums;
     }
 
     void put_header() {

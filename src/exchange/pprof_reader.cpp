@@ -403,7 +403,7 @@ private:
             const bool is_inside = row.address >= in.start && (in.limit == 0 || row.address <= in.limit);
             if (row.address != 0 && is_inside) {
                 out.module = static_cast<std::uint32_t>(index);
-                out.offset = row.address - in.start + in.offset;
+                out.offset = row.address - in.start + in.offset + 1;  // behind the call, where profile.proto points into it
             }
         }
         for (const line_row& line : row.lines) {

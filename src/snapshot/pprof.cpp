@@ -307,10 +307,11 @@ private:
         }
     }
 
+    // Of the call, not behind it: viewers look up the line of exactly this address.
     std::uint64_t address_of(const frame& f) const {
         if (f.module == no_module) { return f.offset; }
         const auto& m = s_.modules[f.module];
-        return f.offset - m.file_offset + m.start;
+        return f.offset - m.file_offset + m.start - (f.offset > 0 ? 1 : 0);
     }
 
     std::uint64_t function(const source_line& line) {

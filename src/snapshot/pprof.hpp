@@ -8,10 +8,11 @@
 // of the 64 largest samples gets a sample of its own, as an example to look up.
 //
 // Values are scaled to what the samples stand for (never the raw sampled bytes); ids are sequential from 1 (Parca insists);
-// addresses are the raw ones of the process, which together with the mappings make them independent of ASLR.
-// Of a window (diff/window.hpp) allocations are those of the window, and what is in use is the difference between its end and
-// its start: blocks born in it one by one as above, older ones that were freed in it as one negative sample a site; as Go's
-// `seconds` does. Schema: https://github.com/google/pprof/blob/main/proto/profile.proto
+// addresses are the raw ones of the process, which together with the mappings make them independent of ASLR, less one: inside
+// the call as profile.proto has it, for pprof, Parca and Pyroscope look up the line of exactly that address. Of a window
+// (diff/window.hpp) allocations are those of the window, and what is in use is the difference between its end and its start:
+// blocks born in it one by one as above, older ones that were freed in it as one negative sample a site; as Go's `seconds`
+// does. Schema: https://github.com/google/pprof/blob/main/proto/profile.proto
 
 #include <string>
 

@@ -159,6 +159,16 @@ class In(FormatsTest):
         self.assertEqual(live_bytes(profiles[1])[1], self.jeprof(profiles[1]))
         self.assert_diff_names_keep(*profiles)
 
+    @needs("go", library("libtcmalloc.so.4") or "libtcmalloc.so.4")
+    def test_pprof_reads_gperftools_files_as_memwatch_does(self):
+        prefix = self.path("both")
+        run(self.program, "100", LD_PRELOAD=library("libtcmalloc.so.4"), HEAPPROFILE=prefix)
+        profile, converted = glob.glob(prefix + ".*.heap")[-1], self.path("both.pb.gz")
+        run("go", "tool", "pprof", "-proto", "-symbolize=none", "-output", converted, self.program, profile, PPROF_TMPDIR=self.dir)
+        diff = json.loads(run(MEMWATCH, "diff", profile, converted, "--no-symbols", "--json").stdout)
+        self.assertEqual(diff["rows"], [])
+        self.assertEqual(diff["total"]["before"]["bytes"], self.jeprof(profile))
+
     def go_heap(self, rate, kept):
         target = self.path(f"go.{rate}.{kept}.pb.gz")
         program = self.path("heap")

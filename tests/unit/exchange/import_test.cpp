@@ -229,6 +229,15 @@ TEST_CASE("heaptrack: what is not interpreted, too new or too old is refused wit
     CHECK(read_foreign_profile("v 10000\nX a\n").error().code == error_code::unsupported);
 }
 
+TEST_CASE("heaptrack: version 2 has strings without a length") {
+    const auto got =
+        imported("v 10200 2\nX orders\ns main.cpp and more\ns main\ni 1000 0 2 1 7\nt 1 0\na 10 1\n+ 0\n# ips: 1\n");
+    CHECK(got.damage.empty());
+    REQUIRE(got.value.frames.size() == 1);
+    CHECK(got.value.frames[0].lines[0].function == "main");
+    CHECK(got.value.frames[0].lines[0].file == "main.cpp and more");
+}
+
 TEST_CASE("formats are told apart by what is in them, packed or not") {
     for (const auto& [bytes, format] :
          {std::pair{heap_text, foreign_format::heap_text}, std::pair{jemalloc_text, foreign_format::heap_text},
@@ -257,7 +266,7 @@ TEST_CASE("pprof: Go's interval gives the error, names and lines are kept") {
     CHECK(s.sites[0].live.bytes_variance == Approx(20480 * 2048 * (1 - p) / p));
     CHECK(s.info.executable == "/bin/app");
     CHECK(s.frames[0].module == 0);
-    CHECK(s.frames[0].offset == 0x1234);
+    CHECK(s.frames[0].offset == 0x1235);  // behind the call
     CHECK(s.frames[0].lines[0].function == "main");
     CHECK(s.frames[0].lines[0].line == 14);
 }

@@ -146,7 +146,7 @@ TEST_CASE("pprof: the example holds what pprof and Parca ask for") {
     CHECK(is_sequence_from_one(p.function_ids));
     CHECK(p.function_ids.size() == 3);
     CHECK(p.mapping_names == std::vector<std::string>{"/usr/bin/orders", "/lib/x86_64-linux-gnu/libc.so.6"});
-    CHECK(p.addresses.at(0) == 0x55d000001a40);  // raw: offset - file offset + start
+    CHECK(p.addresses.at(0) == 0x55d000001a40 - 1);  // raw: offset - file offset + start, inside the call
     CHECK(p.addresses.at(3) == 0xdeadbeef);
     REQUIRE(p.samples.size() == 4);  // allocations of two sites; what is alive: an example trace and an anonymous block
     CHECK(p.samples[0].values == std::array<std::int64_t, 4>{3, 8192, 0, 0});
