@@ -507,7 +507,7 @@ result<view> make_view(const snapshot& whole, view_kind kind, const view_options
         return comes_first(a.cells.front(), b.cells.front());
     });
 
-    view v{kind, s.info, spec.columns, {}, rows.size(), measure_context(s), options.only, {}};
+    view v{kind, s.info, spec.columns, {}, rows.size(), measure_context(s), options.only, {}, {}};
     const std::size_t begin = options.cursor.empty() ? 0 : first_row_after(rows, cursor);
     const std::size_t end = options.top == 0 ? rows.size() : begin + std::min(options.top, rows.size() - begin);
     std::vector<draft> page(std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(begin)),

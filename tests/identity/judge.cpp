@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compares what the ladder matched with what is true. Reads lines "BEFORE AFTER MOVED" (two dumps of tests/identity's programs, and
-// the sites that must not be matched, "1,2" or "-"), prints a line of JSON each.
+// Compares what the ladder matched with what is true. Reads lines "BEFORE AFTER MOVED" (two dumps of tests/identity's programs,
+// and the sites that must not be matched, "1,2" or "-"), prints a line of JSON each.
 //
-// The truth travels in sizes: site n allocates blocks of 200000 + 64 n bytes, up to 63 more for what a container adds. The ladder
-// doesn't look at sizes (only proposals do, by powers of two), so the sizes of a row's blocks say which sites it really holds.
+// The truth travels in sizes: site n allocates blocks of 200000 + 64 n bytes, up to 63 more for what a container adds. The
+// ladder doesn't look at sizes (only proposals do, by powers of two), so the sizes of a row's blocks say which sites it really
+// holds.
 
 #include <algorithm>
 #include <cstdio>
@@ -30,6 +31,39 @@ constexpr std::uint64_t most_sites = 100;
 
 using site_set = std::set<std::uint64_t>;
 
+// Sites that one snapshot cannot tell apart itself, because their stacks are one stack: a call in tail position leaves no
+// frame, and what `render` calls through a table is all "operator new, called from render". They count as one, the least of
+// them.
+class classes {
+public:
+    void join(std::uint64_t a, std::uint64_t b) {
+        a = (*this)[a];
+        b = (*this)[b];
+        leader_[std::max(a, b)] = std::min(a, b);
+    }
+    std::uint64_t operator[](std::uint64_t n) const {
+        for (auto at = leader_.find(n); at != leader_.end() && at->second != n; at = leader_.find(n)) { n = at->second; }
+        return n;
+    }
+
+private:
+    std::map<std::uint64_t, std::uint64_t> leader_;
+};
+
+bool is_of_corpus(const live_record& r) { return r.size_bytes >= first_size && r.size_bytes < first_size + step * most_sites; }
+std::uint64_t number_of(const live_record& r) { return (r.size_bytes - first_size) / step; }
+
+classes indistinct_sites(const snapshot_pair& sides) {
+    classes out;
+    for (const auto* side : sides) {
+        std::map<std::uint32_t, std::uint64_t> first;
+        for (const auto& each : side->live) {
+            if (is_of_corpus(each)) { out.join(first.try_emplace(each.site, number_of(each)).first->second, number_of(each)); }
+        }
+    }
+    return out;
+}
+
 // What the rows hold: by row, the true sites of each side.
 using row_sites = std::map<std::uint32_t, std::array<site_set, 2>>;
 
@@ -52,18 +86,18 @@ snapshot load(const std::string& path) {
 
 row_sites sites_of_rows(const snapshot_pair& sides, const site_match& match) {
     row_sites out;
+    const auto known = indistinct_sites(sides);
     for (std::size_t side = 0; side < 2; ++side) {
         for (const auto& each : sides[side]->live) {
-            if (each.size_bytes < first_size || each.size_bytes >= first_size + step * most_sites) { continue; }
-            out[match.row_of[side][each.site]][side].insert((each.size_bytes - first_size) / step);
+            if (is_of_corpus(each)) { out[match.row_of[side][each.site]][side].insert(known[number_of(each)]); }
         }
     }
     return out;
 }
 
 struct verdict {
-    std::size_t sites{};           // that both versions have and that must be matched
-    std::size_t moves{};           // that both have and that must be proposed, not matched
+    std::size_t sites{};  // that both versions have and that must be matched
+    std::size_t moves{};  // that both have and that must be proposed, not matched
     std::array<std::size_t, 4> by_rung{};
     site_set wrong, missed, proposed, wrongly_proposed;
 };
@@ -126,10 +160,11 @@ int main() {
         const snapshot old_one = load(before);
         const snapshot new_one = load(after);
         const verdict v = judge({&old_one, &new_one}, parse_list(moved));
-        std::printf("{\"sites\":%zu,\"moves\":%zu,\"exact\":%zu,\"frames\":%zu,\"function\":%zu,\"wrong\":%s,\"missed\":%s,"
-                    "\"proposed\":%s,\"wrongly_proposed\":%s}\n",
-                    v.sites, v.moves, v.by_rung[1], v.by_rung[2], v.by_rung[3], list(v.wrong).c_str(), list(v.missed).c_str(),
-                    list(v.proposed).c_str(), list(v.wrongly_proposed).c_str());
+        std::printf(
+            "{\"sites\":%zu,\"moves\":%zu,\"exact\":%zu,\"frames\":%zu,\"function\":%zu,\"wrong\":%s,\"missed\":%s,"
+            "\"proposed\":%s,\"wrongly_proposed\":%s}\n",
+            v.sites, v.moves, v.by_rung[1], v.by_rung[2], v.by_rung[3], list(v.wrong).c_str(), list(v.missed).c_str(),
+            list(v.proposed).c_str(), list(v.wrongly_proposed).c_str());
     }
     return 0;
 }
