@@ -32,7 +32,7 @@ constexpr std::uint64_t most_sites = 100;
 using site_set = std::set<std::uint64_t>;
 
 // Sites that one snapshot cannot tell apart itself, because their stacks are one stack: a call in tail position leaves no
-// frame, and what `render` calls through a table is all "operator new, called from render". They count as one, the least of
+// frame, and what a loop calls through a table is all "operator new, called from render". They count as one, the least of
 // them.
 class classes {
 public:
@@ -53,12 +53,23 @@ private:
 bool is_of_corpus(const live_record& r) { return r.size_bytes >= first_size && r.size_bytes < first_size + step * most_sites; }
 std::uint64_t number_of(const live_record& r) { return (r.size_bytes - first_size) / step; }
 
+// A stack as its source says it.
+std::string source_of(const snapshot& s, const site& of) {
+    std::string text = of.type;
+    for (const auto index : s.stacks[of.stack].frames) {
+        for (const auto& line : s.frames[index].lines) { text += "\n" + line.function + ":" + std::to_string(line.line); }
+    }
+    return text;
+}
+
 classes indistinct_sites(const snapshot_pair& sides) {
     classes out;
     for (const auto* side : sides) {
-        std::map<std::uint32_t, std::uint64_t> first;
+        std::map<std::string, std::uint64_t> first;
         for (const auto& each : side->live) {
-            if (is_of_corpus(each)) { out.join(first.try_emplace(each.site, number_of(each)).first->second, number_of(each)); }
+            if (!is_of_corpus(each)) { continue; }
+            const auto known = first.try_emplace(source_of(*side, side->sites[each.site]), number_of(each)).first;
+            out.join(known->second, number_of(each));
         }
     }
     return out;

@@ -152,6 +152,7 @@ def main() -> int:
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--options")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--keep", action="store_true", help="judge what an earlier run left in DIR")
     parser.add_argument("--verbose", action="store_true")
     settings = parser.parse_args()
     sets = settings.options.split(",") if settings.options else SHORT if settings.short else ALL
@@ -160,7 +161,8 @@ def main() -> int:
         print(f"without {', '.join(sorted(missing))}: not installed")
         sets = [s for s in sets if s.split("-")[0] not in missing]
     corpus = Corpus(settings)
-    corpus.make_all(sets)
+    if not settings.keep:
+        corpus.make_all(sets)
     print(f"{len(corpus.programs)} programs, recompiled after edits; 'of': sites that must be proposed and not matched")
     print(HEAD)
     sums = {}
