@@ -37,6 +37,14 @@ constexpr command_entry entries[] = {
      "  memwatch merge @dumps.txt -o today.memtrace && memwatch diff yesterday.memtrace today.memtrace\n\n"
      "A dump that is damaged is named and left out, and the exit code is 3, though the others are merged.\n",
      make_merge},
+    {"top", "Watch a running service: which sites grow, how fast, for which route",
+     "Examples:\n"
+     "  memwatch top http://127.0.0.1:9467\n"
+     "  memwatch top pid:4711 --by tag --interval 5s\n"
+     "  memwatch top localhost:9467 --plain --count 3 --sort live\n"
+     "  memwatch top localhost:9467 --json --count 10 > looks.jsonl\n\n"
+     "On the terminal: ? lists the keys. Growth counts from the first look, or from b on.\n",
+     make_top},
     {"snapshot", "Take a snapshot of a running service",
      "Examples:\n"
      "  memwatch snapshot --url http://127.0.0.1:9467 --label before -o before.memtrace\n"

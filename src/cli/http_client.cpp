@@ -7,6 +7,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <charconv>
 #include <exception>
 #include <utility>
 
@@ -36,27 +37,25 @@ std::string first_line(const std::string& body) {
     return body.substr(0, std::min(body.find_first_of("\r\n"), longest));
 }
 
-tl::unexpected<error> refusal(const http_url& url, unsigned status, const std::string& body) {
-    const error_code code = status == 404                   ? error_code::not_found
-                            : status >= 400 && status < 500 ? error_code::invalid_argument
-                                                            : error_code::unreachable;
-    const std::string words = first_line(body);
-    return fail(code, "the server answered " + std::to_string(status) + (words.empty() ? "" : ": " + words),
-                url.address() + url.target);
+// Seconds only: nobody sends memwatch's clients a date.
+std::uint64_t read_seconds(std::string_view text) {
+    std::uint64_t seconds = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() ? seconds : 0;
 }
 
 class http_exchange {
 public:
     http_exchange(const http_url& url, const http_limits& limits) : url_(url), limits_(limits), stream_(context_) {}
 
-    result<std::string> get() {
+    result<http_answer> get() {
         beast::error_code ec = connect();
         if (!ec) { ec = ask(); }
         if (ec == http::error::body_limit) { return fail(error_code::limit, "the answer is too large", address()); }
         if (ec) { return fail(error_code::unreachable, words_of(ec), address()); }
         auto& response = parser_.get();
-        if (response.result() != http::status::ok) { return refusal(url_, response.result_int(), response.body()); }
-        return std::move(response.body());
+        const auto later = response[http::field::retry_after];
+        return http_answer{response.result_int(), std::move(response.body()), read_seconds({later.data(), later.size()})};
     }
 
 private:
@@ -114,7 +113,23 @@ private:
 
 }  // namespace
 
+error refusal_of(const http_url& url, const http_answer& answer) {
+    const error_code code = answer.status == 404                          ? error_code::not_found
+                            : answer.status >= 400 && answer.status < 500 ? error_code::invalid_argument
+                                                                          : error_code::unreachable;
+    const std::string words = first_line(answer.body);
+    return {code, "the server answered " + std::to_string(answer.status) + (words.empty() ? "" : ": " + words),
+            url.address() + url.target};
+}
+
 result<std::string> http_get(const http_url& url, const http_limits& limits) {
+    result<http_answer> answer = http_ask(url, limits);
+    if (!answer) { return tl::unexpected<error>(answer.error()); }
+    if (answer->status != 200) { return tl::unexpected<error>(refusal_of(url, *answer)); }
+    return std::move(answer->body);
+}
+
+result<http_answer> http_ask(const http_url& url, const http_limits& limits) {
     try {
         return http_exchange(url, limits).get();
     } catch (const std::exception& e) {  // the one adapter around Boost

@@ -56,7 +56,7 @@ const router::route router::routes[] = {
     {"/healthz", false, sensitivity::open, "", &router::healthz},
     {"/debug/memtrace", false, sensitivity::debug, "top|format|seconds|since", &router::summary},
     {"/debug/memtrace/", false, sensitivity::debug, "top|format|seconds|since", &router::summary},
-    {"/debug/memtrace/snapshot", false, sensitivity::debug, "format|label|seconds|kept|since", &router::dump},
+    {"/debug/memtrace/snapshot", false, sensitivity::debug, "format|label|seconds|kept|since|records", &router::dump},
     {"/debug/memtrace/snapshot", true, sensitivity::change, "label", &router::keep},
     {"/debug/memtrace/snapshots", false, sensitivity::debug, "format", &router::list_kept},
     {"/debug/memtrace/diff", false, sensitivity::debug, "base|threshold|focus|by|top|format", &router::diff},

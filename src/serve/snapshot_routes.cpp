@@ -125,13 +125,20 @@ outcome router::dump(const call& c) {
     if (!label.empty() && !is_label(label)) { return refuse(400, label_form); }
     const auto window_s = window_of(c);
     if (!window_s) { return refuse(window_s.error()); }
-    return with_snapshot(label, *window_s, std::move(*then));
+    const auto records = c.target.choice("records", "1", "0|1");
+    if (!records) { return refuse(records.error()); }
+    if (*records == "1") { return with_snapshot(label, *window_s, std::move(*then)); }
+    if (!label.empty() || *window_s != 0 || c.target.find("since") != nullptr) {
+        return refuse(400, "records: 0 goes with format only");
+    }
+    result<snapshot> s = view_.summarize();  // as cheap as a scrape, so no admission
+    return s ? (*then)(*s) : refuse(s.error());
 }
 
 // A kept one as it is, or in another format; decoding it costs what taking one does, so it is admitted like one.
 outcome router::kept_dump(const call& c, const format_row& format) {
-    if (c.target.find("label") != nullptr || c.target.find("seconds") != nullptr) {
-        return refuse(400, "kept: takes format, but neither label nor seconds: the snapshot was taken before");
+    if (c.target.find("label") != nullptr || c.target.find("seconds") != nullptr || c.target.find("records") != nullptr) {
+        return refuse(400, "kept: takes format, but neither label nor seconds nor records: the snapshot was taken before");
     }
     const auto kept = kept_->find(c.target.text("kept"));
     if (kept == nullptr) { return none_kept("kept", *kept_); }

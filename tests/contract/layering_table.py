@@ -65,6 +65,8 @@ THIRD_PARTY = {
     "zlib.h": "zlib",
     "zstd.h": "zstd",
     "CLI/": "cli11",
+    "ncurses.h": "ncurses",
+    "term.h": "ncurses",
     "yaml-cpp/": "yaml-cpp",
     "elfutils/": "libdw",
     "dwarf.h": "libdw",
@@ -87,7 +89,7 @@ WALLS = {
     "symbols": {"libdw"},
     "serve": {"prometheus-cpp"} | BEAST,
     "notify": {"yaml-cpp"} | BEAST,
-    "cli": {"fmt", "cli11", "yaml-cpp"} | BEAST,
+    "cli": {"fmt", "cli11", "yaml-cpp", "ncurses"} | BEAST,
     "testing": {"catch2"},
     "adapters": {"boost.asio", "boost.config"},
 }
