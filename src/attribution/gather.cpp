@@ -198,8 +198,10 @@ private:
     }
 
     void add_record(record_sums& sums, const live_record& r) const {
-        sums.births.push_back(r.birth_ns);
-        sums.oldest_birth_ns = std::min(sums.oldest_birth_ns, r.birth_ns);
+        if (r.birth_ns != 0) {  // else unknown
+            sums.births.push_back(r.birth_ns);
+            sums.oldest_birth_ns = std::min(sums.oldest_birth_ns, r.birth_ns);
+        }
         if (is_between_ && r.birth_ns <= before().info.taken_ns) { return; }  // below: of what survived
         sampled_totals one;
         one.add(r.size_bytes, r.interval_bytes);

@@ -59,6 +59,8 @@ private:
         out_.by = options_.by;
         out_.before = at(before_side).info;
         out_.after = at(after_side).info;
+        out_.before_fingerprint = fingerprint_of(at(before_side));
+        out_.after_fingerprint = fingerprint_of(at(after_side));
         out_.seconds = std::abs(seconds_between(at(before_side), at(after_side)));
         out_.warnings = comparability_warnings(at(before_side), at(after_side));
         out_.warnings.insert(out_.warnings.end(), match_.warnings.begin(), match_.warnings.end());

@@ -18,14 +18,13 @@ bool contains(const lines& sorted, std::int64_t line) {
            std::binary_search(sorted.begin(), sorted.end(), static_cast<std::uint32_t>(line));
 }
 
-// How far the calls next to `line` moved; nothing when they disagree or there are none. `anchors` are ordered by `before`.
+// How far the calls above and below `line` moved, when they agree; the function's start is one, and didn't. Behind the last one
+// nothing is known. `anchors` are ordered by `before`, the start first.
 std::optional<std::int64_t> shift_around(std::uint32_t line, const auto& anchors) {
     const auto above =
         std::lower_bound(anchors.begin(), anchors.end(), line, [](const auto& a, std::uint32_t l) { return a.before < l; });
-    if (anchors.empty()) { return std::nullopt; }
-    if (above == anchors.end()) { return shift_of(anchors.back()); }
-    if (above == anchors.begin() || shift_of(*above) == shift_of(*(above - 1))) { return shift_of(*above); }
-    return std::nullopt;
+    if (above == anchors.end() || above == anchors.begin()) { return std::nullopt; }
+    return shift_of(*above) == shift_of(*(above - 1)) ? std::optional{shift_of(*above)} : std::nullopt;
 }
 
 std::size_t explained_by(std::int64_t shift, const lines& before, const lines& after) {
@@ -34,10 +33,13 @@ std::size_t explained_by(std::int64_t shift, const lines& before, const lines& a
 }
 
 // Whether pairing in order leaves every line that stands on both sides where it is, or moves all by the same.
-bool is_order_plausible(const lines& before, const lines& after) {
+// Unless the calls around say otherwise.
+bool is_order_plausible(const lines& before, const lines& after, const auto& anchors) {
     bool is_uniform = true;
     bool keeps_lines = true;
     for (std::size_t i = 0; i < before.size(); ++i) {
+        const auto shift = shift_around(before[i], anchors);
+        if (shift && before[i] + *shift != after[i]) { return false; }
         is_uniform = is_uniform && after[i] - before[i] == after[0] - before[0];
         keeps_lines = keeps_lines && (before[i] == after[i] || (!contains(after, before[i]) && !contains(before, after[i])));
     }
@@ -75,13 +77,15 @@ std::vector<places::pair> places::pairs_of(const lines& before, const lines& aft
         std::erase(left[0], b);
         std::erase(left[1], a);
     };
+    const bool is_in_order = before.size() == after.size() && is_order_plausible(before, after, anchors);
+    for (std::size_t i = 0; is_in_order && i < before.size(); ++i) { take(before[i], after[i]); }
     for (const auto line : before) {
-        const auto shift = shift_around(line, anchors);
+        const auto shift = is_in_order ? std::nullopt : shift_around(line, anchors);
         if (shift && contains(left[1], line + *shift)) { take(line, static_cast<std::uint32_t>(line + *shift)); }
     }
     if (left[0].empty() || left[1].empty()) { return pairs; }
     const auto rest = left;
-    if (rest[0].size() == rest[1].size() && is_order_plausible(rest[0], rest[1])) {
+    if (rest[0].size() == rest[1].size() && is_order_plausible(rest[0], rest[1], anchors)) {
         for (std::size_t i = 0; i < rest[0].size(); ++i) { take(rest[0][i], rest[1][i]); }
     } else if (const auto shift = best_shift(rest[0], rest[1])) {
         for (const auto line : rest[0]) {
@@ -110,7 +114,7 @@ void places::align_function(std::size_t from, std::size_t to) {
         calls.back().at[each.side].push_back(each.line);
     }
     const auto function = places_[from].function;
-    std::vector<pair> anchors;
+    std::vector<pair> anchors{{0, 0}};
     for (const auto& each : calls) {
         if (each.at[0].size() != 1 || each.at[1].size() != 1) { continue; }
         const pair p{each.at[0][0], each.at[1][0]};

@@ -6,8 +6,9 @@
 //   BEFORE  handle   +2 parse   +5 new Order   +9 new Order         AFTER  +2 parse   +6 new Order   +10 new Order
 //
 // Calls that stand once on each side are the same (parse), and say how far the lines around them moved. Of several equal calls
-//   - those that the calls around them agree on are the same;
-//   - as many on both sides are the same in order, unless that takes a line that did not move for another one;
+//   - as many on both sides are the same in order, unless that takes a line that did not move for another one, or the calls
+//     around say otherwise;
+//   - those that the calls above and below them agree on are the same;
 //   - else lines that did not move are the same, unless one shift of all of them explains more.
 // Anything else is a place of its own: not guessed.
 

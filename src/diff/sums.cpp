@@ -52,6 +52,7 @@ private:
         for (std::size_t i = 0; i < rows.size(); ++i) {
             auto& sums = out_.rows[rows[i]];
             const auto birth = at(side).live[i].birth_ns;
+            if (birth == 0) { continue; }  // unknown
             sums.oldest_birth_ns[side] = std::min(sums.oldest_birth_ns[side], birth);
             sums.youngest_birth_ns[side] = std::max(sums.youngest_birth_ns[side], birth);
             if (!same_session_) { note_aged(sums, side, at(side).live[i]); }

@@ -57,7 +57,8 @@ private:
         for (const live_record& each : s_.live) {
             sampled_totals one;
             one.add(each.size_bytes, each.interval_bytes);
-            const std::uint64_t age_ns = s_.info.taken_ns > each.birth_ns ? s_.info.taken_ns - each.birth_ns : 0;
+            const std::uint64_t age_ns =
+                each.birth_ns != 0 && s_.info.taken_ns > each.birth_ns ? s_.info.taken_ns - each.birth_ns : 0;
             sums[each.site] += one.objects * static_cast<double>(age_ns) / nanoseconds_a_microsecond;
         }
         return sums;

@@ -159,10 +159,11 @@ void profile_builder::add_records(const labelled_amount& of, std::uint64_t count
     const double size = of.live.objects > 0 ? of.live.bytes / of.live.objects : of.live.bytes;
     const std::uint64_t interval = interval_bytes_ > 1 ? interval_for(size, weight) : 0;
     const std::uint64_t all = whole(size * static_cast<double>(count));
+    constexpr std::uint64_t unknown_birth = 0;
     for (std::uint64_t i = 0; i < count; ++i) {
         const std::uint64_t size_bytes = all / count + (i < all % count ? 1 : 0);
         out_.value.live.push_back(
-            {out_.value.live.size() + 1, size_bytes, info().taken_ns, interval, of.trace, of.site, of.route, of.thread});
+            {out_.value.live.size() + 1, size_bytes, unknown_birth, interval, of.trace, of.site, of.route, of.thread});
         out_.value.sites[of.site].live.add(size_bytes, interval);
     }
 }

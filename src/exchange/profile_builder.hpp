@@ -12,8 +12,8 @@
 // variance 0. Checked by tests/unit/exchange/import_test.cpp.
 //
 // Where a sample names a route, thread or trace, blocks become live records, so that these dimensions can be told apart: one a
-// sampled block, of average size, weighted so that they sum to the sample. Ages are in no foreign format: they count as just
-// born.
+// sampled block, of average size, weighted so that they sum to the sample. Ages are in no foreign format: births are 0,
+// unknown.
 
 #include <cstdint>
 #include <map>

@@ -141,7 +141,7 @@ sentence since_words(const attribution& a, const finding& f) {
     } else if (f.since.oldest_live_ns != 0) {
         words.say(moment_words(a, f.since.oldest_live_ns) + ": the oldest that is out");
     } else {
-        words.say("unknown: there are no live records");
+        words.say("unknown: no live record says when it was born");
     }
     if (began.basis == onset_basis::change_point && f.since.oldest_live_ns != 0) {
         words.say(". Oldest block alive: " + before_after(a, f.since.oldest_live_ns));

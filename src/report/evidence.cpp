@@ -50,7 +50,7 @@ double weighted_bytes(const live_record& r) noexcept {
 }
 
 std::uint64_t age_ns(const snapshot& s, const live_record& r) noexcept {
-    return s.info.taken_ns > r.birth_ns ? s.info.taken_ns - r.birth_ns : 0;
+    return r.birth_ns != 0 && s.info.taken_ns > r.birth_ns ? s.info.taken_ns - r.birth_ns : 0;
 }
 
 std::vector<std::uint64_t> oldest_ages(const snapshot& s) {

@@ -38,6 +38,14 @@ std::string matching_words(const delta& d) {
     return words;
 }
 
+std::string fingerprint_words(const delta& d) {
+    if (d.before_fingerprint == fingerprint{} && d.after_fingerprint == fingerprint{}) { return {}; }  // a delta made by hand
+    if (d.before_fingerprint != d.after_fingerprint) {
+        return "fingerprint " + d.before_fingerprint.hex() + " -> " + d.after_fingerprint.hex();
+    }
+    return "same fingerprint " + d.after_fingerprint.hex() + ": nothing changed by site, type, tag or pool";
+}
+
 std::string match_words(const delta& d, const delta_row& row) {
     if (d.by != dimension::site || row.rung == match_rung::none || row.rung == match_rung::exact) { return {}; }
     std::string words = row.rung == match_rung::frames ? "by frames (another build, same functions and lines in them)"

@@ -17,6 +17,9 @@ inline namespace v1 {
 // "sites matched: 120 exact, 30 by frames, 2 by function; 3 only before, 5 only after, 2 perhaps moved"
 [[nodiscard]] std::string matching_words(const delta& d);
 
+// "fingerprint 4bf9..: the same in both, nothing changed"; of two heaps that differ "fingerprint 4bf9.. -> 08a1..".
+[[nodiscard]] std::string fingerprint_words(const delta& d);
+
 // Of a row that was not matched exactly: "by function (edited: lines moved), 2 sites before, 3 after".
 [[nodiscard]] std::string match_words(const delta& d, const delta_row& row);
 

@@ -155,6 +155,9 @@ std::string render_json(const delta& d) {
     json.new_line();
     write_info(json.key("after"), d.after);
     json.new_line();
+    json.key("before_fingerprint").value(d.before_fingerprint.hex());
+    json.key("after_fingerprint").value(d.after_fingerprint.hex());
+    json.new_line();
     json.key("warnings").begin_array();
     for (const std::string& warning : d.warnings) { json.value(warning); }
     json.end_array();
@@ -202,6 +205,7 @@ std::string render_json(const view& v) {
     json.new_line();
     write_info(json.key("snapshot"), v.info);
     json.new_line();
+    if (v.heap != fingerprint{}) { json.key("fingerprint").value(v.heap.hex()); }
     json.key("total_rows").value(std::uint64_t{v.total_rows});
     json.key("cursor");
     v.cursor.empty() ? json.null() : json.value(v.cursor);

@@ -49,7 +49,9 @@ std::string render_markdown(const delta& d) {
     std::string text = "### Memory: " + conclusion(d, quote) + "\n\n";
     for (const std::string& warning : d.warnings) { text += "> **Warning:** " + quote(warning) + "\n\n"; }
     text += side_item(d, false) + side_item(d, true);
-    if (const std::string words = matching_words(d); !words.empty()) { text += "- " + words + "\n"; }
+    for (const std::string& words : {fingerprint_words(d), matching_words(d)}) {
+        text += words.empty() ? words : "- " + words + "\n";
+    }
     if (!d.rows.empty()) {
         text += fmt::format(
             "\n| # | {} | tag | type | bytes | +- | objects | rate | status | match | route |\n"

@@ -13,7 +13,7 @@ namespace {
 
 // Epochs are counted by the clock of the process: which one a moment is in follows from its time alone.
 std::uint64_t epochs_between(const snapshot_info& info, std::uint64_t birth_ns) noexcept {
-    if (info.epoch_ns == 0 || birth_ns > info.taken_ns) { return 0; }
+    if (info.epoch_ns == 0 || birth_ns == 0 || birth_ns > info.taken_ns) { return 0; }
     return info.taken_ns / info.epoch_ns - birth_ns / info.epoch_ns;
 }
 

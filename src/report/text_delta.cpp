@@ -127,9 +127,10 @@ std::string moves_words(const delta& d) {
     return text;
 }
 
-std::string identity_line(const delta& d) {
-    const std::string words = matching_words(d);
-    return words.empty() ? words : words + "\n";
+std::string identity_lines(const delta& d) {
+    std::string text;
+    for (const std::string& words : {fingerprint_words(d), matching_words(d)}) { text += words.empty() ? words : words + "\n"; }
+    return text;
 }
 
 bool has_doubtful_row(const delta& d) {
@@ -146,7 +147,7 @@ std::string render_text(const delta& d, const text_options& options) {
     for (const std::string& warning : d.warnings) {
         text += styled("warning: " + quote(warning), text_style::caution, options.colour) + "\n";
     }
-    text += "\n" + side_line(d, false) + side_line(d, true) + change_line(d) + identity_line(d) +
+    text += "\n" + side_line(d, false) + side_line(d, true) + change_line(d) + identity_lines(d) +
             rows_words(d, options.colour) + moves_words(d);
     if (has_doubtful_row(d)) { text += "\n? = less than two standard errors of sampling: not proven\n"; }
     if (!is_ordered_by_bytes(d)) {

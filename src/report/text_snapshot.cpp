@@ -175,6 +175,7 @@ std::string render_text(const view& v, const text_options& options) {
 
 std::string render_text(const snapshot& s, const text_options& options) {
     std::string text = styled(headline(s), text_style::bold, options.colour) + "\n" + figures(s) + "\n";
+    text += "fingerprint " + fingerprint_of(s).hex() + "\n";
     if (const std::string words = to_words(measure_context(s)); !words.empty()) { text += words + "\n"; }
     if (options.only.is_set()) { text += to_words(options.only, s.info) + "\n"; }
     for (const section& part : sections) { text += section_words(s, part, options); }

@@ -63,8 +63,11 @@ struct group {
     }
 };
 
+// No record, or none that says when it was born, has no age.
+view_cell age_of(std::uint64_t oldest_ns) { return oldest_ns == 0 ? view_cell{} : view_cell{oldest_ns}; }
+
 void append_group(std::vector<view_cell>& cells, const group& g) {
-    cells.insert(cells.end(), {bytes_of(g.live), objects_of(g.live), g.live.samples, g.oldest_age_ns});
+    cells.insert(cells.end(), {bytes_of(g.live), objects_of(g.live), g.live.samples, age_of(g.oldest_age_ns)});
 }
 
 std::vector<frame> frames_of(const snapshot& s, const site& where) {
@@ -81,12 +84,10 @@ std::vector<draft> site_rows(const snapshot& s) {
         if (where.allocated.samples == 0 && where.live.samples == 0) {
             continue;
         }  // a reserved row, nothing was ever seen there
-        const bool has_age = !s.live.empty() && where.live.samples != 0;
-        rows.push_back(
-            {{site_key(s, where), site_name(s, where), text_or_unknown(where.type), s.tags[where.tag].name,
-              bytes_of(where.live), objects_of(where.live), where.live.samples, has_age ? view_cell{ages[i]} : view_cell{},
-              bytes_of(where.allocated), bytes_of(where.freed), bytes_of(where.freed_by_other_thread)},
-             i});
+        rows.push_back({{site_key(s, where), site_name(s, where), text_or_unknown(where.type), s.tags[where.tag].name,
+                         bytes_of(where.live), objects_of(where.live), where.live.samples, age_of(ages[i]),
+                         bytes_of(where.allocated), bytes_of(where.freed), bytes_of(where.freed_by_other_thread)},
+                        i});
     }
     return rows;
 }
@@ -135,7 +136,7 @@ std::vector<draft> type_rows(const snapshot& s) {
     for (std::uint32_t i = 0; i < groups.size(); ++i) {
         const group& g = groups[i];
         rows.push_back({{text_or_unknown(std::string(names[i])), bytes_of(g.live), objects_of(g.live), g.live.samples,
-                         site_counts[i], s.live.empty() ? view_cell{} : view_cell{g.oldest_age_ns}},
+                         site_counts[i], age_of(g.oldest_age_ns)},
                         i});
     }
     return rows;
@@ -238,9 +239,8 @@ std::vector<draft> survivor_rows(const snapshot& s) {
         const site& where = s.sites[row.site];
         rows.push_back(
             {{site_key(s, where), site_name(s, where), s.tags[where.tag].name,
-              std::uint64_t{s.stacks[where.stack].frames.size()}, bytes_of(where.live),
-              s.live.empty() || where.live.samples == 0 ? view_cell{} : view_cell{ages[row.site]}, bytes_of(row.survived),
-              objects_of(row.survived), bytes_of(row.ended), bytes_of(row.short_lived),
+              std::uint64_t{s.stacks[where.stack].frames.size()}, bytes_of(where.live), age_of(ages[row.site]),
+              bytes_of(row.survived), objects_of(row.survived), bytes_of(row.ended), bytes_of(row.short_lived),
               static_cast<std::uint64_t>(std::min(row.survived_traced_bytes, row.survived.bytes)), row.survived.samples},
              row.site});
     }
@@ -507,7 +507,7 @@ result<view> make_view(const snapshot& whole, view_kind kind, const view_options
         return comes_first(a.cells.front(), b.cells.front());
     });
 
-    view v{kind, s.info, spec.columns, {}, rows.size(), measure_context(s), options.only, {}};
+    view v{kind, s.info, spec.columns, {}, rows.size(), measure_context(s), options.only, {}, {}};
     const std::size_t begin = options.cursor.empty() ? 0 : first_row_after(rows, cursor);
     const std::size_t end = options.top == 0 ? rows.size() : begin + std::min(options.top, rows.size() - begin);
     std::vector<draft> page(std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(begin)),

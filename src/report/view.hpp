@@ -32,6 +32,7 @@
 #include <vector>
 
 #include <memwatch/base/result.hpp>
+#include <memwatch/model/fingerprint.hpp>
 #include <memwatch/model/snapshot.hpp>
 
 #include "report/context_share.hpp"
@@ -73,6 +74,7 @@ struct view {
     std::size_t total_rows{};                  // before top and cursor
     context_share context;                     // of the whole snapshot
     survivor_filter only;                      // of it, what the rows are about
+    fingerprint heap;                          // of the whole snapshot; the caller's to fill in, zero = not asked for
     std::string cursor;                        // pass it back for the next rows; empty = these were the last
 };
 

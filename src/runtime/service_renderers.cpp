@@ -57,7 +57,9 @@ result<std::string> render_table(const snapshot& s, const serve::table_request& 
         if (table.error().where == "sort") { table.error().where = "by"; }  // what the URL calls it
         return tl::unexpected(table.error());
     }
-    return wanted.as_text ? render_text(*table) : render_json(*table);
+    if (wanted.as_text) { return render_text(*table); }
+    table->heap = fingerprint_of(s);
+    return render_json(*table);
 }
 
 }  // namespace

@@ -84,7 +84,53 @@ std::uint32_t declaration_line(Dwarf_Die function) {
 std::string inner_scope(Dwarf_Die& die, const std::string& scope) {
     const char* const name = dwarf_diename(&die);
     if (name != nullptr) { return scope + name + "::"; }
-    return dwarf_tag(&die) == DW_TAG_namespace ? scope + "(anonymous namespace)::" : scope;
+    if (dwarf_tag(&die) == DW_TAG_namespace) { return scope + "(anonymous namespace)::"; }
+    const bool is_class = dwarf_tag(&die) == DW_TAG_class_type || dwarf_tag(&die) == DW_TAG_structure_type;
+    return is_class ? scope + "{lambda}::" : scope;  // a class that has functions and no name is a closure
+}
+
+// "int", "order const*": near enough to a demangler's words to tell overloads and lambdas apart.
+std::string type_words(Dwarf_Die& die) {
+    Dwarf_Attribute attribute;
+    std::string suffix;
+    Dwarf_Die at = die;
+    for (int i = 0; i < most_origins; ++i) {
+        if (dwarf_attr_integrate(&at, DW_AT_type, &attribute) == nullptr) { return "void" + suffix; }
+        if (dwarf_formref_die(&attribute, &at) == nullptr) { break; }
+        switch (dwarf_tag(&at)) {
+            case DW_TAG_pointer_type:
+                suffix.insert(0, "*");
+                break;
+            case DW_TAG_reference_type:
+                suffix.insert(0, "&");
+                break;
+            case DW_TAG_rvalue_reference_type:
+                suffix.insert(0, "&&");
+                break;
+            case DW_TAG_const_type:
+                suffix.insert(0, " const");
+                break;
+            default:
+                const char* const name = dwarf_diename(&at);
+                return (name == nullptr ? "?" : name) + suffix;
+        }
+    }
+    return "?" + suffix;
+}
+
+// "(int, order const&)" of a C++ function; "" in C, whose names stand alone.
+std::string parameter_words(Dwarf_Die unit, Dwarf_Die& function) {
+    const int language = dwarf_srclang(&unit);
+    Dwarf_Die child;
+    if (language == DW_LANG_C || language == DW_LANG_C89 || language == DW_LANG_C99 || language == DW_LANG_C11) { return {}; }
+    std::string words;
+    if (dwarf_child(&function, &child) == 0) {
+        do {
+            if (dwarf_tag(&child) != DW_TAG_formal_parameter || dwarf_hasattr(&child, DW_AT_artificial) != 0) { continue; }
+            words += (words.empty() ? "" : ", ") + type_words(child);
+        } while (dwarf_siblingof(&child, &child) == 0);
+    }
+    return "(" + words + ")";
 }
 
 bool has_addresses(Dwarf_Die& die) { return dwarf_hasattr(&die, DW_AT_low_pc) != 0 || dwarf_hasattr(&die, DW_AT_ranges) != 0; }
@@ -160,7 +206,7 @@ void dwarf_index::add_function(unit& u, Dwarf_Die die, const std::string& scope)
     for_each_range(die, [&](std::uint64_t start, std::uint64_t end) { u.functions.push_back({start, end, die}); });
     const char* const name = dwarf_hasattr(&die, DW_AT_name) != 0 ? dwarf_diename(&die) : nullptr;
     if (name != nullptr && dwarf_hasattr(&die, DW_AT_linkage_name) == 0) {
-        u.names.emplace(dwarf_dieoffset(&die), scope + name);
+        u.names.emplace(dwarf_dieoffset(&die), scope + name + parameter_words(u.die, die));
     }
 }
 

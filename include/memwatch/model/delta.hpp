@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <memwatch/model/fingerprint.hpp>
 #include <memwatch/model/snapshot.hpp>
 
 namespace memwatch {
@@ -105,6 +106,8 @@ struct delta {
     dimension by{dimension::site};
     snapshot_info before;
     snapshot_info after;
+    fingerprint before_fingerprint;  // equal ones: no rows by site, type, tag and pool
+    fingerprint after_fingerprint;
     std::vector<module> modules;           // of `after`, then those only `before` had; the rows' frames index into it
     double seconds{};                      // between the snapshots; 0 = unknown (other session without wall clock)
     std::vector<std::string> warnings;     // other host, build, session or interval; a focus that matched nothing

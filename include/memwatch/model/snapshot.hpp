@@ -134,7 +134,7 @@ struct site {
 struct live_record {
     std::uint64_t sequence{};
     std::uint64_t size_bytes{};
-    std::uint64_t birth_ns{};
+    std::uint64_t birth_ns{};        // 0 = unknown: a profile of another tool
     std::uint64_t interval_bytes{};  // R this record is weighted with; raised when the table was thinned
     trace_id trace;
     std::uint32_t site{};

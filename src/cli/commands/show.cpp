@@ -107,7 +107,8 @@ private:
 
     // The views a summary is made of, as one JSON document.
     [[nodiscard]] result<std::string> summary_json(const snapshot& s, std::uint64_t unread) const {
-        std::string json = "{\"kind\": \"memwatch.summary\", \"version\": 1";
+        std::string json =
+            "{\"kind\": \"memwatch.summary\", \"version\": 1, \"fingerprint\": \"" + fingerprint_of(s).hex() + "\"";
         if (unread != 0) { json += fmt::format(", \"unread_record_bytes\": {}", unread); }
         for (const view_kind kind : {view_kind::sites, view_kind::tags, view_kind::pools, view_kind::threads,
                                      view_kind::survivors, view_kind::hand_offs}) {

@@ -288,6 +288,10 @@ TEST_CASE("pprof: labels become tag, type, route, thread and trace, in records t
     CHECK(live_totals(s).bytes == Approx(20480).margin(4));
     CHECK(live_totals(s).objects == Approx(10).margin(0.01));
     CHECK(s.sites[0].live.bytes == Approx(live_totals(s).bytes));
+    CHECK(s.live[0].birth_ns == 0);  // unknown, so that nobody says since when
+    const auto grown = diff(snapshot{}, s);
+    REQUIRE(grown->rows.size() == 1);
+    CHECK(grown->rows[0].after.oldest_age_ns == 0);
     parts.values = {5'000'000, 5'000'000 * 2048LL};
     const auto large = imported(profile_of(parts));
     CHECK(large.value.live.empty());
