@@ -79,6 +79,10 @@ public:
             find_pools();
             find_retention();
         }
+        // What is only to be looked at again comes last.
+        std::stable_partition(out_.findings.begin(), out_.findings.end(), [](const finding& f) { return !f.is_to_wait_for(); });
+        out_.to_wait_for = static_cast<std::size_t>(
+            std::count_if(out_.findings.begin(), out_.findings.end(), [](const finding& f) { return f.is_to_wait_for(); }));
         if (out_.options.top != 0 && out_.findings.size() > out_.options.top) {
             out_.more_findings = out_.findings.size() - out_.options.top;
             out_.findings.resize(out_.options.top);
@@ -252,6 +256,11 @@ private:
 const hint* finding::likely_fix() const noexcept {
     const auto first = std::find_if(hints.begin(), hints.end(), [](const hint& h) { return h.kind != hint_kind::measure; });
     return first == hints.end() ? nullptr : &*first;
+}
+
+bool finding::is_to_wait_for() const noexcept {
+    const hint* const likely = likely_fix();
+    return likely != nullptr && likely->kind == hint_kind::wait;
 }
 
 const char* to_string(finding_kind kind) noexcept {

@@ -95,6 +95,8 @@ struct finding {
 
     // The first hint that is not about measuring; null = no rule applies.
     [[nodiscard]] const hint* likely_fix() const noexcept;
+    // It looks healthy so far: to be looked at again.
+    [[nodiscard]] bool is_to_wait_for() const noexcept;
 };
 
 struct compared_snapshot {
@@ -113,6 +115,7 @@ struct attribution {
     delta change;  // by site, all rows
     std::vector<finding> findings;
     std::size_t more_findings{};  // beyond options.top
+    std::size_t to_wait_for{};    // of all of them; these come last
     std::vector<std::string> warnings;
 };
 

@@ -75,7 +75,7 @@ struct facts {
     double freed_bytes{};
     std::uint64_t freed_samples{};
     double freed_elsewhere_bytes{};    // by another thread than the allocating one
-    double normal_lifetime_seconds{};  // nine of ten freed blocks lived at most this long; 0 = none was freed; +inf = beyond
+    double normal_lifetime_seconds{};  // nine of ten that were ever freed lived at most this long; 0 = none was freed; +inf = beyond
                                        // the scale
     double live_bytes{};               // at AFTER
     double live_objects{};
@@ -88,15 +88,17 @@ struct facts {
     std::string tag;
     bool is_tagged{};  // by the program
     bool has_tag_counter{};
-    double tag_grown_bytes{};       // of the whole tag, exactly
-    bool has_names{};               // functions are known
-    bool is_truncated{};            // a stack did not reach its thread's start
-    std::string growing_container;  // another finding of the same function grows a container: what it is; empty = none
+    double tag_grown_bytes{};              // of the whole tag, exactly
+    bool has_names{};                      // functions are known
+    bool is_truncated{};                   // a stack did not reach its thread's start
+    container companion{container::none};  // another site of the same function grows this: what it made may be held there
+    std::string companion_called;          // "std::map::emplace"
 
     // For whom.
     double untraced_share{-1};  // of what survived; -1 = unknown
     thread_facts threads;
     std::vector<hand_off> hand_offs;  // from threads that made this
+    double mutual_share{-1};          // of all such hand-offs, to threads that made this as well; -1 = unknown
 
     // Around it.
     bool has_pool{};
@@ -111,6 +113,11 @@ struct facts {
     }
     [[nodiscard]] double freed_elsewhere_share() const noexcept {
         return freed_bytes <= 0 ? 0 : freed_elsewhere_bytes >= freed_bytes ? 1 : freed_elsewhere_bytes / freed_bytes;
+    }
+    // The container that holds the blocks, by their own stack or by the companion.
+    [[nodiscard]] container held_in() const noexcept {
+        const auto is_node = [](container c) { return c == container::tree || c == container::hash || c == container::list; };
+        return is_node(code.holder) || !is_node(companion) ? code.holder : companion;
     }
     [[nodiscard]] double mean_block_bytes() const noexcept { return live_objects <= 0 ? 0 : live_bytes / live_objects; }
 };

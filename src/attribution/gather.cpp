@@ -78,7 +78,7 @@ public:
         for (std::size_t input = 0; input < inputs_.size(); ++input) { add_sites(input); }
         add_records();
         for (std::uint32_t i = 0; i < findings_.size(); ++i) { finish(i); }
-        note_growing_containers();
+        note_companions();
         return std::move(out_);
     }
 
@@ -174,9 +174,10 @@ private:
         // Counts of AFTER are not below BEFORE's, and AFTER comes last: what underflows in between comes back.
         f.born_samples += static_cast<std::uint64_t>(sign) * each.allocated.samples;
         f.freed_samples += static_cast<std::uint64_t>(sign) * each.freed.samples;
-        for (std::size_t b = 0; b < lifetime_bucket_count; ++b) {
-            lifetimes_[finding].objects[b] += sign * each.lifetimes.objects[b];
-        }
+        if (sign < 0) {
+            return;
+        }  // of lifetimes, all since the start: how long its blocks live is no matter of the time between
+        for (std::size_t b = 0; b < lifetime_bucket_count; ++b) { lifetimes_[finding].objects[b] += each.lifetimes.objects[b]; }
     }
 
     void note_first_seen(gathered& g, const site& each) const {
@@ -246,14 +247,21 @@ private:
         for (const thread_info& each : after().threads) { f.threads.ended_in_all += !each.is_alive && each.tid != 0; }
     }
 
+    // Where the makers' blocks go. Threads that free each other's blocks share a container; a queue has two ends.
     void take_hand_offs(facts& f, const record_sums& sums) const {
+        const auto is_maker = [&](std::uint64_t tid) {
+            return tid != 0 && std::any_of(sums.threads.begin(), sums.threads.end(),
+                                           [&](const auto& made) { return after().threads[made.first].tid == tid; });
+        };
+        double all = 0;
+        double mutual = 0;
         for (const hand_off& each : after().hand_offs) {
-            const bool is_maker = std::any_of(sums.threads.begin(), sums.threads.end(), [&](const auto& made) {
-                const thread_info& info = after().threads[made.first];
-                return info.tid != 0 && info.tid == each.from_tid;
-            });
-            if (is_maker && f.hand_offs.size() < kept_hand_offs) { f.hand_offs.push_back(each); }
+            if (!is_maker(each.from_tid)) { continue; }
+            all += each.freed.bytes;
+            if (is_maker(each.to_tid)) { mutual += each.freed.bytes; }
+            if (f.hand_offs.size() < kept_hand_offs) { f.hand_offs.push_back(each); }
         }
+        if (all > 0) { f.mutual_share = mutual / all; }
     }
 
     // The pool whose storage or objects in use this finding is, when it hands out more than before.
@@ -282,26 +290,32 @@ private:
             static_cast<double>(now->live_bytes()) - (then == nullptr ? 0 : static_cast<double>(then->live_bytes()));
     }
 
-    // What holds an object is often made in the same function: the map beside the make_shared.
-    void note_growing_containers() {
+    // What holds an object is often made in the same function: the map's node beside the object in it. Nodes are small, so that
+    // sampling may show few of them: any growth counts. Many vectors are members of what leaks; one alone may hold all of it.
+    void note_companions() {
         for (const delta_row& row : change_.rows) {
-            if (row.bytes <= 0 || !row.is_significant()) { continue; }
             const container_use use = read_stack(row.stack);
-            // Many vectors are members of what leaks; one alone may hold all of it.
             const bool is_node =
                 use.holder == container::tree || use.holder == container::hash || use.holder == container::list;
             const bool is_sequence = use.holder == container::vector || use.holder == container::deque;
-            const bool is_container = is_node || (is_sequence && row.after.live.objects <= most_sequences);
-            if (!is_container || use.user_function.empty()) { continue; }
+            const bool is_one_sequence = is_sequence && row.is_significant() && row.after.live.objects <= most_sequences;
+            if (row.bytes <= 0 || use.user_function.empty() || !(is_node || is_one_sequence)) { continue; }
             for (std::size_t i = 0; i < out_.size(); ++i) {
-                facts& f = out_[i].known;
-                const bool is_itself = std::any_of(findings_[i].begin(), findings_[i].end(),
-                                                   [&](std::size_t r) { return &change_.rows[r] == &row; });
-                if (!is_itself && f.growing_container.empty() && use.user_function == f.code.user_function) {
-                    f.growing_container = use.called;
+                if (std::find(findings_[i].begin(), findings_[i].end(), index_of(row)) == findings_[i].end()) {
+                    note_companion(out_[i].known, use, row.tag);
                 }
             }
         }
+    }
+
+    [[nodiscard]] std::size_t index_of(const delta_row& row) const {
+        return static_cast<std::size_t>(&row - change_.rows.data());
+    }
+
+    static void note_companion(facts& f, const container_use& use, const std::string& tag) {
+        if (f.companion != container::none || f.code.user_function != use.user_function || f.tag != tag) { return; }
+        f.companion = use.holder;
+        f.companion_called = use.called;
     }
 
     const std::vector<const snapshot*>& inputs_;

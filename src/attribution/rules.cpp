@@ -14,6 +14,7 @@ namespace {
 // What counts as "all", "some" and "none" in the conditions below. Chosen by judgement; the e2e programs and the unit tests on
 // both sides of each bound are what they were checked on.
 constexpr double hardly_any = 0.05;       // a share
+constexpr double some = 0.2;              // a share
 constexpr double nearly_all = 0.8;        // a share
 constexpr double steady_enough = 0.5;     // of growth, in every quarter of the time
 constexpr double burst = 0.25;            // below: most of the growth came in a part of the time
@@ -23,6 +24,7 @@ constexpr double blocks_of_a_thread = 64;
 constexpr double long_checkout = 0.5;  // of the time between the snapshots
 constexpr double retained_bytes = 4.0 * 1024 * 1024;
 constexpr double few_objects = 8;
+constexpr double forgotten_lifetimes = 4;  // times what nine of ten freed blocks reach
 
 // --- words
 
@@ -48,7 +50,12 @@ std::string fate_words(const facts& f) {
 
 bool is_growing_site(const facts& f) { return f.kind == finding_kind::site && f.is_significant && f.grown_bytes > 0; }
 bool is_burst(const facts& f) { return f.steady_share >= 0 && f.steady_share < burst; }
-bool is_accusable(const facts& f) { return is_growing_site(f) && !is_burst(f); }
+// Of what is freed, nine of ten live up to a time that nothing alive has reached.
+bool is_young(const facts& f) {
+    return f.freed_samples >= few_samples && f.freed_share() >= some && f.oldest_age_ns > 0 &&
+           static_cast<double>(f.oldest_age_ns) / 1e9 <= f.normal_lifetime_seconds;
+}
+bool is_accusable(const facts& f) { return is_growing_site(f) && !is_burst(f) && !is_young(f); }
 bool is_node_container(container what) { return what == container::tree || what == container::hash || what == container::list; }
 bool is_kept(const facts& f) { return f.born_bytes > 0 && f.freed_share() <= hardly_any; }
 bool is_partly_freed(const facts& f) {
@@ -113,6 +120,16 @@ sentence burst_reason(const facts& f) {
         percent(f.steady_share));
 }
 
+bool within_usual_age(const facts& f) { return is_growing_site(f) && !is_burst(f) && is_young(f); }
+
+sentence young_reason(const facts& f) {
+    sentence words{fate_words(f) + ", nine of ten blocks "};
+    words.say(std::isfinite(f.normal_lifetime_seconds)
+                  ? "within " + age(static_cast<std::uint64_t>(f.normal_lifetime_seconds * 1e9)) + " of their birth"
+                  : std::string("later than after 17 minutes"));
+    return words.say(". Nothing alive is older than " + age(f.oldest_age_ns) + ", so all of it may go as usual.");
+}
+
 bool ended_threads(const facts& f) {
     return is_accusable(f) && f.threads.ended >= many_ended && f.threads.ended_share >= nearly_all &&
            f.threads.blocks_each <= blocks_of_a_thread;
@@ -125,7 +142,7 @@ sentence threads_reason(const facts& f) {
 }
 
 bool hand_off_lost(const facts& f) {
-    const bool is_queue = f.code.holder != container::tree && f.code.holder != container::hash;
+    const bool is_queue = f.held_in() != container::tree && f.held_in() != container::hash && f.mutual_share < 0.5;
     return is_accusable(f) && is_queue && f.freed_samples >= few_samples && f.freed_elsewhere_share() >= nearly_all &&
            f.freed_share() < 1;
 }
@@ -142,7 +159,7 @@ sentence hand_off_reason(const facts& f) {
 
 bool reference_cycle(const facts& f) {
     const bool is_shared = f.code.made == container::shared_pointer || f.code.holder == container::shared_pointer;
-    return is_accusable(f) && is_shared && f.growing_container.empty() && f.freed_share() < nearly_all;
+    return is_accusable(f) && is_shared && f.companion == container::none && f.freed_share() < nearly_all;
 }
 
 sentence cycle_reason(const facts& f) {
@@ -153,13 +170,14 @@ sentence cycle_reason(const facts& f) {
 }
 
 bool held_by_container(const facts& f) {
-    return is_accusable(f) && !f.growing_container.empty() && !is_node_container(f.code.holder) && f.freed_share() < nearly_all;
+    const bool is_in_sequence = f.companion == container::vector || f.companion == container::deque;
+    return is_accusable(f) && is_in_sequence && !is_node_container(f.code.holder) && f.freed_share() < nearly_all;
 }
 
 sentence held_reason(const facts& f) {
     return sentence{fate_words(f) + ". In the same function "}
-        .name(f.growing_container)
-        .say(" grows as well: it most likely holds them.");
+        .name(f.companion_called)
+        .say(std::string(" makes a ") + to_string(f.companion) + " grow: it most likely holds them.");
 }
 
 bool callbacks_kept(const facts& f) {
@@ -171,36 +189,52 @@ sentence callbacks_reason(const facts& f) {
     return fate_words(f) + ". They are what std::function objects captured: callbacks that were registered and never removed.";
 }
 
-bool erase_skipped(const facts& f) { return is_accusable(f) && is_node_container(f.code.holder) && is_partly_freed(f); }
+bool erase_skipped(const facts& f) { return is_accusable(f) && is_node_container(f.held_in()) && is_partly_freed(f); }
+
+// Who put it there: its own stack, or a site of the same function.
+const std::string& inserting_call(const facts& f) { return f.held_in() == f.code.holder ? f.code.called : f.companion_called; }
 
 sentence skipped_reason(const facts& f) {
     sentence words{fate_words(f)};
     if (f.normal_lifetime_seconds > 0 && std::isfinite(f.normal_lifetime_seconds)) {
         words.say(" (nine of ten within " + age(static_cast<std::uint64_t>(f.normal_lifetime_seconds * 1e9)) + ")");
     }
-    words.say(std::string(", and the rest stays in a ") + to_string(f.code.holder) + " that ").name(f.code.called);
-    words.say(" added to; the oldest is " + age(f.oldest_age_ns) + " old. Most paths erase what they insert, one does not.");
+    words.say(std::string(", and the rest stays in a ") + to_string(f.held_in()) + " that ").name(inserting_call(f));
+    words.say(" added to; the oldest is " + age(f.oldest_age_ns) + " old. Some paths erase what they insert, one does not.");
     return words;
 }
 
 bool cache_without_bound(const facts& f) {
     const bool is_container =
-        is_node_container(f.code.holder) || f.code.holder == container::vector || f.code.holder == container::deque;
+        is_node_container(f.held_in()) || f.code.holder == container::vector || f.code.holder == container::deque;
     return is_accusable(f) && is_container && is_kept(f) && named_cache(f);
 }
 
 sentence cache_reason(const facts& f) {
-    return sentence{fate_words(f) + ", in a " + to_string(f.code.holder) + " that "}
-        .name(f.code.called)
+    return sentence{fate_words(f) + ", in a " + to_string(f.held_in()) + " that "}
+        .name(inserting_call(f))
         .say(" adds to. It is called a cache, and nothing ever leaves it.");
 }
 
-bool erase_missing(const facts& f) { return is_accusable(f) && is_node_container(f.code.holder) && is_kept(f); }
+bool erase_missing(const facts& f) { return is_accusable(f) && is_node_container(f.held_in()) && is_kept(f); }
 
 sentence erase_reason(const facts& f) {
     return sentence{fate_words(f) + ": "}
-        .name(f.code.called)
-        .say(std::string(" inserts into a ") + to_string(f.code.holder) + ", and nothing is erased from it.");
+        .name(inserting_call(f))
+        .say(std::string(" inserts into a ") + to_string(f.held_in()) + ", and nothing is erased from it.");
+}
+
+bool release_skipped(const facts& f) {
+    const bool is_forgotten = f.normal_lifetime_seconds > 0 &&
+                              static_cast<double>(f.oldest_age_ns) / 1e9 >= forgotten_lifetimes * f.normal_lifetime_seconds;
+    return is_accusable(f) && is_partly_freed(f) && is_forgotten && f.live_objects > few_objects &&
+           !is_node_container(f.held_in());
+}
+
+sentence release_reason(const facts& f) {
+    return fate_words(f) + ", nine of ten blocks within " + age(static_cast<std::uint64_t>(f.normal_lifetime_seconds * 1e9)) +
+           " of their birth; the oldest that is alive has reached " + age(f.oldest_age_ns) +
+           ". Some paths let them go, one does not.";
 }
 
 bool one_buffer_grows(const facts& f) {
@@ -232,9 +266,13 @@ bool sequence_grows(const facts& f) {
 }
 
 sentence sequence_reason(const facts& f) {
-    return sentence{fate_words(f) + "; "}
-        .name(f.code.called)
-        .say(std::string(" adds to a ") + to_string(f.code.holder) + " that only grows.");
+    sentence words{fate_words(f) + "; "};
+    words.name(f.code.called);
+    if (f.live_objects > few_objects) {
+        return words.say(" made them: " + count(f.live_objects, to_string(f.code.holder), "sequences") +
+                         " that somebody keeps.");
+    }
+    return words.say(std::string(" adds to a ") + to_string(f.code.holder) + " that only grows.");
 }
 
 bool free_missing(const facts& f) {
@@ -335,13 +373,20 @@ constexpr std::array rules{
          "the growth is certain, but less than a quarter of it came evenly over the time between", burst_or_warm_up,
          burst_reason,
          "Take another snapshot after a while and compare it with this one: what has filled up does not show again."},
+    rule{"within_usual_age", hint_kind::wait, "Watch longer before changing anything",
+         "a fifth or more was freed, and nothing alive is older than what nine of ten freed blocks reached", within_usual_age,
+         young_reason,
+         "Take another snapshot when the process has run several times as long as its blocks usually live: then what is still "
+         "older was "
+         "forgotten."},
     rule{"ended_threads", hint_kind::fix, "Free what belongs to a thread when it ends",
          "four or more threads that ended made 80 % of what survived, at most 64 blocks each", ended_threads, threads_reason,
          "Give the thread_local or pthread key a destructor (hold it by value or unique_ptr instead of a raw pointer), or keep "
          "the threads "
          "in a pool instead of making new ones."},
     rule{"hand_off_lost", hint_kind::fix, "Follow the blocks to the other thread",
-         "another thread does 80 % of the freeing, part of what is allocated is never freed, and it is in no map",
+         "another thread does 80 % of the freeing, part of what is allocated is never freed, no map or hash table holds it, "
+         "and the threads that make it do not free each other's",
          hand_off_lost, hand_off_reason,
          "Bound the queue between the threads, so that a slow consumer slows the producer down; look at the paths where the "
          "consumer drops, "
@@ -353,23 +398,33 @@ constexpr std::array rules{
          "object they "
          "are stored in."},
     rule{"held_by_container", hint_kind::fix, "Erase from the container that holds them",
-         "mostly not freed, not a container itself, and another site of the same function grows a container", held_by_container,
+         "mostly not freed, and another site of the same function makes one vector or deque grow", held_by_container,
          held_reason, "Fix the container's finding first: what it holds goes with its elements."},
     rule{"callbacks_kept", hint_kind::fix, "Unregister callbacks", "made by std::function, and at most 5 % was freed",
          callbacks_kept, callbacks_reason,
          "Return a handle from the registration which removes the callback when it goes out of scope."},
     rule{"erase_skipped", hint_kind::fix, "Erase on every path",
-         "elements of a map, hash table or list, of which some are erased and some never", erase_skipped, skipped_reason,
+         "elements of a map, hash table or list (or made in a function that inserts into one), of which some are freed and "
+         "some never",
+         erase_skipped, skipped_reason,
          "Look at early returns and exceptions between insert and erase; a guard object that erases in its destructor covers "
          "them all."},
     rule{"cache_without_bound", hint_kind::fix, "Bound the cache",
          "a container whose function, type or tag is named like a cache, and at most 5 % was freed", cache_without_bound,
          cache_reason, "Give it a largest size and an order to evict in (least recently used), or an age at which entries go."},
     rule{"erase_missing", hint_kind::fix, "Erase what is inserted",
-         "elements of a map, hash table or list, of which at most 5 % was freed", erase_missing, erase_reason,
+         "elements of a map, hash table or list (or made in a function that inserts into one), of which at most 5 % was freed",
+         erase_missing, erase_reason,
          "Erase the entry where the request, session or job that it belongs to ends; a guard object that erases in its "
          "destructor covers "
          "every return and exception."},
+    rule{"release_skipped", hint_kind::fix, "Let go on every path",
+         "part was freed, soon, and what is alive is four times older than nine of ten of that; more than eight blocks, in no "
+         "map or list",
+         release_skipped, release_reason,
+         "Look at who holds them on the way out of the function's callers: early returns and exceptions between keeping and "
+         "letting go; a "
+         "guard object or the owner's destructor covers them all."},
     rule{"one_buffer_grows", hint_kind::fix, "Empty the buffer",
          "at most eight live blocks of a string or vector, larger than before", one_buffer_grows, buffer_reason,
          "Clear it when its content was used, write it out in pieces, or make it a ring of fixed size."},

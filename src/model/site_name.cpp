@@ -39,6 +39,7 @@ constexpr std::array plumbing_functions = {std::string_view{"malloc"},
                                            std::string_view{"start_thread"},
                                            std::string_view{"clone"},
                                            std::string_view{"clone3"},
+                                           std::string_view{"__clone3"},
                                            std::string_view{"_start"},
                                            std::string_view{"__libc_start_main"},
                                            std::string_view{"__libc_start_call_main"}};

@@ -30,7 +30,7 @@ constexpr std::string_view style =
     "var(--line);padding-top:1rem}"
     "p.summary{font-size:1.05rem;font-weight:600;margin:.5rem 0 1rem}"
     "p.warning{border-left:4px solid var(--grow);padding:.2rem .8rem;margin:.4rem 0;background:var(--panel)}"
-    "code{font:13px/1.4 ui-monospace,monospace;overflow-wrap:anywhere}"
+    "code{font:13px/1.4 ui-monospace,monospace;overflow-wrap:anywhere}h1 code,h2 code,p.summary code{font-size:.95em}"
     "div.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;margin:.5rem 0}"
     "th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid var(--line)}"
     "th{color:var(--soft);font-weight:600;white-space:nowrap}td.number,th.number{text-align:right;white-space:nowrap;"
@@ -45,7 +45,7 @@ constexpr std::string_view style =
     "stroke-width:2}"
     "@media print{details{display:block}}@media(max-width:40rem){dl{grid-template-columns:1fr}dd{margin-bottom:.4rem}}";
 
-constexpr std::string_view style_hash = "sha256-U/vHtjesWHNVerQ0b/xilk5b02vHh/k/FkSxOdv1+q8=";
+constexpr std::string_view style_hash = "sha256-ffMArNIbZlGN6i8Shbdsc0vnN4S2nKHO1DYiWCyMdbc=";
 
 std::string name_code(const std::string& name) { return "<code>" + html_text(name) + "</code>"; }
 

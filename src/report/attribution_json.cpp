@@ -85,6 +85,7 @@ void write_facts(json_writer& json, const facts& f) {
     json.key("made").value(to_string(f.code.made));
     json.key("holder").value(to_string(f.code.holder));
     json.key("called").value(f.code.called);
+    json.key("companion").value(f.companion_called);
     json.key("threads").value(std::uint64_t{f.threads.threads});
     json.key("ended_threads").value(std::uint64_t{f.threads.ended});
     json.key("ended_share").value(f.threads.ended_share);
@@ -236,6 +237,7 @@ std::string render_json(const attribution& a, std::string_view tool_version) {
     }
     json.end_array();
     json.key("more_findings").value(std::uint64_t{a.more_findings});
+    json.key("to_look_at_again").value(std::uint64_t{a.to_wait_for});
     json.end_object();
     // The delta is a document of its own: spliced in as the last member.
     std::string text = json.take();

@@ -75,7 +75,7 @@ std::string front_matter(const attribution& a, const attribution_text_options& o
         "{}}}\n",
         yaml_number(total.before.live.bytes), yaml_number(total.after.live.bytes), yaml_number(total.bytes),
         yaml_number(total.bytes_standard_error), yaml_number(total.objects), yaml_number(total.rate_bytes_per_s));
-    yaml += fmt::format("findings_count: {}\n", a.findings.size() + a.more_findings);
+    yaml += fmt::format("findings_count: {}\nto_look_at_again: {}\n", a.findings.size() + a.more_findings, a.to_wait_for);
     yaml += a.findings.empty() ? "findings: []\n" : "findings:\n";
     for (const finding& f : a.findings) { yaml += yaml_finding(f); }
     yaml += a.warnings.empty() ? "warnings: []\n" : "warnings:\n";

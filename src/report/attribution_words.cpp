@@ -322,7 +322,12 @@ sentence summary_words(const attribution& a) {
         return words;
     }
     const finding& f = a.findings.front();
-    sentence words{plural(static_cast<double>(count), "finding", "findings") + (count == 1 ? ": " : ". The first: ")};
+    sentence words{plural(static_cast<double>(count), "finding", "findings")};
+    if (a.to_wait_for != 0) {
+        words.say(fmt::format(", {} to look at again",
+                              a.to_wait_for == count ? "only" : format_count(static_cast<double>(a.to_wait_for))));
+    }
+    words.say(count == 1 ? ": " : ". The first: ");
     append(words, finding_title(f));
     if (const sentence place = place_words(f); !place.empty()) {
         words.say(" (");
@@ -339,7 +344,9 @@ sentence summary_words(const attribution& a) {
     words.say("; since ");
     append(words, since_short(a, f));
     words.say(", " + speed_words(f) + ", " + certainty_words(f) + ".");
-    if (const hint* fix = f.likely_fix(); fix != nullptr) { words.say(std::string(" Likely fix: ") + fix->title + "."); }
+    if (const hint* fix = f.likely_fix(); fix != nullptr) {
+        words.say((fix->kind == hint_kind::wait ? std::string(" Advice: ") : std::string(" Likely fix: ")) + fix->title + ".");
+    }
     return words;
 }
 

@@ -29,6 +29,7 @@ tests_packages=(
     prometheus                                # promtool, and a real server to scrape us
     golang-go                                 # go tool pprof; a Go program's heap profiles
     heaptrack libjemalloc-dev                 # other profilers' files: heaptrack, heaptrack_print, jeprof
+    python3-yaml libxml2-utils                # a report's front matter and page
     nodejs npm python3-jsonschema             # speedscope's importer, DHAT's viewer
     libcpp-httplib-dev                        # a server that is not memwatch's own, to be mounted in
     gdb                                       # memwatch attach
