@@ -75,9 +75,9 @@ struct facts {
     double freed_bytes{};
     std::uint64_t freed_samples{};
     double freed_elsewhere_bytes{};    // by another thread than the allocating one
-    double normal_lifetime_seconds{};  // nine of ten that were ever freed lived at most this long; 0 = none was freed; +inf = beyond
-                                       // the scale
-    double live_bytes{};               // at AFTER
+    double normal_lifetime_seconds{};  // nine of ten that were ever freed lived at most this long; 0 = none was freed; +inf =
+                                       // beyond the scale
+    double live_bytes{};  // at AFTER
     double live_objects{};
     std::uint64_t oldest_age_ns{};
 
