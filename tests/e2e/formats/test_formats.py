@@ -115,6 +115,14 @@ class In(FormatsTest):
         keys = [self.site_keys(each)["orders::keep"] for each in (before, after)]
         self.assertEqual(keys[0], keys[1])  # two runs at other addresses
 
+    @needs("heaptrack")
+    def test_reports_work_on_recordings_of_heaptrack(self):
+        done = memwatch("report", self.heaptrack(FEWER), self.heaptrack(MORE), "-o", self.path("report"))
+        self.assertEqual(done.returncode, FINE, done.stderr)
+        with open(os.path.join(self.path("report"), "report.json"), encoding="utf-8") as file:
+            finding = json.load(file)["findings"][0]
+        self.assertIn("orders::keep", finding["function"])
+
     @staticmethod
     def site_keys(path):
         shown = json.loads(run(MEMWATCH, "show", path, "--by", "site", "--top", "0", "--json").stdout)
