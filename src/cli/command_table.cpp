@@ -50,12 +50,12 @@ constexpr command_entry entries[] = {
      "  memwatch snapshot --url http://127.0.0.1:9467 --label before -o before.memtrace\n"
      "  memwatch snapshot --pid 4711 --label after -o after.memtrace\n"
      "  memwatch snapshot --pid 4711 --duration 5s -o window.memtrace && memwatch show window.memtrace\n"
-     "  memwatch snapshot --url localhost:9467 --format pprof -o heap.pb.gz && go tool pprof -top heap.pb.gz\n",
+     "  memwatch snapshot --url localhost:9467 --format pprof -o h.pb.gz && go tool pprof -top h.pb.gz\n",
      make_snapshot},
     {"export", "Write a dump in another tool's format: pprof, speedscope, folded, DHAT, CSV ...",
      "Examples:\n"
      "  memwatch export after.memtrace -o after.speedscope.json\n"
-     "  memwatch export http://127.0.0.1:9467 --format pprof -o heap.pb.gz && go tool pprof -top heap.pb.gz\n"
+     "  memwatch export http://127.0.0.1:9467 --format pprof -o h.pb.gz && go tool pprof -top h.pb.gz\n"
      "  memwatch export before.memtrace after.memtrace --format folded | flamegraph.pl > diff.svg\n"
      "  memwatch export heaptrack.orders.4711.zst --format csv -o sites.csv\n",
      make_export},

@@ -75,6 +75,18 @@ std::string help_format::make_help(const CLI::App* app, std::string name, CLI::A
     return CLI::detail::find_and_replace(CLI::Formatter::make_help(app, std::move(name), mode), "\n\n\n", "\n\n");
 }
 
+// Examples stand as they are, to be copied; sentences are wrapped as everything else.
+std::string help_format::make_footer(const CLI::App* app) const {
+    std::string out, footer = app->get_footer();
+    for (std::size_t at = 0; at < footer.size();) {
+        const std::size_t end = std::min(footer.find('\n', at), footer.size());
+        const std::string line = footer.substr(at, end - at);
+        out += (line.starts_with("  memwatch") ? line : wrapped(line, help_width)) + "\n";
+        at = end + 1;
+    }
+    return out;
+}
+
 // CLI11 names a check beside the type ("UINT:NONNEGATIVE") and whom an option excludes: for whoever wrote it, not whoever
 // reads.
 std::string help_format::make_option_opts(const CLI::Option* option) const {
