@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 #include <memwatch/diff/diff.hpp>
+#include <memwatch/model/fingerprint.hpp>
 #include <memwatch/model/site_name.hpp>
 
 #include "attribution/gather.hpp"
@@ -34,7 +35,8 @@ std::string build_of(const snapshot& s) {
 
 compared_snapshot compared(const snapshot& s) {
     const sampled_totals live = live_totals(s);
-    return {s.info, id_of(s.info), build_of(s), live.bytes, live.bytes_standard_error(), s.sites.size()};
+    return {s.info,        id_of(s.info), build_of(s), fingerprint_of(s).hex(), live.bytes, live.bytes_standard_error(),
+            s.sites.size()};
 }
 
 // One finding from several rows: equal shares are one.

@@ -101,8 +101,9 @@ struct finding {
 
 struct compared_snapshot {
     snapshot_info info;
-    std::string id;        // session and time: "0af7651916cd43dd@220.000s"
-    std::string build_id;  // of the executable; empty = unknown
+    std::string id;           // session and time: "0af7651916cd43dd@220.000s"
+    std::string build_id;     // of the executable; empty = unknown
+    std::string fingerprint;  // of the heap's shape (model/fingerprint.hpp)
     double live_bytes{};
     double live_error{};
     std::uint64_t sites{};

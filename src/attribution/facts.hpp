@@ -77,7 +77,7 @@ struct facts {
     double freed_elsewhere_bytes{};    // by another thread than the allocating one
     double normal_lifetime_seconds{};  // nine of ten that were ever freed lived at most this long; 0 = none was freed; +inf =
                                        // beyond the scale
-    double live_bytes{};  // at AFTER
+    double live_bytes{};               // at AFTER
     double live_objects{};
     std::uint64_t oldest_age_ns{};
 

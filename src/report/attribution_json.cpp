@@ -28,6 +28,7 @@ void write_snapshot(json_writer& json, const compared_snapshot& s) {
     json.key("pid").value(s.info.pid);
     json.key("executable").value(s.info.executable);
     json.key("build_id").value(s.build_id);
+    json.key("fingerprint").value(s.fingerprint);
     json.key("session").value(s.info.session);
     json.key("taken_unix_ns");
     write_time(json, s.info.started_unix_ns == 0 ? 0 : s.info.started_unix_ns + s.info.taken_ns);

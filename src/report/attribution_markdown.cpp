@@ -39,11 +39,12 @@ std::string yaml_snapshot(const compared_snapshot& s) {
     const snapshot_info& info = s.info;
     const std::string taken = info.started_unix_ns == 0 ? std::string() : iso_time(info.started_unix_ns + info.taken_ns);
     return fmt::format(
-        "  - {{id: {}, label: {}, service: {}, host: {}, pid: {}, taken: {}, build: {}, interval_bytes: {}, live_bytes: {}, "
+        "  - {{id: {}, label: {}, service: {}, host: {}, pid: {}, taken: {}, build: {}, fingerprint: {}, interval_bytes: {}, "
+        "live_bytes: {}, "
         "resident_bytes: {}}}\n",
         yaml_string(s.id), yaml_string(info.label), yaml_string(info.service), yaml_string(info.host), info.pid,
-        taken.empty() ? "null" : yaml_string(taken), yaml_string(s.build_id), info.interval_bytes, yaml_number(s.live_bytes),
-        info.resident_bytes);
+        taken.empty() ? "null" : yaml_string(taken), yaml_string(s.build_id), yaml_string(s.fingerprint), info.interval_bytes,
+        yaml_number(s.live_bytes), info.resident_bytes);
 }
 
 std::string yaml_finding(const finding& f) {

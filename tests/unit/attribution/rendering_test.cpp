@@ -51,7 +51,8 @@ TEST_CASE("report: the Markdown reads as in the golden file") {
     check_golden("attribution.md", render_markdown(told(), options));
 }
 TEST_CASE("report: the JSON twin reads as in the golden file") {
-    check_golden("attribution.json", render_json(told(), "0.1.0"));
+    const std::string json = render_json(told(), "0.1.0");  // the delta in it has a golden file of its own
+    check_golden("attribution.json", json.substr(0, json.find(",\n\"delta\":")) + "}\n");
 }
 TEST_CASE("report: the HTML reads as in the golden file") { check_golden("attribution.html", render_html(told(), options)); }
 TEST_CASE("report: the regression test reads as in the golden file") {
