@@ -448,8 +448,8 @@ private:
             }
         }
         if (values_.size() != types_.size()) {
-            refuse("a sample has " + std::to_string(values_.size()) + " values for " + std::to_string(types_.size()) +
-                   " types");
+            refuse(std::string("a sample has too ") + (values_.size() < types_.size() ? "few" : "many") + " values for " +
+                   std::to_string(types_.size()) + " types");
         }
         if (std::any_of(values_.begin(), values_.end(), [](std::int64_t value) { return value < 0; })) { return false; }
         sample.live = {value_at(live_bytes_), value_at(live_objects_)};
@@ -462,15 +462,21 @@ private:
 
     void take_locations(protozero::pbf_reader& in, std::vector<std::uint32_t>& frames) {
         const auto take = [&](std::uint64_t id) {
-            frames.push_back(static_cast<std::uint32_t>(locations_.index_of(id, "location")));
+            const std::size_t index = locations_.index_of(id, "location");
+            if (frames.size() <= profile_builder::most_frames) { frames.push_back(static_cast<std::uint32_t>(index)); }
         };
         if (in.wire_type() != protozero::pbf_wire_type::length_delimited) { return take(number(in)); }
         for (const auto id : in.get_packed_uint64()) { take(id); }
     }
 
+    // One more than there are types is enough to refuse the sample.
     void take_values(protozero::pbf_reader& in) {
-        if (in.wire_type() != protozero::pbf_wire_type::length_delimited) { return values_.push_back(signed_number(in)); }
-        for (const auto value : in.get_packed_int64()) { values_.push_back(value); }
+        if (in.wire_type() != protozero::pbf_wire_type::length_delimited) { return take_value(signed_number(in)); }
+        for (const auto value : in.get_packed_int64()) { take_value(value); }
+    }
+
+    void take_value(std::int64_t value) {
+        if (values_.size() <= types_.size()) { values_.push_back(value); }
     }
 
     void take_label(profile_sample& sample, protozero::pbf_reader in) const {

@@ -313,7 +313,9 @@ TEST_CASE("pprof: what breaks its rules is refused, and says which") {
     CHECK(refusal(parts) == "its string table does not begin with the empty string");
     parts = {};
     parts.values = {1};
-    CHECK(refusal(parts) == "a sample has 1 values for 2 types");
+    CHECK(refusal(parts) == "a sample has too few values for 2 types");
+    parts.values.assign(1000, 1);
+    CHECK(refusal(parts) == "a sample has too many values for 2 types");
     parts = {};
     parts.strings[1] = "cpu";
     parts.strings[3] = "samples";
