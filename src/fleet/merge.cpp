@@ -120,8 +120,13 @@ private:
     void take_origin(const std::string& path, result<snapshot> s, std::optional<origin>& to) {
         if (!s) { return leave_out(path, s.error()); }
         auto& info = s->info;
-        to.emplace(path, info.host.empty() ? path : info.host, std::move(info.session), info.pid, info.taken_ns,
-                   info.started_unix_ns, std::move(s->modules));
+        to = origin{path,
+                    info.host.empty() ? path : info.host,
+                    std::move(info.session),
+                    info.pid,
+                    info.taken_ns,
+                    info.started_unix_ns,
+                    std::move(s->modules)};
     }
 
     void leave_out(const std::string& path, const error& why) { out_.unreadable.push_back({path, why.message()}); }
