@@ -30,6 +30,12 @@ constexpr command_entry entries[] = {
      "  memwatch report before.memtrace http://127.0.0.1:9467 --format md --threshold 1MiB\n"
      "  memwatch report before.memtrace after.memtrace --format html -o leak.html --focus '*api/v2/*'\n",
      make_report},
+    {"symbolize", "Write a dump with the names of its frames in it",
+     "Examples:\n"
+     "  memwatch symbolize prod.memtrace -o named.memtrace --debug-dir /srv/debug\n"
+     "  memwatch symbolize http://127.0.0.1:9467 -o named.memtrace\n\n"
+     "What has no names is listed with the build id that would have been needed; the exit code stays 0.\n",
+     make_symbolize},
     {"merge", "Merge the dumps of a fleet into one, and name the hosts that stand out",
      "Examples:\n"
      "  memwatch merge host-*.memtrace -o fleet.memtrace\n"

@@ -28,6 +28,8 @@ void source_flags::add_to(CLI::App& app) {
         ->type_name("DIR")
         ->group("Names");
     app.add_flag("--no-symbols", has_no_symbols_, "do not look up functions and lines on this machine")->group("Names");
+    app.add_flag("--no-cache", has_no_cache_, "neither read nor keep what look-ups found ($XDG_CACHE_HOME/memwatch)")
+        ->group("Names");
 }
 
 void colour_flag::add_to(CLI::App& app) {

@@ -25,15 +25,16 @@ inline constexpr const char* exit_code_words =
     "jemalloc, gperftools), or a running service: http://127.0.0.1:9467, localhost:9467,\n"
     "unix:/run/orders.sock, or pid:4711 for a process of yours, asked at its private control socket.\n";
 
-// --debug-dir, --no-symbols.
+// --debug-dir, --no-symbols, --no-cache.
 class source_flags {
 public:
     void add_to(CLI::App& app);
-    [[nodiscard]] source_options read() const { return {!has_no_symbols_, debug_dirs_, false}; }
+    [[nodiscard]] source_options read() const { return {!has_no_symbols_, debug_dirs_, !has_no_cache_, false}; }
 
 private:
     std::vector<std::string> debug_dirs_;
     bool has_no_symbols_{};
+    bool has_no_cache_{};
 };
 
 // --color.

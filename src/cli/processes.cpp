@@ -15,7 +15,7 @@ constexpr std::size_t most_symbolized = 50;  // processes whose sites get names 
 
 void name_sites(process_report& report, const source_options& source) {
     for (std::size_t i = 0; source.symbolize && i < report.processes.size() && i < most_symbolized; ++i) {
-        for (const std::string& warning : symbolize(report.processes[i].value, {source.debug_dirs, true}).warnings) {
+        for (const std::string& warning : name_frames(report.processes[i].value, source).warnings) {
             report.remarks.push_back("no names for " + warning);
         }
     }

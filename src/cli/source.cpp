@@ -16,7 +16,7 @@
 #include "cli/url.hpp"
 #include "control/client.hpp"
 #include "snapshot/dump_tables.hpp"
-#include "symbols/symbolizer.hpp"
+#include "symbols/symbol_cache.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -97,6 +97,14 @@ std::uint64_t process_of(const std::string& argument) noexcept {
 
 bool is_running_source(const std::string& argument) { return process_of(argument) != 0 || is_url(argument); }
 
+symbolize_summary name_frames(snapshot& s, const source_options& options) {
+    progress shown("looking up names");
+    static const result<symbol_cache> cache = symbol_cache::open(symbol_cache::default_path());
+    symbolize_options how{options.debug_dirs, true, options.use_cache && cache ? &*cache : nullptr, {}};
+    how.progress = [&](std::size_t done, std::size_t of) { shown.say(fmt::format("naming frame {} of {}", done, of)); };
+    return symbolize(s, how);
+}
+
 namespace {
 
 // A profile comes with names, or with modules that have some on this machine.
@@ -106,7 +114,7 @@ loaded_snapshot name_foreign(const std::string& argument, exchange::imported_pro
     for (std::string& loss : profile.damage) { loss = argument + ": " + loss; }
     print_warnings(profile.damage, "");
     print_warnings(profile.notes, argument + ": ");
-    if (needs_names) { print_warnings(symbolize(profile.value, {options.debug_dirs, true}).warnings, "no names for "); }
+    if (needs_names) { print_warnings(name_frames(profile.value, options).warnings, "no names for "); }
     return {std::move(profile.value), std::move(profile.damage), 0};
 }
 
@@ -139,17 +147,18 @@ error say_what_is_read(error e) {
 }  // namespace
 
 result<loaded_snapshot> load_snapshot(const std::string& argument, const source_options& options) {
-    const progress shown("reading " + argument);
+    std::optional<progress> shown("reading " + argument);
     auto foreign = obtain_foreign(argument);
     if (!foreign) { return tl::unexpected<error>(foreign.error()); }
     if (*foreign) { return name_foreign(argument, std::move(**foreign), options); }
     result<loaded_snapshot> loaded = obtain(argument, options);
+    shown.reset();
     if (!loaded) {
         return tl::unexpected<error>(is_running_source(argument) ? loaded.error() : say_what_is_read(loaded.error()));
     }
     for (std::string& loss : loaded->damage) { loss = argument + ": " + loss; }
     print_warnings(loaded->damage, "");
-    if (options.symbolize) { print_warnings(symbolize(loaded->value, {options.debug_dirs, true}).warnings, "no names for "); }
+    if (options.symbolize) { print_warnings(name_frames(loaded->value, options).warnings, "no names for "); }
     return loaded;
 }
 

@@ -8,12 +8,15 @@
 
 #include <memwatch/model/snapshot.hpp>
 
+#include "symbols/symbolizer.hpp"
+
 namespace memwatch {
 inline namespace v1 {
 
 struct source_options {
     bool symbolize{true};
     std::vector<std::string> debug_dirs;
+    bool use_cache{true};     // of symbols
     bool may_skip_records{};  // of a native dump of 64 MiB or more: reading them takes longer than a first look should
 };
 
@@ -27,6 +30,9 @@ struct loaded_snapshot {
 [[nodiscard]] std::uint64_t process_of(const std::string& argument) noexcept;
 // Whether it is a process that runs rather than a file.
 [[nodiscard]] bool is_running_source(const std::string& argument);
+
+// Looks up names as `options` say, with progress on a terminal.
+symbolize_summary name_frames(snapshot& s, const source_options& options);
 
 // Warnings (damage, modules that could not be named) go to stderr. Errors: as read_dump() and http_get(); what a server or file
 // sent and cannot be decoded is unreadable.

@@ -5,10 +5,12 @@
 #include <memory>
 #include <numeric>
 #include <optional>
+#include <span>
 
 #include "platform/demangle.hpp"
 #include "symbols/dwarf_index.hpp"
 #include "symbols/elf_object.hpp"
+#include "symbols/symbol_cache.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -66,6 +68,8 @@ public:
         if (lines.empty() && symbol != nullptr) { lines.push_back({demangle(symbol), {}, 0}); }
         return lines;
     }
+
+    [[nodiscard]] bool has_debug_information() const noexcept { return dwarf_ != nullptr; }
 
     [[nodiscard]] bool is_unverified() const noexcept { return program_ != nullptr && module_.build_id.empty(); }
 
@@ -142,33 +146,72 @@ std::vector<std::uint32_t> frames_by_module(const snapshot& s) {
     return order;
 }
 
-}  // namespace
+// Names the frames of one snapshot, module by module.
+class namer {
+public:
+    namer(snapshot& s, const symbolize_options& options) : s_(s), options_(options), order_(frames_by_module(s)) {}
 
-symbolize_summary symbolize(snapshot& s, const symbolize_options& options) {
-    symbolize_summary summary;
-    const std::vector<std::uint32_t> order = frames_by_module(s);
-    for (std::size_t begin = 0; begin < order.size();) {
-        const std::uint32_t index = s.frames[order[begin]].module;
-        std::size_t end = begin;
-        while (end < order.size() && s.frames[order[end]].module == index) { ++end; }
-
-        const module& m = s.modules[index];
-        result<module_symbols> symbols =
-            is_virtual(m) ? fail(error_code::not_found, "has no file") : module_symbols::load(m, options);
-        if (!symbols && !is_virtual(m)) { summary.warnings.push_back(describe(m) + ": " + symbols.error().what); }
-        if (symbols && symbols->is_unverified()) {
-            summary.warnings.push_back(describe(m) + ": names may be those of another build");
+    symbolize_summary run() {
+        for (std::size_t begin = 0; begin < order_.size();) {
+            const std::uint32_t index = s_.frames[order_[begin]].module;
+            std::size_t end = begin;
+            while (end < order_.size() && s_.frames[order_[end]].module == index) { ++end; }
+            name_module(s_.modules[index], std::span(order_).subspan(begin, end - begin));
+            begin = end;
         }
-        for (; begin < end; ++begin) {
-            frame& f = s.frames[order[begin]];
+        return std::move(summary_);
+    }
+
+private:
+    void name_module(const module& m, std::span<const std::uint32_t> frames) {
+        const symbol_cache* const cache = is_build_id(m.build_id) ? options_.cache : nullptr;
+        const known_lines known = cache != nullptr ? cache->load(m.build_id) : known_lines{};
+        std::vector<std::uint32_t> unknown;
+        for (const std::uint32_t index : frames) {
+            const auto found = known.find(s_.frames[index].offset);
+            found != known.end() ? take(s_.frames[index], found->second) : unknown.push_back(index);
+        }
+        if (!unknown.empty()) { look_up(m, unknown, cache); }
+    }
+
+    void look_up(const module& m, const std::vector<std::uint32_t>& frames, const symbol_cache* cache) {
+        result<module_symbols> symbols =
+            is_virtual(m) ? fail(error_code::not_found, "has no file") : module_symbols::load(m, options_);
+        if (!symbols && !is_virtual(m)) { summary_.warnings.push_back(describe(m) + ": " + symbols.error().what); }
+        if (symbols && symbols->is_unverified()) {
+            summary_.warnings.push_back(describe(m) + ": names may be those of another build");
+        }
+        known_lines found;
+        for (const std::uint32_t index : frames) {
+            frame& f = s_.frames[index];
             // A return address points behind its call, maybe into another line or function.
             std::vector<source_line> lines = symbols ? symbols->lines_at(f.offset - 1) : std::vector<source_line>();
-            if (!lines.empty()) { f.lines = std::move(lines); }
-            ++(f.lines.empty() ? summary.unresolved : summary.resolved);
+            if (cache != nullptr && symbols && symbols->has_debug_information()) { found.emplace(f.offset, lines); }
+            take(f, std::move(lines));
+        }
+        if (!found.empty()) { cache->store(m.build_id, std::move(found)); }
+    }
+
+    void take(frame& f, std::vector<source_line> lines) {
+        if (!lines.empty()) { f.lines = std::move(lines); }
+        ++(f.lines.empty() ? summary_.unresolved : summary_.resolved);
+        const std::size_t done = summary_.resolved + summary_.unresolved;
+        if (options_.progress && (done % frames_a_step == 0 || done == order_.size())) {
+            options_.progress(done, order_.size());
         }
     }
-    return summary;
-}
+
+    static constexpr std::size_t frames_a_step = 256;
+
+    snapshot& s_;
+    const symbolize_options& options_;
+    std::vector<std::uint32_t> order_;
+    symbolize_summary summary_;
+};
+
+}  // namespace
+
+symbolize_summary symbolize(snapshot& s, const symbolize_options& options) { return namer(s, options).run(); }
 
 }  // namespace v1
 }  // namespace memwatch

@@ -8,6 +8,7 @@
 // A file is opened only if it is a regular file and used only if its build id is the module's.
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,10 +17,14 @@
 namespace memwatch {
 inline namespace v1 {
 
+class symbol_cache;
+
 struct symbolize_options {
     // Searched first to last: `<dir>/.build-id/ab/cdef.debug`, `<dir>/<name>.debug`, `<dir>/<name>`.
     std::vector<std::string> debug_dirs;
-    bool use_system_dirs{true};  // then /usr/lib/debug
+    bool use_system_dirs{true};   // then /usr/lib/debug
+    const symbol_cache* cache{};  // asked before any file, told what was found; null = none
+    std::function<void(std::size_t done, std::size_t of)> progress{};  // frames
 };
 
 struct symbolize_summary {

@@ -28,7 +28,7 @@ ROOMS = {
     "blackbox": HOST,
     "history": HOST | {"snapshot"},
     "control": HOST,
-    "symbols": HOST,
+    "symbols": HOST | {"snapshot"},  # what was looked up once is kept as a dump
     "exchange": VALUES | {"snapshot"},  # foreign formats, for the command alone; snapshot: folded lines of two dumps
     "attribution": VALUES | {"diff"},
     "report": VALUES | {"attribution"},
@@ -111,6 +111,8 @@ EXCEPTIONS = [
      "so does the library that comes to a program which runs"),
     ("include/memwatch/serve/*.hpp", "include/memwatch/session.hpp",
      "the doors out are called with a session; they see its promise (face), never what is behind it"),
+    ("src/symbols/private_folder.cpp", "<*>",
+     "whose a cached file is and who may write it: O_NOFOLLOW, owner, mode; platform/ would carry it into every service"),
     ("src/snapshot/file.cpp", "<*>",
      "opening a foreign dump and replacing a file atomically are the room's own business with the OS: O_NOFOLLOW, fsync, rename"),
     ("src/serve/unix_listener.cpp", "<*>",
