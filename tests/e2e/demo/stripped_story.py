@@ -52,7 +52,8 @@ def wait_for(what: str, ready):
 def serve(program: Path, folder: Path, name: str):
     """Runs the release under load; a dump before, and one when order-cache has grown by ENOUGH_BYTES."""
     log = folder / f"{name}.log"
-    environment = {**os.environ, "MEMWATCH_INTERVAL": "256KiB"}
+    libraries = RELEASES["v1"][0].resolve().parents[2] / "src"  # the copy has lost the folder its way to them began in
+    environment = {**os.environ, "MEMWATCH_INTERVAL": "256KiB", "LD_LIBRARY_PATH": f"{libraries}:{libraries / 'serve'}"}
     service = subprocess.Popen([program, "--port", "0", "--memwatch-port", "0"], stdout=log.open("w"), stderr=subprocess.STDOUT, env=environment)
     load = None
     try:
