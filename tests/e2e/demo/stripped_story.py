@@ -70,9 +70,9 @@ def serve(program: Path, folder: Path, name: str):
             return rows[0]["live_bytes"] if rows else 0
         first = wait_for("traffic", cache_bytes)
         dumps = [folder / f"{name}-{moment}.memtrace" for moment in ("before", "after")]
-        run(MEMWATCH, "snapshot", "--url", url, "--label", f"{name} before", "-o", dumps[0])
+        run(MEMWATCH, "snapshot", "--url", url, "--label", f"{name}-before", "-o", dumps[0])
         wait_for("the leak", lambda: cache_bytes() - first > ENOUGH_BYTES)
-        run(MEMWATCH, "snapshot", "--url", url, "--label", f"{name} after", "-o", dumps[1])
+        run(MEMWATCH, "snapshot", "--url", url, "--label", f"{name}-after", "-o", dumps[1])
         return dumps
     finally:
         for process in (load, service):
