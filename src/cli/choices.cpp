@@ -38,8 +38,13 @@ result<void> choices::check(std::string_view option, std::string_view word) cons
 }
 
 std::vector<std::string> offered_words(const CLI::Option& option) {
-    const std::string type = option.get_type_name();
+    std::string type = option.get_type_name();
     std::vector<std::string> words;
+    // CLI11's own way: IsMember({"text", "json"}) makes "TEXT:{text,json}" of the type.
+    if (const std::size_t set = type.find(":{"); set != std::string::npos && type.back() == '}') {
+        type = type.substr(set + 2, type.size() - set - 3);
+        std::replace(type.begin(), type.end(), ',', '|');
+    }
     if (type.find('|') == std::string::npos || !std::all_of(type.begin(), type.end(), is_word_character)) { return words; }
     for (std::size_t at = 0; at <= type.size();) {
         const std::size_t end = std::min(type.find('|', at), type.size());

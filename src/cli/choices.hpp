@@ -37,7 +37,7 @@ private:
     std::vector<std::string> words_;  // a-z, 0-9, '_' and '-'
 };
 
-// What offer() told the parser; empty = any word will do.
+// What offer() or CLI::IsMember told the parser; empty = any word will do.
 [[nodiscard]] std::vector<std::string> offered_words(const CLI::Option& option);
 
 }  // namespace v1

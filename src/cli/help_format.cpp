@@ -3,6 +3,10 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
+#include "cli/choices.hpp"
+
 namespace memwatch {
 inline namespace v1 {
 namespace {
@@ -59,6 +63,7 @@ std::string wrapped(const std::string& text, std::size_t width, std::size_t inde
 }
 
 std::string type_of(const CLI::Option& option) {
+    if (const auto words = offered_words(option); !words.empty()) { return fmt::format("{}", fmt::join(words, "|")); }
     std::string type = option.get_type_name();
     type.resize(std::min(type.find(':'), type.size()));
     return type == "UINT" || type == "INT" ? "N" : type;

@@ -10,6 +10,7 @@
 #include <memwatch/version.hpp>
 
 #include "attribution/attribution.hpp"
+#include "cli/choices.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/flags.hpp"
 #include "report/attribution_html.hpp"
@@ -23,6 +24,8 @@ namespace memwatch {
 inline namespace v1 {
 namespace {
 
+const choices report_formats{"md", "json", "html"};
+
 enum class report_format { folder, markdown, json, html };
 
 class report final : public command {
@@ -30,8 +33,10 @@ public:
     explicit report(CLI::App& app) {
         app.add_option("SNAPSHOT", inputs_, "FILE|URL: BEFORE [DURING...] AFTER, oldest first")->required();
         app.add_option("-o,--output", output_,
-                       "the folder that gets report.md, .json, .html and regression/; with --format, a file");
-        app.add_option("--format", format_word_, "one document instead of a folder, on stdout without -o: md, json, html");
+                       "the folder that gets report.md, .json, .html and regression/; with --format, a file")
+            ->type_name("FILE");
+        report_formats.offer(
+            app.add_option("--format", format_word_, "one document instead of a folder, on stdout without -o"));
         app.add_option("--threshold", threshold_, "less growth is no finding")->default_str("128KiB")->type_name("SIZE");
         app.add_option("--limit", limit_, "what the process may take: the report says when that is reached")->type_name("SIZE");
         app.add_option("--top", how_.top, "findings; 0 for all")->check(CLI::NonNegativeNumber)->capture_default_str();
@@ -63,8 +68,7 @@ private:
         } else if (format_word_ == "html") {
             format_ = report_format::html;
         } else if (!format_word_.empty()) {
-            return fail(error_code::invalid_argument, "not a format of the report: use md, json or html",
-                        "--format " + format_word_);
+            return report_formats.check("--format", format_word_);
         } else if (output_.empty()) {
             return fail(error_code::invalid_argument, "say where the report goes, or print one document with --format md",
                         "-o DIR");

@@ -54,6 +54,8 @@ TEST_CASE("choices: what is offered is what is accepted, and what is not says wh
     std::string value;
     CHECK(offered_words(*formats.offer(app.add_option("--format", value))) == formats.words());
     CHECK(offered_words(*app.add_option("--input", value)->type_name("FILE|URL")).empty());
+    CHECK(offered_words(*app.add_option("--member", value)->check(CLI::IsMember({"one", "two"}))) ==
+          choices{"one", "two"}.words());
     CHECK(offered_words(*app.add_option("--any", value)).empty());
 }
 
