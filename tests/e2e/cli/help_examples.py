@@ -68,6 +68,8 @@ class Folder:
             file.writelines(f"{i * 7919 % 10007}\n" for i in range(20000))
         for folder in ("dumps", "debug", ".zfunc", ".config/fish/completions"):
             os.makedirs(os.path.join(path, folder))
+        if shutil.which("git"):
+            self.run("git init -q")  # a baseline lives in a repository
         self.run(f"memwatch snapshot --url {address} -o {self.before}")
         self.run(f"memwatch snapshot --url {address} -o {self.after}")
 
