@@ -33,7 +33,7 @@ std::uint32_t functions::add(std::size_t side, const source_line& line) {
     std::string key = std::to_string(side) + "/" + std::to_string(name) + "/";
     key += line.function_line != 0 ? file + ":" + std::to_string(line.function_line) : line.function;
     const auto [found, is_new] = variant_of_key_.try_emplace(std::move(key), static_cast<std::uint32_t>(variants_.size()));
-    if (is_new) { variants_.push_back({name, side, std::move(file), line.function_line, {}}); }
+    if (is_new) { variants_.push_back({name, side, std::move(file), line.function_line, {}, false}); }
     auto& known = variants_[found->second];
     if (declaration.size() > known.declaration.size()) { known.declaration = std::move(declaration); }
     variant_of_line_.emplace(std::move(raw), found->second);
@@ -42,7 +42,7 @@ std::uint32_t functions::add(std::size_t side, const source_line& line) {
 
 std::uint32_t functions::add_opaque(const std::string& identity) {
     const auto [found, is_new] = variant_of_key_.try_emplace("?" + identity, static_cast<std::uint32_t>(variants_.size()));
-    if (is_new) { variants_.push_back({number_of_name("?" + identity), 0, {}, 0, {}}); }
+    if (is_new) { variants_.push_back({number_of_name("?" + identity), 0, {}, 0, {}, false}); }
     return found->second;
 }
 
@@ -60,12 +60,13 @@ void functions::join(std::array<list, 2>& left, std::size_t most, KeyOf key_of) 
                 return variants_[a].start != variants_[b].start ? variants_[a].start < variants_[b].start : a < b;
             });
         }
-        for (std::size_t i = 0; i < group[0].size(); ++i) { united_[group[1][i]] = group[0][i]; }
-        for (std::size_t side = 0; side < 2; ++side) {
-            std::erase_if(left[side], [&](std::uint32_t v) {
-                return std::find(group[side].begin(), group[side].end(), v) != group[side].end();
-            });
+        for (std::size_t i = 0; i < group[0].size(); ++i) {
+            united_[group[1][i]] = group[0][i];
+            variants_[group[0][i]].is_joined = variants_[group[1][i]].is_joined = true;
         }
+    }
+    for (auto& side : left) {
+        std::erase_if(side, [&](std::uint32_t v) { return variants_[v].is_joined; });
     }
 }
 

@@ -43,6 +43,7 @@ private:
         std::string file;         // base name
         std::uint32_t start;      // 0 = unknown
         std::string declaration;  // unnumbered; the longest seen, debug information sometimes leaves out the parameters
+        bool is_joined;           // with one of the other side
     };
     using list = std::vector<std::uint32_t>;
 

@@ -2,6 +2,7 @@
 #include "diff/places.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -10,6 +11,8 @@ namespace memwatch::inline v1 {
 namespace {
 
 using lines = std::vector<std::uint32_t>;
+
+constexpr std::size_t most_of_a_callee = 512;
 
 std::int64_t shift_of(const auto& p) { return std::int64_t{p.after} - std::int64_t{p.before}; }
 
@@ -48,9 +51,7 @@ bool is_order_plausible(const lines& before, const lines& after, const auto& anc
 
 // The one shift that explains most; no shift at all wins ties, several others lose.
 std::optional<std::int64_t> best_shift(const lines& before, const lines& after) {
-    constexpr std::size_t most_pairs = 4096;  // a generated function with hundreds of equal calls is not worth a square
     const auto unmoved = explained_by(0, before, after);
-    if (before.size() * after.size() > most_pairs) { return unmoved != 0 ? std::optional<std::int64_t>{0} : std::nullopt; }
     std::map<std::int64_t, std::size_t> votes;
     for (const auto b : before) {
         for (const auto a : after) { ++votes[std::int64_t{a} - std::int64_t{b}]; }
@@ -71,12 +72,19 @@ std::optional<std::int64_t> best_shift(const lines& before, const lines& after) 
 
 std::vector<places::pair> places::pairs_of(const lines& before, const lines& after, const std::vector<pair>& anchors) {
     std::vector<pair> pairs;
-    std::array<lines, 2> left{before, after};
+    std::array<lines, 2> left;
     const auto take = [&](std::uint32_t b, std::uint32_t a) {
         pairs.push_back({b, a});
         std::erase(left[0], b);
         std::erase(left[1], a);
     };
+    // A function with thousands of calls of one thing is generated, or its dump is hostile: not worth a square.
+    if (before.size() + after.size() > most_of_a_callee) {
+        std::set_intersection(before.begin(), before.end(), after.begin(), after.end(), std::back_inserter(left[0]));
+        for (const auto line : left[0]) { pairs.push_back({line, line}); }
+        return pairs;
+    }
+    left = {before, after};
     const bool is_in_order = before.size() == after.size() && is_order_plausible(before, after, anchors);
     for (std::size_t i = 0; is_in_order && i < before.size(); ++i) { take(before[i], after[i]); }
     for (const auto line : before) {
