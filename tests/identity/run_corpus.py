@@ -101,6 +101,8 @@ class Corpus:
     def make(self, job) -> None:
         program, options, version = job
         folder = self.dump_of(program, options, version).parent
+        if self.settings.keep and (folder / "dump.memtrace").exists():
+            return
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for source in program.sources:
@@ -137,6 +139,24 @@ class Corpus:
         return total
 
 
+def check_command(memwatch: str, corpus: Corpus, options: str) -> None:
+    """What a user sees of a rebuilt program: the rung of each row in every format, and the renamed function as a proposal."""
+    program = next(p for p in corpus.programs if p.name == "renamed")
+    pair = [str(corpus.dump_of(program, options, version)) for version in ("before", "after")]
+    # The source folders differ, so that nothing but the ladder can know the sites; unchanged rows are what it matched.
+    formats = {f: subprocess.run([memwatch, "diff", *pair, "--all", "--format", f], capture_output=True, text=True, check=True).stdout
+               for f in ("text", "md", "json")}
+    found = json.loads(formats["json"])
+    rungs = {row["name"]: row["matched_by"] for row in found["rows"]}
+    assert rungs["orders::erase"] == "frames" and rungs["orders::insert"] == rungs["orders::put"] == "none", rungs
+    assert len(found["moves"]) == 1 and "orders::handle" in found["moves"][0]["why"], found["moves"]
+    assert "by frames" in formats["text"] and "moved?" in formats["text"] and "orders::insert -> #" in formats["text"], formats["text"]
+    assert "| frames |" in formats["md"] and "Perhaps moved" in formats["md"], formats["md"]
+    same = subprocess.run([memwatch, "diff", pair[0], pair[0]], capture_output=True, text=True, check=True).stdout
+    assert "same fingerprint" in same, same
+    print("memwatch diff names the rungs, proposes the renamed function and knows an equal fingerprint")
+
+
 HEAD = f"{'before':14} {'after':14} {'sites':>5} {'exact':>6} {'frames':>6} {'function':>8} {'wrong':>6} {'missed':>7} {'proposed':>8} {'of':>3}"
 
 
@@ -149,10 +169,11 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     for name in ("judge", "preload", "work"):
         parser.add_argument(f"--{name}", required=True, type=lambda p: str(Path(p).absolute()))
+    parser.add_argument("--memwatch", help="also check what the command says")
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--options")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--keep", action="store_true", help="judge what an earlier run left in DIR")
+    parser.add_argument("--keep", action="store_true", help="use the dumps that an earlier run left in DIR")
     parser.add_argument("--verbose", action="store_true")
     settings = parser.parse_args()
     sets = settings.options.split(",") if settings.options else SHORT if settings.short else ALL
@@ -161,8 +182,7 @@ def main() -> int:
         print(f"without {', '.join(sorted(missing))}: not installed")
         sets = [s for s in sets if s.split("-")[0] not in missing]
     corpus = Corpus(settings)
-    if not settings.keep:
-        corpus.make_all(sets)
+    corpus.make_all(sets)
     print(f"{len(corpus.programs)} programs, recompiled after edits; 'of': sites that must be proposed and not matched")
     print(HEAD)
     sums = {}
@@ -170,6 +190,8 @@ def main() -> int:
         total = corpus.judge(options, options)
         print(row(options, options, total), flush=True)
         sums = {key: sums.get(key, 0) + value for key, value in total.items()}
+    if settings.memwatch:
+        check_command(settings.memwatch, corpus, sets[0])
     print(row("all of these", "", sums))
     for before, after in CROSS:
         if before in sets and after in sets:
