@@ -30,15 +30,6 @@ std::vector<std::uint32_t> live_sites(const snapshot& s) {
     return order;
 }
 
-// What is listed: the largest, then those behind them that have outliers.
-std::vector<std::uint32_t> listed_sites(const merged_fleet& fleet, std::size_t top) {
-    auto order = live_sites(fleet.value);
-    if (top == 0 || order.size() <= top) { return order; }
-    const auto rest = order.begin() + static_cast<std::ptrdiff_t>(top);
-    order.erase(std::remove_if(rest, order.end(), [&](auto i) { return fleet.spreads[i].outliers.empty(); }), order.end());
-    return order;
-}
-
 std::string outlier_words(const merged_fleet& fleet, const spread& of) {
     std::string words;
     for (const auto& each : of.outliers) {
@@ -94,6 +85,14 @@ void write_left_out(json_writer& json, const char* key, const std::vector<left_o
 }
 
 }  // namespace
+
+std::vector<std::uint32_t> listed_sites(const merged_fleet& fleet, std::size_t top) {
+    auto order = live_sites(fleet.value);
+    if (top == 0 || order.size() <= top) { return order; }
+    const auto rest = order.begin() + static_cast<std::ptrdiff_t>(top);
+    order.erase(std::remove_if(rest, order.end(), [&](auto i) { return fleet.spreads[i].outliers.empty(); }), order.end());
+    return order;
+}
 
 std::string render_text(const merged_fleet& fleet, std::size_t top, bool colour) {
     const auto& s = fleet.value;

@@ -71,6 +71,7 @@ public:
             ->capture_default_str();
         app.add_option("--workers", workers_, "dumps decoded at a time (default: one a processor, at most 8)")
             ->check(CLI::Range(1U, 64U));
+        source_.add_to(app);
         colour_.add_to(app);
     }
 
@@ -80,7 +81,7 @@ public:
         std::vector<std::string> paths;
         if (const auto found = find_paths(paths); !found) { return report_failure(found.error()); }
         if (paths.empty()) { return refuse_usage("no dumps to merge"); }
-        const result<merged_fleet> fleet = add_up(paths);
+        result<merged_fleet> fleet = add_up(paths);
         if (!fleet) { return report_failure(fleet.error()); }
         warn_of(fleet->unreadable);
         warn_of(fleet->older);
@@ -88,6 +89,7 @@ public:
         if (const auto written = fleet->value.write_to(output_); !written) { return report_failure(written.error()); }
         const auto status = fleet->unreadable.empty() ? exit_status::fine : exit_status::unreadable;
         if (report_ == "none") { return static_cast<int>(status); }
+        if (const source_options how = source_.read(); how.symbolize) { name_listed(*fleet, how); }
         return finish(report_ == "json" ? render_json(*fleet, top_) : render_text(*fleet, top_, wants_colour(*colour)), status);
     }
 
@@ -106,6 +108,22 @@ private:
         return {};
     }
 
+    // Names for what is shown; debug information for all would take longer than the merge.
+    void name_listed(merged_fleet& fleet, const source_options& how) const {
+        snapshot& s = fleet.value;
+        std::vector<bool> is_shown(s.frames.size());
+        for (const std::uint32_t index : listed_sites(fleet, top_)) {
+            for (const std::uint32_t frame : s.stacks[s.sites[index].stack].frames) { is_shown[frame] = true; }
+        }
+        std::vector<std::uint32_t> modules;
+        for (std::size_t i = 0; i < s.frames.size(); ++i) {
+            modules.push_back(s.frames[i].module);
+            if (!is_shown[i]) { s.frames[i].module = no_module; }
+        }
+        for (const std::string& missing : name_frames(s, how).warnings) { print_warning("no names for " + missing); }
+        for (std::size_t i = 0; i < s.frames.size(); ++i) { s.frames[i].module = modules[i]; }
+    }
+
     [[nodiscard]] result<merged_fleet> add_up(const std::vector<std::string>& paths) const {
         progress shown(fmt::format("merging {} dumps", paths.size()));
         merge_options options;
@@ -119,6 +137,7 @@ private:
     std::string output_, label_, report_{"text"};
     std::size_t top_{20};
     unsigned workers_{};
+    source_flags source_;
     colour_flag colour_;
 };
 
