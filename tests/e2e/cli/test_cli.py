@@ -22,11 +22,12 @@ from urllib.parse import parse_qs, urlsplit
 MEMWATCH, MAKE_DUMPS, VICTIM = map(os.path.abspath, sys.argv[1:4])
 FINE, FOUND, USAGE, UNREADABLE, UNREACHABLE = range(5)
 LIMIT_SECONDS = 20
+CACHE = tempfile.TemporaryDirectory(prefix="memwatch-cache-")  # not the one of whoever runs this
 
 
 def clean_environment(**more):
     kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM")}
-    return {**kept, "TERM": "xterm", **more}
+    return {**kept, "TERM": "xterm", "XDG_CACHE_HOME": CACHE.name, **more}
 
 
 def memwatch(*arguments, **more):
@@ -416,6 +417,30 @@ class CliTest(unittest.TestCase):
             done = subprocess.run([MEMWATCH, "show", self.after], stdout=full, stderr=subprocess.PIPE, timeout=LIMIT_SECONDS, check=False)
         self.assertEqual(done.returncode, UNREADABLE)
         self.assertIn(b"standard output", done.stderr)
+
+    def test_merge_names_what_it_leaves_out_and_merges_the_rest(self):
+        out, cut = (os.path.join(self.dir, name) for name in ("fleet.memtrace", "cut.memtrace"))
+        with open(cut, "wb") as file:
+            file.write(self.read(self.after)[:-100])
+        done = memwatch("merge", self.before, cut, "-o", out, "--report", "json", "--no-symbols")
+        self.assertEqual(done.returncode, UNREADABLE)
+        self.assertIn(b"cut.memtrace is left out", done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual((report["kind"], report["dumps"], len(report["unreadable"])), ("memwatch.fleet", 1, 1))
+        self.assertEqual(memwatch("show", out, "--no-symbols").returncode, FINE)
+        self.assertEqual(memwatch("merge", "-o", out).returncode, USAGE)
+        self.assertEqual(memwatch("merge", cut, "-o", out).returncode, UNREADABLE)
+
+    def test_symbolize_writes_a_dump_and_refuses_half_a_one(self):
+        out, cut = (os.path.join(self.dir, name) for name in ("named.memtrace", "half.memtrace"))
+        done = memwatch("symbolize", self.after, "-o", out, "--no-cache")
+        self.assertEqual(done.returncode, FINE, done.stderr)
+        self.assertIn(b"frames have names", done.stdout)
+        self.assertEqual(memwatch("show", out, "--no-symbols").returncode, FINE)
+        with open(cut, "wb") as file:
+            file.write(self.read(self.after)[:-100])
+        self.assertEqual(memwatch("symbolize", cut, "-o", out).returncode, UNREADABLE)
+        self.assertEqual(memwatch("symbolize", self.after, "-o", out, "--no-symbols").returncode, USAGE)
 
 
 if __name__ == "__main__":
