@@ -95,6 +95,7 @@ class tag {
 public:
     constexpr tag() noexcept = default;
     explicit tag(std::string_view) noexcept {}
+    tag(std::string_view, double) noexcept {}
     [[nodiscard]] constexpr tag_id id() const noexcept { return 0; }
     [[nodiscard]] std::string_view name() const noexcept { return {}; }
     [[nodiscard]] tag_totals totals() const { return {}; }

@@ -17,6 +17,8 @@ inline namespace v1 {
 using flag_option = bool;
 using bytes_option = std::uint64_t;
 using duration_option = std::uint64_t;  // nanoseconds
+// Tags with their weights, "order-cache=0.9,session=0.2".
+using weights_option = std::string;
 // A plain number.
 using count_option = std::uint32_t;
 

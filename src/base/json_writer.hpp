@@ -8,10 +8,12 @@
 #include <string_view>
 #include <vector>
 
+#include <memwatch/base/export.hpp>
+
 namespace memwatch {
 inline namespace v1 {
 
-class json_writer {
+class MEMWATCH_API json_writer {
 public:
     void begin_object() { open('{'); }
     void end_object() { close('}'); }

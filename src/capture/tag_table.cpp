@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <mutex>
 
+#include <memwatch/base/log.hpp>
+
 #include "capture/capture_state.hpp"
 #include "platform/platform.hpp"
 
@@ -24,6 +26,7 @@ tag_table::tag_table(loss_counters& losses) noexcept
     // relaxed: nobody else has the table yet.
     free_rows_.store(rows_ == nullptr ? 0 : static_cast<int>(row_count) - 1, std::memory_order_relaxed);
     if (rows_ == nullptr) { losses_.count(drop_reason::no_memory); }
+    for (auto& each : weights_) { each.store(-1, std::memory_order_relaxed); }  // relaxed: nobody else has the table yet
     static_cast<void>(names_.intern("other", 0));
 }
 
@@ -57,6 +60,7 @@ tag_totals tag_table::totals(tag_id id) const noexcept {
         sum.allocated_bytes += cell.allocated_bytes.load(std::memory_order_relaxed);
         sum.allocations += cell.allocations.load(std::memory_order_relaxed);  // relaxed: as above
     }
+    sum.weight = weight(id);
     if (sum.frees > sum.allocations || sum.freed_bytes > sum.allocated_bytes) { cut_excess(id, sum); }
     return sum;
 }
@@ -75,6 +79,19 @@ std::uint64_t tag_table::excess_frees() const noexcept {
     std::uint64_t sum = 0;
     for (const auto& each : excess_) { sum += each.load(std::memory_order_relaxed); }  // relaxed: as above
     return sum;
+}
+
+bool tag_table::state_weight(tag_id id, double weight) noexcept {
+    if (!(weight >= 0 && weight <= 1)) { return false; }
+    std::atomic<double>& stated = weights_[id];
+    double known = stated.load(std::memory_order_relaxed);  // relaxed: a figure for reports, nothing is published with it
+    while (known < weight && !stated.compare_exchange_weak(known, weight, std::memory_order_relaxed)) {}  // relaxed: as above
+    return true;
+}
+
+double tag_table::weight(tag_id id) const noexcept {
+    const double stated = weights_[id].load(std::memory_order_relaxed);  // relaxed: as above
+    return stated < 0 ? default_tag_weight : stated;
 }
 
 thread_row* tag_table::lease_row(std::uint32_t tid) noexcept {
@@ -140,6 +157,12 @@ std::size_t tag_table::self_bytes() const noexcept {
 // --- the slow halves of capture/tag.hpp
 
 tag::tag(std::string_view name) noexcept : id_(process_capture().tags.intern(name)) {}
+
+tag::tag(std::string_view name, double weight) noexcept : tag(name) {
+    if (process_capture().tags.state_weight(id_, weight)) { return; }
+    write_log(log_level::warning,
+              "memwatch level=warning event=tag_weight detail=\"a tag's weight is not a number from 0 to 1 and is ignored\"");
+}
 
 std::string_view tag::name() const noexcept {
     return id_ == tag_table::untagged ? "untagged" : process_capture().tags.name(id_);

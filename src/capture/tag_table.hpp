@@ -41,6 +41,10 @@ public:
     // Such frees: of each tag the most that were ever seen at once.
     [[nodiscard]] std::uint64_t excess_frees() const noexcept;
 
+    // The business weight of a tag, 0..1; default_tag_weight unless stated. Stating keeps the largest. False: not a weight.
+    bool state_weight(tag_id id, double weight) noexcept;
+    [[nodiscard]] double weight(tag_id id) const noexcept;
+
     // A row for the calling thread until release_row(); null when all are taken. [hook]
     [[nodiscard]] thread_row* lease_row(std::uint32_t tid) noexcept;
     // False: lease_row() would find none, at the price of a load. relaxed: a hint.
@@ -69,6 +73,7 @@ private:
     std::atomic<int> free_rows_;                             // rows without an owner
     std::atomic<std::size_t> used_rows_{1};                  // rows ever leased, row 0 included
     mutable std::atomic<std::uint64_t> excess_[max_tags]{};  // by tag; only grows
+    std::atomic<double> weights_[max_tags];                  // by tag; -1 = none was stated
     spin_lock lease_lock_{lock_rank::rows};
 };
 

@@ -2,6 +2,8 @@
 #include "cli/flags.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
 
 #include <fmt/format.h>
 #include <memwatch/base/units.hpp>
@@ -64,6 +66,52 @@ result<output_options> output_flags::read() const {
     if (!colour) { return tl::unexpected<error>(colour.error()); }
     if (is_json_ || format_ == "json") { return output_options{output_format::json, *colour}; }
     return output_options{is_markdown ? output_format::markdown : output_format::text, *colour};
+}
+
+namespace {
+
+const choices rankings{"weighted", "steady", "bytes"};
+
+}  // namespace
+
+void ranking_flags::add_to(CLI::App& app) {
+    rankings
+        .offer(app.add_option("--rank", rank_, "what comes first: 0.40 growth, 0.35 age, 0.25 weight of the tag; or one alone"))
+        ->default_str("weighted");
+    app.add_option(
+           "--tag-weights", weights_text_,
+           "how much growth under a tag matters, 0 to 1, instead of what the snapshots say: order-cache=0.9,session=0.2")
+        ->type_name("TAG=WEIGHT,...");
+}
+
+result<ranking> ranking_flags::read() {
+    const char* const from_environment = std::getenv("MEMWATCH_TAG_WEIGHTS");
+    const bool is_typed = !weights_text_.empty();
+    result<std::vector<tag_weight>> weights = parse_tag_weights(is_typed                      ? weights_text_.c_str()
+                                                                : from_environment != nullptr ? from_environment
+                                                                                              : "");
+    if (!weights) {
+        weights.error().where = (is_typed ? "--tag-weights " : "MEMWATCH_TAG_WEIGHTS ") + weights.error().where;
+        return tl::unexpected<error>(weights.error());
+    }
+    weights_ = std::move(*weights);
+    if (rank_.empty()) { return ranking::weighted; }
+    result<ranking> by = parse_ranking(rank_);
+    if (!by) { by.error().where = "--rank " + by.error().where; }
+    return by;
+}
+
+void ranking_flags::weigh(const std::vector<snapshot*>& all) const {
+    std::vector<std::string> nowhere;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const std::vector<std::string> unknown = set_tag_weights(*all[i], weights_);
+        if (i == 0) { nowhere = unknown; }
+        std::erase_if(nowhere,
+                      [&](const std::string& tag) { return std::find(unknown.begin(), unknown.end(), tag) == unknown.end(); });
+    }
+    for (const std::string& tag : nowhere) {
+        if (!weights_text_.empty()) { print_warning("--tag-weights: no tag is called " + tag); }
+    }
 }
 
 namespace {

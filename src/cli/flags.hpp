@@ -4,11 +4,15 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <memwatch/base/result.hpp>
 
+#include <memwatch/diff/ranking.hpp>
+
 #include "cli/source.hpp"
 #include "cli/terminal.hpp"
+#include "model/tag_weights.hpp"
 
 namespace CLI {  // NOLINT(readability-identifier-naming): CLI11's
 class App;
@@ -46,6 +50,21 @@ public:
 
 private:
     std::string word_;
+};
+
+// --rank, --tag-weights: what comes first in a comparison. MEMWATCH_TAG_WEIGHTS says the same as --tag-weights, which wins.
+class ranking_flags {
+public:
+    void add_to(CLI::App& app);
+    // Errors: invalid_argument, naming the option or the variable. Before anything is read, so that a wrong word costs nothing.
+    [[nodiscard]] result<ranking> read();
+    // Sets the weights in each; tags that --tag-weights names and none of them has are warned about.
+    void weigh(const std::vector<snapshot*>& all) const;
+
+private:
+    std::string rank_;
+    std::string weights_text_;
+    std::vector<tag_weight> weights_;
 };
 
 enum class output_format { text, markdown, json };

@@ -156,37 +156,6 @@ std::vector<frame> shared_frames(const delta& d, const std::vector<std::size_t>&
     return {stack.begin(), stack.begin() + static_cast<std::ptrdiff_t>(frames)};
 }
 
-// Lists of row indices, numbered by their first row.
-std::vector<std::vector<std::size_t>> partition(const delta& d, call_reader& reader) {
-    std::vector<std::vector<std::size_t>> groups;
-    std::unordered_map<std::string, std::size_t> group_of;
-    for (std::size_t i = 0; i < d.rows.size(); ++i) {
-        const delta_row& row = d.rows[i];
-        std::vector<call> end;
-        if (d.by == dimension::site) { end = reader.calls_of(row.stack, 1); }
-        if (end.empty()) {
-            groups.push_back({i});
-            continue;
-        }
-        const std::string key = (row.bytes > 0 ? "+" : "-") + row.tag + '\n' + end.front().place;
-        const auto [at, is_new] = group_of.try_emplace(key, groups.size());
-        if (is_new) { groups.emplace_back(); }
-        groups[at->second].push_back(i);
-    }
-    return groups;
-}
-
-void add_side(delta_side& to, const delta_side& other) {
-    to.live.add(other.live);
-    to.oldest_age_ns = std::max(to.oldest_age_ns, other.oldest_age_ns);
-    if (other.first_birth_unix_ns != 0 && (to.first_birth_unix_ns == 0 || other.first_birth_unix_ns < to.first_birth_unix_ns)) {
-        to.first_birth_unix_ns = other.first_birth_unix_ns;
-    }
-    to.last_birth_unix_ns = std::max(to.last_birth_unix_ns, other.last_birth_unix_ns);
-}
-
-void add_known(double& to, double other) { to = to < 0 || other < 0 ? -1 : to + other; }
-
 // A handful a row: a search is cheaper than a table.
 void add_shares(std::vector<delta_share>& to, const std::vector<delta_share>& others) {
     for (const delta_share& other : others) {
@@ -208,6 +177,78 @@ void keep_largest_shares(std::vector<delta_share>& shares) {
     }
     shares = std::move(kept);
 }
+
+// Who calls the place that the rows share, with how much of the change.
+void add_callers(delta_row& finding, const delta& d, const cluster& of, call_reader& reader) {
+    std::vector<delta_share> callers;
+    const std::size_t common = reader.calls_of(of.shared, most_calls).size();
+    for (const std::size_t row : of.rows) {
+        const std::vector<call> calls = reader.calls_of(d.rows[row].stack, common + 1);
+        if (calls.size() <= common) { continue; }  // one of them ends where the others go on
+        const std::string& place = calls.back().place;
+        const auto end = place.find('\n');
+        std::string name =
+            end != std::string::npos ? place.substr(0, end) : frame_name(d.rows[row].stack[calls.back().frame], d.modules);
+        add_shares(callers, {{dimension::site, std::move(name), d.rows[row].bytes, {}}});
+    }
+    keep_largest_shares(callers);
+    finding.shares.insert(finding.shares.end(), callers.begin(), callers.end());
+}
+
+// Lists of row indices, numbered by their first row.
+std::vector<std::vector<std::size_t>> partition(const delta& d, call_reader& reader) {
+    std::vector<std::vector<std::size_t>> groups;
+    std::unordered_map<std::string, std::size_t> group_of;
+    for (std::size_t i = 0; i < d.rows.size(); ++i) {
+        const delta_row& row = d.rows[i];
+        std::vector<call> end;
+        if (d.by == dimension::site) { end = reader.calls_of(row.stack, 1); }
+        if (end.empty()) {
+            groups.push_back({i});
+            continue;
+        }
+        const std::string key = (row.bytes > 0 ? "+" : "-") + row.tag + '\n' + end.front().place;
+        const auto [at, is_new] = group_of.try_emplace(key, groups.size());
+        if (is_new) { groups.emplace_back(); }
+        groups[at->second].push_back(i);
+    }
+    return groups;
+}
+
+// Noise of one caller must not drown what is proven of another: such a group becomes two, what is proven first.
+std::vector<std::vector<std::size_t>> split_drowned(const delta& d, std::vector<std::vector<std::size_t>> groups) {
+    std::vector<std::vector<std::size_t>> out;
+    for (std::vector<std::size_t>& rows : groups) {
+        double bytes = 0;
+        double error = 0;
+        for (const std::size_t i : rows) {
+            bytes += d.rows[i].bytes;
+            error = std::hypot(error, d.rows[i].bytes_standard_error);
+        }
+        std::vector<std::size_t> rest;
+        if (std::abs(bytes) <= 2 * error) {
+            const auto unproven =
+                std::stable_partition(rows.begin(), rows.end(), [&](std::size_t i) { return d.rows[i].is_significant(); });
+            rest.assign(unproven, rows.end());
+            rows.erase(unproven, rows.end());
+        }
+        if (!rows.empty()) { out.push_back(std::move(rows)); }
+        if (!rest.empty()) { out.push_back(std::move(rest)); }
+    }
+    return out;
+}
+
+void add_side(delta_side& to, const delta_side& other) {
+    to.live.add(other.live);
+    to.oldest_age_ns = std::max(to.oldest_age_ns, other.oldest_age_ns);
+    to.sites += other.sites;
+    if (other.first_birth_unix_ns != 0 && (to.first_birth_unix_ns == 0 || other.first_birth_unix_ns < to.first_birth_unix_ns)) {
+        to.first_birth_unix_ns = other.first_birth_unix_ns;
+    }
+    to.last_birth_unix_ns = std::max(to.last_birth_unix_ns, other.last_birth_unix_ns);
+}
+
+void add_known(double& to, double other) { to = to < 0 || other < 0 ? -1 : to + other; }
 
 change kind_of(const delta_row& row) {
     const auto is_nothing = [](const sampled_totals& side) { return side.bytes == 0 && side.objects == 0; };
@@ -266,7 +307,7 @@ std::vector<cluster> cluster_rows(const delta& d) {
     std::vector<delta_row> sums;
     std::vector<cluster> all;
     double largest = 0;
-    for (std::vector<std::size_t>& rows : partition(d, reader)) {
+    for (std::vector<std::size_t>& rows : split_drowned(d, partition(d, reader))) {
         sums.push_back(merge_rows(d, rows));
         delta_row& sum = sums.back();
         largest = std::max(largest, sum.rank_bytes());
@@ -290,10 +331,34 @@ std::vector<cluster> cluster_rows(const delta& d) {
     return out;
 }
 
-std::vector<cluster> keep_top_clusters(delta& d, std::size_t top) {
+namespace {
+
+// The first `top`, and the other half of each move that one of them is part of, as diff() does with rows.
+void cut_to_top(std::vector<cluster>& clusters, const delta& d, std::size_t top) {
+    if (top == 0 || clusters.size() <= top) { return; }
+    std::vector<std::size_t> cluster_of(d.rows.size(), clusters.size());
+    for (std::size_t i = 0; i < clusters.size(); ++i) {
+        for (const std::size_t row : clusters[i].rows) { cluster_of[row] = i; }
+    }
+    std::vector<bool> is_kept(clusters.size() + 1);
+    std::fill_n(is_kept.begin(), top, true);
+    for (const move_proposal& each : d.moves) {
+        const std::size_t gone = cluster_of[each.gone];
+        const std::size_t appeared = cluster_of[each.appeared];
+        if (std::min(gone, appeared) < top) { is_kept[gone] = is_kept[appeared] = true; }
+    }
+    std::size_t index = 0;
+    std::erase_if(clusters, [&](const cluster&) { return !is_kept[index++]; });
+}
+
+}  // namespace
+
+std::vector<cluster> keep_top_clusters(delta& d, std::size_t top, double threshold_bytes) {
     std::vector<cluster> clusters = cluster_rows(d);
-    if (top == 0 || clusters.size() <= top) { return clusters; }
-    clusters.resize(top);
+    const std::size_t found = clusters.size();
+    std::erase_if(clusters, [&](const cluster& c) { return std::abs(c.bytes) < threshold_bytes; });
+    cut_to_top(clusters, d, top);
+    if (clusters.size() == found) { return clusters; }
     constexpr std::size_t gone = ~std::size_t{0};
     std::vector<std::size_t> place(d.rows.size(), gone);
     for (const cluster& each : clusters) {
@@ -317,6 +382,25 @@ std::vector<cluster> keep_top_clusters(delta& d, std::size_t top) {
         each.appeared = place[each.appeared];
     }
     return clusters;
+}
+
+delta as_findings(const delta& d, const std::vector<cluster>& clusters) {
+    delta out = d;
+    out.rows.clear();
+    call_reader reader(d.modules);
+    std::vector<std::size_t> place(d.rows.size());
+    for (const cluster& each : clusters) {
+        for (const std::size_t row : each.rows) { place[row] = out.rows.size(); }
+        out.rows.push_back(merge_rows(d, each.rows));
+        delta_row& finding = out.rows.back();
+        finding.rank = each.rank;
+        finding.stacks = each.rows.size();
+        if (finding.stacks == 1) { continue; }
+        finding.stack = each.shared;
+        add_callers(finding, d, each, reader);
+    }
+    for (move_proposal& each : out.moves) { each = {place[each.gone], place[each.appeared], std::move(each.why)}; }
+    return out;
 }
 
 }  // namespace memwatch::inline v1

@@ -19,16 +19,17 @@
 // say so is one place, its callers one cluster; the rows of a cluster stay listed (`rows`), largest first.
 //
 // Sums: bytes, rates and variances add (samples of different sites are independent); a cluster can be significant of rows that
-// are not. rank: as if the cluster were a row among the clusters; steady bytes add, which is a lower bound, long-lived share
-// and weight are means by growth.
-// Cost: linear in rows and frames, but for the final sort; 10,000 rows: docs/measurements.md. Deterministic: equal input, equal
-// output; ties keep the order of the rows.
+// are not. Where noise of some rows would drown what is proven of others, the proven and the others are two clusters. rank: as
+// if the cluster were a row among the clusters; steady bytes add, which is a lower bound, long-lived share and weight are means
+// by growth. Cost: linear in rows and frames, but for the final sort; 10,000 rows: docs/measurements.md. Deterministic: equal
+// input, equal output; ties keep the order of the rows.
 //
-// In: a delta. Out: plain values. Threads: any.
+// In: a delta. Out: plain values. Threads: any. What libmemwatch-serve calls is exported.
 
 #include <cstddef>
 #include <vector>
 
+#include <memwatch/base/export.hpp>
 #include <memwatch/diff/ranking.hpp>
 #include <memwatch/model/delta.hpp>
 
@@ -44,13 +45,18 @@ struct cluster {
 };
 
 // In the order of the delta's ranking; every row is in exactly one.
-[[nodiscard]] std::vector<cluster> cluster_rows(const delta& d);
+[[nodiscard]] MEMWATCH_API std::vector<cluster> cluster_rows(const delta& d);
 
 // Rows as one, as if their sites were one site: names, stack and type are the first row's (the type only if all share it). Of
 // shares each row knew only its three largest, so that sums of them are lower bounds.
 [[nodiscard]] delta_row merge_rows(const delta& d, const std::vector<std::size_t>& rows);
 
-// The first `top` of them (0 = all); rows of the others leave the delta and count as hidden, indices follow.
-[[nodiscard]] std::vector<cluster> keep_top_clusters(delta& d, std::size_t top);
+// The first `top` of them (0 = all) that changed by `threshold_bytes` or more; rows of the others leave the delta and count as
+// hidden, indices follow.
+[[nodiscard]] MEMWATCH_API std::vector<cluster> keep_top_clusters(delta& d, std::size_t top, double threshold_bytes = 0);
+
+// The delta as a person reads it: a row a cluster, in the order of the clusters, with the stack they share, `stacks` saying how
+// many there are, and who calls the place as shares by site. Proposed moves follow their rows.
+[[nodiscard]] MEMWATCH_API delta as_findings(const delta& d, const std::vector<cluster>& clusters);
 
 }  // namespace memwatch::inline v1

@@ -9,6 +9,7 @@
 
 #include "report/attribution_words.hpp"
 #include "report/findings.hpp"
+#include "report/metrics.hpp"
 #include "report/words.hpp"
 
 namespace memwatch {

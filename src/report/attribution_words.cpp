@@ -409,21 +409,6 @@ std::vector<sentence> snapshot_cells(const compared_snapshot& s) {
             s.build_id.empty() ? sentence{"?"} : sentence{}.name(s.build_id.substr(0, 12))};
 }
 
-std::string metric_title(const key_metric& m) {
-    std::string title = printable(m.name);
-    std::replace(title.begin(), title.end(), '_', ' ');
-    return title;
-}
-
-std::string metric_words(const key_metric& m, std::size_t snapshot) {
-    const double value = snapshot < m.values.size() ? m.values[snapshot] : std::nan("");
-    if (!std::isfinite(value)) { return "-"; }
-    if (m.unit == "bytes") { return format_bytes(value); }
-    if (m.unit == "bytes/s") { return format_bytes(value) + "/s"; }
-    if (m.unit == "ratio" || m.unit == "share") { return fmt::format("{:.3g}", value); }
-    return value == std::floor(value) && std::fabs(value) < 1e15 ? format_count(value) : fmt::format("{:.4g}", value);
-}
-
 std::string regression_test_name(const finding& f) {
     const std::string source = f.kind == finding_kind::pool ? "pool_" + f.pool : bare_function_name(f.function);
     std::string name;

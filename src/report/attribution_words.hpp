@@ -42,11 +42,6 @@ struct overview {
 [[nodiscard]] std::vector<sentence> snapshot_cells(const compared_snapshot& s);
 [[nodiscard]] const std::vector<const char*>& snapshot_columns();
 
-// "bytes per thread".
-[[nodiscard]] std::string metric_title(const key_metric& m);
-// A figure of the key metrics: "12.3 MiB", "0.94", "-" where it is unknown.
-[[nodiscard]] std::string metric_words(const key_metric& m, std::size_t snapshot);
-
 // "regression/orders_order_cache_remember_00c0ffee_test.cpp": of safe characters only, whatever the function is called.
 [[nodiscard]] std::string regression_test_name(const finding& f);
 // Whether a test can be made for it: not for what the allocator keeps.

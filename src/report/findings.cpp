@@ -37,6 +37,19 @@ std::string main_route_words(const delta_row& row, quote_function quote) {
 
 }  // namespace
 
+namespace {
+
+// The first row is not always the one that grew most: it may be the steadiest, or matter more.
+const char* first_words(const delta& d) {
+    if (is_ordered_by_bytes(d)) { return "Grew most"; }
+    const double first = d.rows.front().rank_bytes();
+    const bool is_steadiest =
+        std::none_of(d.rows.begin(), d.rows.end(), [&](const delta_row& row) { return row.rank_bytes() > first; });
+    return is_steadiest ? "Grew most steadily" : "Look first at";
+}
+
+}  // namespace
+
 std::string row_title(dimension by, const delta_row& row) {
     if (row.name.empty()) { return by == dimension::site ? "(no stack)" : "(none)"; }
     return by == dimension::site ? elide(bare_function_name(row.name), headline_width) : elide(row.name, headline_width);
@@ -51,6 +64,27 @@ std::string confidence_words(const delta_row& row) {
 
 std::string status_words(const delta_row& row) {
     return row.is_significant() || row.bytes == 0 ? to_string(row.what) : std::string(to_string(row.what)) + "?";
+}
+
+std::string score_words(const delta_row& row) { return row.rank.score == 0 ? "-" : fmt::format("{:.2f}", row.rank.score); }
+
+std::string rank_words(const delta& d, const delta_row& row) {
+    const rank_terms& rank = row.rank;
+    if (rank.score == 0 || d.ranking.empty()) { return {}; }
+    if (d.ranking == "own") { return fmt::format("{:.4g} by the caller's own ranking", rank.score); }
+    const std::string age = d.long_lived_ns == 0 ? "unknown age" : "older than " + format_duration(d.long_lived_ns);
+    const std::string part = rank.volatility < 0.5 ? fmt::format(", age and weight x {:.2f}", 2 * rank.volatility) : "";
+    return fmt::format("{:.2f} = 0.40 x {:.2f} growth + 0.35 x {:.2f} {} + 0.25 x {:.2f} weight{}", rank.score, rank.volatility,
+                       rank.long_lived, age, rank.weight, part);
+}
+
+std::string order_words(const delta& d) {
+    if (is_ordered_by_bytes(d)) { return {}; }
+    const std::string steady =
+        "what grew through the whole time between counts in full, a burst a tenth, what noise explains nothing";
+    if (d.ranking == "own") { return "ordered by the caller's own ranking"; }
+    if (d.ranking == "steady") { return "ordered by steady growth: " + steady; }
+    return "ordered by score (growth, age, weight of the tag): " + steady;
 }
 
 std::string ratio_words(const delta_row& row) {
@@ -91,14 +125,14 @@ std::string conclusion(const delta& d, quote_function quote) {
     }
     const delta_row& worst = d.rows.front();
     if (worst.bytes <= 0) { return "Nothing grew."; }
-    std::string words = fmt::format("{}: {}{} {} {}", is_ordered_by_bytes(d) ? "Grew most" : "Grew most steadily",
-                                    format_bytes_signed(worst.bytes),
+    std::string words = fmt::format("{}: {}{} {} {}", first_words(d), format_bytes_signed(worst.bytes),
                                     worst.bytes_standard_error > 0 ? " +- " + format_bytes(worst.bytes_standard_error) : "",
                                     kind_words(d.by), quote(row_title(d.by, worst)));
     if (const std::string place = place_of(d, worst); !place.empty()) { words += " (" + quote(place) + ")"; }
     if (!worst.tag.empty()) { words += ", tag " + quote(worst.tag); }
     if (!worst.type.empty()) { words += ", type " + quote(elide(worst.type, headline_width)); }
     if (const std::string route = main_route_words(worst, quote); !route.empty()) { words += ", for route " + route; }
+    if (worst.stacks > 1) { words += fmt::format(", by {} call paths", worst.stacks); }
     if (worst.rate_bytes_per_s != 0) { words += ", " + rate_words(worst); }
     return words + " (" + confidence_words(worst) + ").";
 }

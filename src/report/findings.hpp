@@ -26,6 +26,15 @@ using quote_function = std::string (*)(std::string_view name);
 // "grew", or "grew?" where sampling alone could explain it.
 [[nodiscard]] std::string status_words(const delta_row& row);
 
+// "0.97"; "-" for a row that is not ranked: it shrank, or its growth is not proven.
+[[nodiscard]] std::string score_words(const delta_row& row);
+
+// "0.97 = 0.40 x 1.00 growth + 0.35 x 0.98 older than 22.5 s + 0.25 x 0.90 weight"; "" for a row that is not ranked.
+[[nodiscard]] std::string rank_words(const delta& d, const delta_row& row);
+
+// What decided the order where it is not that of plain growth; "" where it is.
+[[nodiscard]] std::string order_words(const delta& d);
+
 // "x2.4"; "-" for new and gone rows.
 [[nodiscard]] std::string ratio_words(const delta_row& row);
 

@@ -99,6 +99,35 @@ void write_shares(json_writer& json, const std::vector<delta_share>& shares) {
     json.end_array();
 }
 
+void write_rank(json_writer& json, const rank_terms& rank, bool has_ages) {
+    json.key("score").value(rank.score);
+    json.key("volatility").value(rank.volatility);
+    json.key("long_lived");
+    has_ages ? json.value(rank.long_lived) : json.null();
+    json.key("weight").value(rank.weight);
+}
+
+// Rows are named by their rank, which is their place in the list and counts from 1.
+void write_clusters(json_writer& json, const std::vector<cluster>& clusters, bool has_ages) {
+    json.begin_array();
+    std::uint64_t rank = 0;
+    for (const cluster& each : clusters) {
+        json.new_line();
+        json.begin_object();
+        json.key("rank").value(++rank);
+        json.key("rows").begin_array();
+        for (const std::size_t row : each.rows) { json.value(std::uint64_t{row + 1}); }
+        json.end_array();
+        json.key("bytes").value(each.bytes);
+        json.key("bytes_standard_error").value(each.bytes_standard_error);
+        json.key("rate_bytes_per_s").value(each.rate_bytes_per_s);
+        write_rank(json, each.rank, has_ages);
+        json.key("shared_frames").value(std::uint64_t{each.shared.size()});
+        json.end_object();
+    }
+    json.end_array();
+}
+
 // The members of a row, so that the caller can put the rank first.
 void write_row_members(json_writer& json, const delta_row& row, const std::vector<module>& modules) {
     json.key("name").value(row.name);
@@ -143,7 +172,7 @@ void write_cell(json_writer& json, const view_cell& cell) {
 
 }  // namespace
 
-std::string render_json(const delta& d) {
+std::string render_json(const delta& d, const std::vector<cluster>* clusters, const metric_table* metrics) {
     json_writer json;
     json.begin_object();
     json.key("kind").value("memwatch.delta");
@@ -173,6 +202,13 @@ std::string render_json(const delta& d) {
         json.begin_object();
         json.key("rank").value(++rank);
         write_row_members(json, row, d.modules);
+        write_rank(json, row.rank, d.long_lived_ns != 0);
+        json.key("steady_bytes").value(row.steady_bytes);
+        if (!row.during_bytes.empty()) {
+            json.key("during_bytes").begin_array();
+            for (const double bytes : row.during_bytes) { json.value(bytes); }
+            json.end_array();
+        }
         json.end_object();
     }
     json.end_array();
@@ -193,6 +229,13 @@ std::string render_json(const delta& d) {
     json.end_object();
     json.new_line();
     json.key("hidden_rows").value(d.hidden_rows);
+    json.key("ranking").value(d.ranking);
+    json.key("long_lived_ns").value(d.long_lived_ns);
+    if (clusters != nullptr) { write_clusters(json.key("clusters"), *clusters, d.long_lived_ns != 0); }
+    if (metrics != nullptr) {
+        json.new_line();
+        write_json(json.key("metrics"), *metrics);
+    }
     json.end_object();
     return json.take();
 }

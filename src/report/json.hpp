@@ -7,9 +7,12 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <memwatch/model/delta.hpp>
 
+#include "diff/clusters.hpp"
+#include "report/metrics.hpp"
 #include "report/view.hpp"
 
 namespace memwatch {
@@ -18,9 +21,15 @@ inline namespace v1 {
 // {"kind": "memwatch.delta", "version": 1, "by", "seconds", "before": {info}, "after": {info}, "warnings": [], "total": {row},
 //  "rows": [{"rank", "name", "key", "tag", "type", "status", "significant", "exact", "bytes", "bytes_standard_error",
 //  "objects",
-//            "ratio", "rate_bytes_per_s", "survivors_bytes", "before": {side}, "after": {side}, "shares": [], "stack": []}],
-//  "hidden_rows"}
-[[nodiscard]] std::string render_json(const delta& d);
+//            "ratio", "rate_bytes_per_s", "survivors_bytes", "score", "volatility", "long_lived", "weight", "steady_bytes",
+//            "during_bytes": [], "before": {side}, "after": {side}, "shares": [], "stack": []}],
+//  "hidden_rows", "ranking", "long_lived_ns",
+//  "clusters": [{"rank", "rows": [ranks of rows], "bytes", "bytes_standard_error", "rate_bytes_per_s", "score", "volatility",
+//                "long_lived", "weight", "shared_frames"}],
+//  "metrics": {"columns": [], "rows": [{"name", "unit", "values"}]}}
+// The last two where they are handed in. long_lived is null where no record tells ages.
+[[nodiscard]] std::string render_json(const delta& d, const std::vector<cluster>* clusters = nullptr,
+                                      const metric_table* metrics = nullptr);
 
 // {"kind": "memwatch.sites" .., "version": 1, "snapshot": {info}, "total_rows", "cursor": text or null, "rows": [{column:
 // cell}]}

@@ -40,12 +40,17 @@ std::string stack_block(const delta& d, const delta_row& row, std::size_t rank) 
     for (const frame_words& f : frames) {
         text += "   - " + quote(f.function) + (f.place.empty() ? "" : " " + quote(f.place)) + "\n";
     }
+    if (row.stacks > 1) {
+        const std::string callers = share_words(row, dimension::site, quote);
+        text += fmt::format("   - reached by {} call paths{}{}\n", row.stacks, callers.empty() ? "" : ": ", callers);
+    }
+    if (const std::string score = rank_words(d, row); !score.empty()) { text += "   - score " + score + "\n"; }
     return text;
 }
 
 }  // namespace
 
-std::string render_markdown(const delta& d) {
+std::string render_markdown(const delta& d, const metric_table* metrics) {
     std::string text = "### Memory: " + conclusion(d, quote) + "\n\n";
     for (const std::string& warning : d.warnings) { text += "> **Warning:** " + quote(warning) + "\n\n"; }
     text += side_item(d, false) + side_item(d, true);
@@ -54,8 +59,8 @@ std::string render_markdown(const delta& d) {
     }
     if (!d.rows.empty()) {
         text += fmt::format(
-            "\n| # | {} | tag | type | bytes | +- | objects | rate | status | match | route |\n"
-            "|--:|---|---|---|--:|--:|--:|--:|---|---|---|\n",
+            "\n| # | {} | tag | type | bytes | +- | objects | rate | score | status | match | route |\n"
+            "|--:|---|---|---|--:|--:|--:|--:|--:|---|---|---|\n",
             to_string(d.by));
     }
     std::size_t rank = 0;
@@ -63,16 +68,19 @@ std::string render_markdown(const delta& d) {
     for (const delta_row& row : d.rows) {
         ++rank;
         const std::string routes = share_words(row, dimension::route, quote);
-        text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", rank, quote(row_title(d.by, row)),
-                            quote(row.tag), quote(elide(row.type, 64)), format_bytes_signed(row.bytes), error_words(row),
-                            format_count_signed(row.objects), rate_words(row), status_words(row),
-                            row.rung == match_rung::none ? "-" : to_string(row.rung), routes.empty() ? "-" : routes);
+        text +=
+            fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", rank, quote(row_title(d.by, row)),
+                        quote(row.tag), quote(elide(row.type, 64)), format_bytes_signed(row.bytes), error_words(row),
+                        format_count_signed(row.objects), rate_words(row), score_words(row), status_words(row),
+                        row.rung == match_rung::none ? "-" : to_string(row.rung), routes.empty() ? "-" : routes);
         if (rank <= rows_with_stack) { stacks += stack_block(d, row, rank); }
     }
     text += stacks;
     if (!d.moves.empty()) { text += "\nPerhaps moved (another build; proposed, in no sum):\n\n"; }
     for (const move_proposal& each : d.moves) { text += "- " + move_words(d, each, quote) + "\n"; }
+    if (const std::string order = order_words(d); !order.empty()) { text += "\n" + order + "\n"; }
     if (d.hidden_rows != 0 && !d.rows.empty()) { text += fmt::format("\n{} more rows hidden.\n", d.hidden_rows); }
+    if (metrics != nullptr) { text += render_markdown(*metrics); }
     return text;
 }
 

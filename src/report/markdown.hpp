@@ -9,10 +9,13 @@
 
 #include <memwatch/model/delta.hpp>
 
+#include "report/metrics.hpp"
+
 namespace memwatch {
 inline namespace v1 {
 
-[[nodiscard]] std::string render_markdown(const delta& d);
+// `metrics` of the snapshots compared, may be null.
+[[nodiscard]] std::string render_markdown(const delta& d, const metric_table* metrics = nullptr);
 
 }  // namespace v1
 }  // namespace memwatch

@@ -12,6 +12,7 @@
 #include <memwatch/model/delta.hpp>
 #include <memwatch/model/snapshot.hpp>
 
+#include "report/metrics.hpp"
 #include "report/view.hpp"
 
 namespace memwatch {
@@ -21,6 +22,7 @@ struct text_options {
     std::size_t top{20};     // sites, tags, pools, threads of a summary; a delta and a view bring their own rows. 0 = all
     bool colour{};           // ANSI colours; the meaning never depends on them
     survivor_filter only{};  // what keep_survivors() left of the snapshot; said
+    const metric_table* metrics{};  // of the snapshots a delta compares; null = not shown
 };
 
 // The readable summary: who, how much, where, for whom; losses and own memory only where there are any.

@@ -82,13 +82,14 @@ constexpr std::array<share_line, 6> share_lines{{{dimension::route, "route"},
                                                  {dimension::type, "type"},
                                                  {dimension::site, "site"}}};
 
-void add_evidence(text_table& table, const delta_row& row, const delta& d) {
+void add_evidence(text_table& table, const delta& d, const delta_row& row) {
     for (const share_line& line : share_lines) {
         const bool is_told =
             (line.by == dimension::tag && !row.tag.empty()) || (line.by == dimension::type && !row.type.empty());
         if (is_told) { continue; }
         const std::string words = share_words(row, line.by, quote);
-        if (!words.empty()) { table.add_note(fmt::format("{:<7} {}", line.title, words)); }
+        const bool are_callers = line.by == dimension::site && d.by == dimension::site;
+        if (!words.empty()) { table.add_note(fmt::format("{:<7} {}", are_callers ? "callers" : line.title, words)); }
     }
     if (const std::string age = survival_words(d, row); !age.empty()) { table.add_note(fmt::format("{:<7} {}", "age", age)); }
     if (const std::string match = match_words(d, row); !match.empty()) {
@@ -96,26 +97,33 @@ void add_evidence(text_table& table, const delta_row& row, const delta& d) {
     }
     const char* title = "stack";
     const std::vector<frame_words> frames = user_frames(row.stack, d.modules, shown_frames);
-    if (frames.size() == 1 && frames.front().place.empty()) { return; }  // the row's name already
+    const bool is_name_only = frames.size() == 1 && frames.front().place.empty();  // the row's name already
     for (const frame_words& f : frames) {
+        if (is_name_only) { break; }
         table.add_note(fmt::format("{:<7} {}{}", title, f.function, f.place.empty() ? "" : "  " + f.place));
         title = "";
     }
+    if (row.stacks > 1) {
+        table.add_note(fmt::format("{:<7} ... reached by {} call paths", is_name_only ? title : "", row.stacks));
+    }
+    if (const std::string rank = rank_words(d, row); !rank.empty()) { table.add_note(fmt::format("{:<7} {}", "score", rank)); }
 }
 
 std::string rows_words(const delta& d, bool colour) {
     using align = text_table::align;
     text_table table(colour);
-    for (const char* title : {"#", "bytes", "+-", "objects", "ratio", "rate"}) { table.add_column(title, align::right); }
+    for (const char* title : {"#", "bytes", "+-", "objects", "ratio", "rate", "score"}) {
+        table.add_column(title, align::right);
+    }
     table.add_column("status", align::left);
     table.add_column(to_string(d.by), align::left);
     std::size_t rank = 0;
     for (const delta_row& row : d.rows) {
         table.add_row(
             {std::to_string(++rank), format_bytes_signed(row.bytes), error_words(row), format_count_signed(row.objects),
-             ratio_words(row), rate_words(row), status_words(row), name_words(d.by, row)},
+             ratio_words(row), rate_words(row), score_words(row), status_words(row), name_words(d.by, row)},
             style_of(row));
-        add_evidence(table, row, d);
+        add_evidence(table, d, row);
     }
     return table.empty() ? std::string() : "\n" + table.render();
 }
@@ -150,13 +158,12 @@ std::string render_text(const delta& d, const text_options& options) {
     text += "\n" + side_line(d, false) + side_line(d, true) + change_line(d) + identity_lines(d) +
             rows_words(d, options.colour) + moves_words(d);
     if (has_doubtful_row(d)) { text += "\n? = less than two standard errors of sampling: not proven\n"; }
-    if (!is_ordered_by_bytes(d)) {
-        text += "\nordered by steady growth: what grew through the whole time between counts in full, bursts and noise less\n";
-    }
+    if (const std::string order = order_words(d); !order.empty()) { text += "\n" + order + "\n"; }
     if (d.hidden_rows != 0 && !d.rows.empty()) {
         text += fmt::format("\n{} more row{} hidden (unchanged, below the threshold, out of focus or beyond the top)\n",
                             format_count(static_cast<double>(d.hidden_rows)), d.hidden_rows == 1 ? "" : "s");
     }
+    if (options.metrics != nullptr) { text += render_text(*options.metrics, options.colour); }
     return text;
 }
 

@@ -8,7 +8,9 @@
 #include <memwatch/model/site_name.hpp>
 #include <memwatch/snapshot/codec.hpp>
 
+#include "diff/clusters.hpp"
 #include "report/json.hpp"
+#include "report/metrics.hpp"
 #include "report/text.hpp"
 #include "report/view.hpp"
 
@@ -33,15 +35,20 @@ result<std::string> render_diff(const snapshot& before, const snapshot& after, c
     if (!by) { return tl::unexpected(by.error()); }
     diff_options how;
     how.by = *by;
-    how.threshold_bytes = wanted.threshold_bytes;
     how.focus = wanted.focus;
-    how.top = wanted.top;
-    const result<delta> difference = diff(before, after, how);
+    const bool is_by_site = how.by == dimension::site;  // stacks of one place are one row, and left out together
+    how.threshold_bytes = is_by_site ? 0 : wanted.threshold_bytes;
+    how.top = is_by_site ? 0 : wanted.top;
+    result<delta> difference = diff(before, after, how);
     if (!difference) { return tl::unexpected(difference.error()); }
-    if (!wanted.as_text) { return render_json(*difference); }
+    const std::vector<cluster> clusters =
+        is_by_site ? keep_top_clusters(*difference, wanted.top, wanted.threshold_bytes) : cluster_rows(*difference);
+    const metric_table metrics = make_metric_table({&before, &after});
+    if (!wanted.as_text) { return render_json(*difference, &clusters, &metrics); }
     text_options text;
     text.top = wanted.top;
-    return render_text(*difference, text);
+    text.metrics = &metrics;
+    return render_text(is_by_site ? as_findings(*difference, clusters) : *difference, text);
 }
 
 result<std::string> render_table(const snapshot& s, const serve::table_request& wanted) {

@@ -12,6 +12,7 @@
 #include "capture/own_work.hpp"
 #include "control/endpoint.hpp"
 #include "model/redaction.hpp"
+#include "model/tag_weights.hpp"
 #include "platform/platform.hpp"
 #include "runtime/freeze_pools.hpp"
 #include "runtime/process_state.hpp"
@@ -249,6 +250,7 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
             live->add_self_bytes(frozen.self_bytes);
         }
         freeze_tags_and_routes(state.capture, frozen);  // after the sites: their tags and routes are among these
+        if (const auto weights = parse_tag_weights(session.effective.tag_weights)) { set_tag_weights(frozen, *weights); }
         freeze_pools(state.pools, frozen);
         freeze_losses(state.capture.losses, frozen);
         frozen.activity.push_back({"samples", state.capture.cost.samples()});

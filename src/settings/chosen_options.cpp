@@ -38,6 +38,8 @@ template <class Value>
 bool is_in_range(const option_description& option, const Value& value) {
     if constexpr (std::is_integral_v<Value> && !std::is_same_v<Value, bool>) {
         return !option.has_range() || (value >= option.least && value <= option.most);
+    } else if constexpr (std::is_same_v<Value, std::string>) {
+        return option.kind != option_kind::weights || parse_tag_weights(value).has_value();
     }
     return true;
 }
@@ -49,6 +51,11 @@ void check_range(chosen_options& wanted, option_id id, std::vector<std::string>&
     if (is_fine) { return; }
     const std::string refused = option_text(wanted, id);
     static_cast<void>(read_into(wanted, id, option.default_text()));  // defaults are in range: options_test.cpp
+    if (option.kind == option_kind::weights) {
+        const error why = parse_tag_weights(refused).error();
+        warnings.push_back(std::string(option.member) + " is ignored: " + why.message());
+        return;
+    }
     warnings.push_back(std::string(option.member) + " = " + refused + " is out of range " + option.values() + "; " +
                        option.default_text() + " is used");
 }

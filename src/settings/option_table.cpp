@@ -16,6 +16,7 @@ constexpr std::size_t most_edits = 2;
 // By the type's name in the table: bytes_option and duration_option are the same integer.
 constexpr option_kind kind_of(std::string_view type) noexcept {
     if (type == "std::string") { return option_kind::text; }
+    if (type == "weights_option") { return option_kind::weights; }
     if (type == "flag_option") { return option_kind::flag; }
     if (type == "bytes_option") { return option_kind::bytes; }
     if (type == "duration_option") { return option_kind::duration; }

@@ -20,7 +20,7 @@ enum class option_id : std::uint8_t {
 };
 inline constexpr std::size_t option_count = static_cast<std::size_t>(option_id::count_);
 
-enum class option_kind : std::uint8_t { text, flag, bytes, duration, count, word, secret };
+enum class option_kind : std::uint8_t { text, flag, bytes, duration, count, weights, word, secret };
 enum class option_change : std::uint8_t { start, runtime };
 
 struct option_description {

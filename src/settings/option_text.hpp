@@ -11,6 +11,7 @@
 
 #include <memwatch/base/result.hpp>
 #include <memwatch/options.hpp>
+#include "model/tag_weights.hpp"
 #include "settings/option_table.hpp"
 
 namespace memwatch {
@@ -82,6 +83,9 @@ template <class Value>
         }
         return fail(error_code::invalid_argument, "not one of " + list_words<Value>(), std::string(text));
     } else if constexpr (std::is_same_v<Value, std::string>) {
+        if (option.kind == option_kind::weights) {
+            if (const auto parsed = parse_tag_weights(text); !parsed) { return tl::unexpected<error>(parsed.error()); }
+        }
         into = text;
         return {};
     } else if constexpr (std::is_same_v<Value, bool>) {

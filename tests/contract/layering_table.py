@@ -31,7 +31,7 @@ ROOMS = {
     "symbols": HOST | {"snapshot"},  # what was looked up once is kept as a dump
     "exchange": VALUES | {"snapshot"},  # foreign formats, for the command alone; snapshot: folded lines of two dumps
     "attribution": VALUES | {"diff"},
-    "report": VALUES | {"attribution"},
+    "report": VALUES | {"diff", "attribution"},  # of diff plain values: clusters, key metrics
     "fleet": VALUES | {"snapshot", "report"},  # many dumps into one; its words are made of report's
     "notify": VALUES,
     "serve": VALUES,  # renderers and the source of snapshots are handed in by runtime

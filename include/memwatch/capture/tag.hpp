@@ -24,6 +24,10 @@ public:
     // Names longer than 120 bytes are cut. When all 1,024 tags are taken, the result is the tag "other" and the loss is
     // counted.
     MEMWATCH_API explicit tag(std::string_view name) noexcept;
+    // Likewise, and says how much growth under it matters beside other growth, 0 to 1 (0.5 unless stated): a term of the
+    // ranking of diffs (diff/ranking.hpp). Stated differently in two places, the larger one holds; option tag_weights overrides
+    // both. A weight that is not from 0 to 1 is refused with a warning in the log.
+    MEMWATCH_API tag(std::string_view name, double weight) noexcept;
 
     [[nodiscard]] constexpr tag_id id() const noexcept { return id_; }
     [[nodiscard]] MEMWATCH_API std::string_view name() const noexcept;

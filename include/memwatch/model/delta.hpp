@@ -77,6 +77,7 @@ struct delta_row {
     match_rung rung{match_rung::none};
     bool is_exact{};
     rank_terms rank;
+    std::size_t stacks{1};             // more: a finding, several sites of one allocating end shown as one (diff/clusters.hpp)
     std::vector<double> during_bytes;  // live bytes at each snapshot between the two, where there were any
     std::vector<delta_share> shares;   // sites only: by tag, route, trace, thread; the three largest of each, largest first
 

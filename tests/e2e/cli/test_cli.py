@@ -275,6 +275,47 @@ class CliTest(unittest.TestCase):
         self.expect(FINE, "diff", self.before, self.after, "--exit-code", "--threshold", "1GB")
         self.expect(FINE, "diff", self.before, self.after, "--exit-code", "--focus", "*nothing*")
 
+    def test_any_number_of_snapshots_side_by_side(self):
+        text = self.expect(FINE, "diff", self.before, self.after, self.after).stdout.decode()
+        self.assertRegex(text, r"key metrics +before +during +after\n")
+        self.assertIn("fragmentation", text)
+        delta = json.loads(self.expect(FINE, "diff", self.before, self.before, self.after, self.after, "--json").stdout)
+        metrics = {row["name"]: row for row in delta["metrics"]["rows"]}
+        self.assertEqual(len(delta["metrics"]["columns"]), 4)
+        self.assertEqual(metrics["fragmentation"]["values"], [None] * 4)
+        self.assertEqual(metrics["live_bytes"]["values"][0], metrics["live_bytes"]["values"][1])
+        self.assertEqual(len(delta["rows"][0]["during_bytes"]), 2)
+        two = self.expect(FINE, "diff", self.before, self.after).stdout.decode()
+        self.assertIn("key metrics", two)
+        self.assertNotIn("fragmentation", two)
+        self.expect(UNREADABLE, "diff", self.before, self.path("no-such-file"), self.after, says="no-such-file")
+        self.expect(USAGE, "diff", self.before, says="AFTER")
+
+    def test_every_row_is_in_one_cluster_and_its_rank_is_told(self):
+        delta = json.loads(self.expect(FINE, "diff", self.before, self.after, "--json", "--top", "0").stdout)
+        ranks = sorted(rank for cluster in delta["clusters"] for rank in cluster["rows"])
+        self.assertEqual(ranks, [row["rank"] for row in delta["rows"]])
+        first = delta["rows"][0]
+        self.assertAlmostEqual(first["score"], 0.40 * first["volatility"] + 0.35 * first["long_lived"] + 0.25 * first["weight"], places=2)
+        self.assertIn("score   ", self.expect(FINE, "diff", self.before, self.after).stdout.decode())
+        self.expect(FINE, "diff", self.before, self.after, "--each-stack")
+
+    def test_rankings_and_weights(self):
+        def first(*how, **more):
+            return json.loads(self.expect(FINE, "diff", self.before, self.after, "--json", *how, **more).stdout)
+        for name in ("weighted", "steady", "bytes"):
+            self.assertEqual(first("--rank", name)["ranking"], name)
+        self.expect(USAGE, "diff", self.before, self.after, "--rank", "size", says="--rank size")
+        self.assertEqual(first()["rows"][0]["weight"], 0.5)
+        self.assertEqual(first("--tag-weights", "request-cache=0.9")["rows"][0]["weight"], 0.9)
+        self.assertEqual(first(MEMWATCH_TAG_WEIGHTS="request-cache=0.2")["rows"][0]["weight"], 0.2)
+        both = first("--tag-weights", "request-cache=0.9", MEMWATCH_TAG_WEIGHTS="request-cache=0.2")
+        self.assertEqual(both["rows"][0]["weight"], 0.9)
+        for bad in ("request-cache=2", "request-cache=nan", "request-cache=-1", "request-cache", "a=1,a=0"):
+            self.expect(USAGE, "diff", self.before, self.after, "--tag-weights", bad, says="--tag-weights ")
+        self.expect(USAGE, "diff", self.before, self.after, says="MEMWATCH_TAG_WEIGHTS ", MEMWATCH_TAG_WEIGHTS="x=5")
+        self.expect(FINE, "diff", self.before, self.after, "--tag-weights", "nobody=1", says="no tag is called nobody")
+
     def test_json_everywhere_parses(self):
         kinds = {}
         for by in ("site", "type", "tag", "pool", "thread", "route", "trace"):

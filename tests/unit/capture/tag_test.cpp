@@ -4,10 +4,12 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <memwatch/base/log.hpp>
 #include "capture/capture_state.hpp"
 
 using namespace memwatch;
@@ -19,6 +21,24 @@ TEST_CASE("tag: equal names are one tag, and the default tag is untagged", "[cap
     CHECK(tag{""} == tag{});
     CHECK(tag{"same"}.name() == "same");
     CHECK(tag{std::string(500, 'x')}.name().size() == tag_table::max_name_bytes);
+}
+
+TEST_CASE("tag: a weight is stated in code, the largest one holds, and what is no weight is refused", "[capture]") {
+    CHECK(tag{"weightless"}.totals().weight == default_tag_weight);
+    const tag cash{"cash", 0.9};
+    CHECK(cash == tag{"cash"});
+    CHECK(cash.totals().weight == 0.9);
+    CHECK(tag("cash", 0.2).totals().weight == 0.9);
+    CHECK(tag("cash", 1).totals().weight == 1);
+    CHECK(tag("logs", 0).totals().weight == 0);
+    static std::string logged;
+    set_log_sink([](log_level, std::string_view line) { logged = line; });
+    for (const double refused : {-0.1, 1.1, std::nan("")}) {
+        logged.clear();
+        CHECK(tag("cash", refused).totals().weight == 1);
+        CHECK(logged.find("event=tag_weight") != std::string::npos);
+    }
+    set_log_sink(nullptr);
 }
 
 TEST_CASE("tag: counts to the byte over threads that come and go, freed by others too", "[capture]") {

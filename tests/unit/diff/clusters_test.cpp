@@ -166,6 +166,57 @@ TEST_CASE("clusters: each row is in exactly one, sums and variances add up, and 
     }
 }
 
+TEST_CASE("clusters: noise of one caller does not drown what is proven of another; many doubtful ones can prove it together") {
+    delta d;
+    const auto add = [&](double bytes, double error) {
+        delta_row row;
+        row.stack = {{no_module, 1, {{"f", "x.cpp", 1}}}};
+        row.bytes = bytes;
+        row.steady_bytes = bytes;
+        row.bytes_standard_error = error;
+        d.rows.push_back(row);
+    };
+    add(50, 10);
+    add(1, 40);
+    auto clusters = cluster_rows(d);
+    REQUIRE(clusters.size() == 2);
+    CHECK(clusters[0].rows == std::vector<std::size_t>{0});
+    CHECK(clusters[0].rank.score > 0);
+    d.rows.clear();
+    for (int i = 0; i < 9; ++i) { add(19, 10); }
+    clusters = cluster_rows(d);
+    REQUIRE(clusters.size() == 1);
+    CHECK(clusters[0].bytes_standard_error == Approx(30));
+    CHECK(clusters[0].rank.score > 0);
+    const delta findings = as_findings(d, clusters);
+    REQUIRE(findings.rows.size() == 1);
+    CHECK(findings.rows[0].is_significant());
+    CHECK(findings.rows[0].stacks == 9);
+}
+
+TEST_CASE("clusters: a finding shows what its rows share and who calls it") {
+    small_service service;
+    service.add_site({plumbing, remember, "a()@a.cpp:1", "main@main.cpp:1"});
+    service.add_site({plumbing, remember, "b()@b.cpp:1", "main@main.cpp:1"});
+    service.add_site({plumbing, remember, "b()@b.cpp:2", "main@main.cpp:1"});
+    service.add_site({plumbing, "other@other.cpp:1", "main@main.cpp:1"});
+    const auto d = growth_of(service, {1000, 2000, 3000, 500});
+    const delta findings = as_findings(d, cluster_rows(d));
+    REQUIRE(findings.rows.size() == 2);
+    const delta_row& row = findings.rows[0];
+    CHECK(row.stacks == 3);
+    CHECK(row.bytes == 6000);
+    CHECK(row.stack.size() == 2);
+    std::string callers;
+    for (const delta_share& each : row.shares) {
+        if (each.by == dimension::site) { callers += each.name + " " + std::to_string(static_cast<int>(each.bytes)) + " "; }
+    }
+    CHECK(callers == "b 5000 a 1000 ");
+    CHECK(findings.rows[1].stacks == 1);
+    CHECK(findings.rows[1].stack.size() == 3);
+    CHECK(findings.total.bytes == d.total.bytes);
+}
+
 TEST_CASE("clusters: rows of other dimensions and rows without a stack stay alone") {
     small_service service;
     service.add_site({});
@@ -189,7 +240,7 @@ TEST_CASE("clusters: the first few keep their rows, the others are counted as hi
     auto d = growth_of(service, {6000, 5000, 4000, 30, 20, 10});
     const auto all = cluster_rows(d);
     REQUIRE(all.size() == 3);
-    d.moves = {{0, 5, "gone with its row"}, {0, 3, "stays"}};
+    d.moves = {{0, 3, "stays"}};
     const auto first = keep_top_clusters(d, 2);
     REQUIRE(first.size() == 2);
     CHECK(d.rows.size() == 4);
@@ -203,4 +254,9 @@ TEST_CASE("clusters: the first few keep their rows, the others are counted as hi
     REQUIRE(d.moves.size() == 1);
     CHECK(d.moves[0].why == "stays");
     CHECK(d.rows.at(d.moves[0].appeared).bytes == 30);
+    auto moved = growth_of(service, {});
+    moved.moves = {{0, moved.rows.size() - 1, "the other half stays, too"}};
+    CHECK(keep_top_clusters(moved, 1).size() == 2);
+    auto small = growth_of(service, {});
+    CHECK(keep_top_clusters(small, 0, 4500).size() == 2);  // 4000 and its 10 are below
 }

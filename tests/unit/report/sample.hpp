@@ -143,8 +143,79 @@ inline memwatch::delta growth() {
     d.total.after.live = {265'595'952, 126'629, 1.7e14, 1e6, 4'000};
     d.total.what = memwatch::change::grew;
     d.hidden_rows = 14;
+    d.ranking = "weighted";
+    d.long_lived_ns = 22'500'000'000;
+    d.rows[0].rank = {1, 0.98, 0.9, 0.40 + 0.35 * 0.98 + 0.25 * 0.9};
+    d.rows[0].steady_bytes = 50'000'000;
+    for (auto* row : {&d.rows[1], &d.rows[2]}) { row->rank.weight = 0.5; }
     d.rungs = {2, 15, 0, 0};
     return d;
+}
+
+// The same leak reached by two more callers, beside a cache that filled up and so grew more, with a snapshot in between.
+inline memwatch::delta growth_by_callers() {
+    memwatch::delta d = growth();
+    d.warnings.clear();
+    memwatch::delta_row other = leaking_row();
+    other.key = "00c0ffee00c0ff0e";
+    other.stack.back().offset = 0x2300;
+    other.stack.back().lines = {{"orders::handle_batch(orders::request const&)", "src/orders/routes.cpp", 161}};
+    other.bytes = 9'000'000;
+    other.objects = 4'394;
+    other.bytes_standard_error = 290'000;
+    other.rate_bytes_per_s = 100'000;
+    other.survivors_bytes = 9'000'000;
+    other.steady_bytes = 8'500'000;
+    other.before.live = {};
+    other.after.live = {9'000'000, 4'394, 8.41e10, 2e4, 140};
+    other.what = memwatch::change::appeared;
+    other.rung = memwatch::match_rung::none;
+    other.shares = {{memwatch::dimension::route, "/api/v2/batch", 9'000'000, {}},
+                    {memwatch::dimension::thread, "worker-2", 9'000'000, {}}};
+    other.rank = {0.6, 0.97, 0.9, 0.78};
+    memwatch::delta_row cache = leaking_row();
+    cache.name = "orders::price_list::fill";
+    cache.key = "00000000000ca54e";
+    cache.tag = "prices";
+    cache.type.clear();
+    cache.stack = {cache.stack[0], cache.stack[2]};
+    cache.stack[1].offset = 0x4000;
+    cache.stack[1].lines = {{"orders::price_list::fill(std::size_t)", "src/orders/price_list.cpp", 77}};
+    cache.bytes = 190'000'000;
+    cache.objects = 92'000;
+    cache.bytes_standard_error = 3'400'000;
+    cache.rate_bytes_per_s = 2'111'111;
+    cache.survivors_bytes = 190'000'000;
+    cache.steady_bytes = 0;
+    cache.before.live = {};
+    cache.after.live = {190'000'000, 92'000, 1.2e13, 4e5, 2'900};
+    cache.what = memwatch::change::appeared;
+    cache.rung = memwatch::match_rung::none;
+    cache.shares.clear();
+    cache.rank = {0.79, 1, 0.5, 0.79};
+    d.rows.insert(d.rows.begin() + 1, {cache, other});
+    d.rungs = {4, 15, 0, 0};
+    d.total.bytes += cache.bytes + other.bytes;
+    return d;
+}
+
+inline std::vector<memwatch::snapshot> three_moments() {
+    std::vector<memwatch::snapshot> all(3, orders());
+    const char* const labels[] = {"before", "under load", "after"};
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        memwatch::snapshot& s = all[i];
+        s.info.label = labels[i];
+        s.info.taken_ns = (130 + 45 * i) * second;
+        s.info.resident_bytes += i * 40'000'000;
+        s.info.sampler = "poisson";
+        for (memwatch::site& each : s.sites) {
+            each.live.bytes *= static_cast<double>(i + 1);
+            each.allocated.bytes *= static_cast<double>(10 * i + 1);
+            each.freed.bytes = each.allocated.bytes / 2;
+            each.freed_by_other_thread.bytes = each.freed.bytes / 5;
+        }
+    }
+    return all;
 }
 
 }  // namespace sample

@@ -368,6 +368,24 @@ TEST_CASE("scopes: ignore scopes may end in any order; the last one's end is the
     CHECK(live_of(s.get(), owner).samples == 1);
 }
 
+TEST_CASE("tag weights: the program's are in each snapshot, and the option overrides them", "[runtime]") {
+    const tag stated{"weight-stated", 0.9};
+    const tag overridden{"weight-overridden", 0.9};
+    const auto weights_of = [](const session& s, tag of) { return s.snapshot()->tags[of.id()].weight; };
+    {
+        const session s = session::start({});
+        CHECK(weights_of(s, stated) == 0.9);
+        CHECK(weights_of(s, tag{}) == default_tag_weight);
+    }
+    options how;
+    how.tag_weights = "weight-overridden=0.2,nobody=1";
+    const session s = session::start(how);
+    CHECK(s.status().state == session_state::running);
+    CHECK(weights_of(s, stated) == 0.9);
+    CHECK(weights_of(s, overridden) == 0.2);
+    CHECK(s.summary()->tags[overridden.id()].weight == 0.2);
+}
+
 TEST_CASE("baseline: the mark is in each snapshot until the session ends, and the last one counts", "[runtime]") {
     session none;
     CHECK(none.mark_baseline().error().code == error_code::unavailable);

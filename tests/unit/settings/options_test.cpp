@@ -95,6 +95,21 @@ TEST_CASE("options: what code sets out of range becomes the default, with a sent
     CHECK(chosen.origin(option_id::stack_depth) == option_origin::standard);
 }
 
+TEST_CASE("options: weights of tags are taken whole or refused with the item that is wrong") {
+    chosen_options into;
+    CHECK(overlay({"MEMWATCH_TAG_WEIGHTS=order-cache=0.9, session=0.2"}, into).empty());
+    CHECK(into.tag_weights == "order-cache=0.9, session=0.2");
+    CHECK(into.origin(option_id::tag_weights) == option_origin::environment);
+    CHECK(overlay({"MEMWATCH_TAG_WEIGHTS=order-cache=0.9,session=2"}, into) ==
+          std::vector<std::string>{"MEMWATCH_TAG_WEIGHTS is ignored: session=2: not a weight: use a number from 0 to 1"});
+    CHECK(into.tag_weights == "order-cache=0.9, session=0.2");
+    options code;
+    code.tag_weights = "x";
+    std::vector<std::string> warnings;
+    CHECK(choose_options(code, warnings).tag_weights.empty());
+    CHECK(warnings == std::vector<std::string>{"tag_weights is ignored: x: no weight: write TAG=WEIGHT"});
+}
+
 TEST_CASE("options: the ends of each range are inside, and one beyond either is outside") {
     for_each_option([](option_id id, const option_description& option) {
         if (!option.has_range()) { return; }
