@@ -112,7 +112,7 @@ private:
             case 'X':
                 return take_program(fields(line).rest()), true;
             case 'A':
-                return out_.note("it was attached to a running program: blocks from before are not counted"), true;
+                return is_attached_ = true;
             case '#':
                 is_complete_ = is_complete_ || line.substr(0, 6) == "# ips:";
                 return true;
@@ -225,6 +225,7 @@ private:
         constexpr std::uint64_t longest = ~0ULL / nanoseconds_a_millisecond;
         info.taken_ns = std::min(milliseconds_, longest) * nanoseconds_a_millisecond;
         if (page_bytes_ != 0 && resident_pages_ < ~0ULL / page_bytes_) { info.resident_bytes = resident_pages_ * page_bytes_; }
+        if (is_attached_) { out_.note("it was attached to a running program: blocks from before are not counted"); }
         if (!stream_.damage().empty()) { out_.lost(stream_.damage()); }
         if (lines_.is_line_too_long()) { out_.lost("a line is too long: what is behind it is not read"); }
         if (!is_complete_) { out_.lost("it is cut off: what happened later is missing"); }
@@ -305,6 +306,7 @@ private:
     std::uint64_t milliseconds_{}, resident_pages_{}, page_bytes_{};
     std::size_t strange_lines_{};
     bool is_complete_{};
+    bool is_attached_{};
 };
 
 }  // namespace

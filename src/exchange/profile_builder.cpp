@@ -73,6 +73,11 @@ std::uint32_t profile_builder::add_stack(std::vector<std::uint32_t> frames, bool
     const auto [found, is_new] = stacks_.try_emplace(std::move(frames), static_cast<std::uint32_t>(table.size()));
     if (!is_new) { return found->second; }
     charge(2 * (sizeof(stack) + found->first.size() * sizeof(std::uint32_t)) + 64);
+    // Who compares or writes stacks spells them out, call by call: a frame of many inlined ones costs wherever it stands.
+    for (const std::uint32_t index : found->first) {
+        const std::size_t calls = out_.value.frames[index].lines.size();
+        if (calls > 1 && !charge((calls - 1) * sizeof(source_line))) { break; }
+    }
     if (is_over_budget_ && !table.empty()) {
         stacks_.erase(found);
         return 0;

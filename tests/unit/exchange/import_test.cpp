@@ -420,3 +420,23 @@ TEST_CASE("a name that a million frames share is not copied a million times") {
     REQUIRE(!read);
     CHECK(read.error().code == error_code::limit);
 }
+
+TEST_CASE("a stack of frames with thousands of inlined calls is charged for all of them") {
+    std::string text = "v 10400 3\nX a\ns 1 f\ni 1 0";
+    for (int i = 0; i < 20'000; ++i) { text += " 1 0 0"; }
+    text += '\n';
+    for (int i = 0; i < 1000; ++i) {
+        char line[32];
+        std::snprintf(line, sizeof line, "t 1 %x\n", i);
+        text += line;
+    }
+    const auto read = read_foreign_profile(text + "a 8 3e8\n+ 0\n# ips: 1\n");  // 20 million calls out of 0.1 MB
+    REQUIRE(!read);
+    CHECK(read.error().code == error_code::limit);
+}
+
+TEST_CASE("heaptrack: what a line says a million times is noted once") {
+    std::string text = "v 10400 3\n";
+    for (int i = 0; i < 1'000'000; ++i) { text += "A\n"; }
+    CHECK(imported(zstd(text + "# ips: 1\n")).notes.size() == 1);
+}
