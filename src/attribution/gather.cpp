@@ -127,12 +127,10 @@ private:
     void add_sites(std::size_t input) {
         const snapshot& s = *inputs_[input];
         const site_index index(s, finding_of_);
-        for (double* course : courses(input)) { *course = 0; }
         for (std::uint32_t i = 0; i < s.sites.size(); ++i) {
             const std::uint32_t finding = index.finding_of(i);
             if (finding == nobody) { continue; }
             const site& each = s.sites[i];
-            out_[finding].course[input] += each.live.bytes;
             if (input + 1 == inputs_.size()) {
                 add_lifecycle(finding, each, 1);
                 note_first_seen(out_[finding], each);
@@ -143,26 +141,23 @@ private:
                 add_lifecycle(finding, each, -1);
             }
         }
-        take_rows_of_other_builds(input);
+        take_course(input);
         for (gathered& g : out_) {
             if (g.course[input] > 0) { g.first_snapshot = std::min(g.first_snapshot, input); }
         }
     }
 
-    std::vector<double*> courses(std::size_t input) {
-        std::vector<double*> all;
-        for (gathered& g : out_) { all.push_back(&g.course[input]); }
-        return all;
+    // The delta has matched the rows of every input, also where one is of another build and knows them under other keys.
+    void take_course(std::size_t input) {
+        for (std::size_t i = 0; i < out_.size(); ++i) {
+            double& bytes = out_[i].course[input] = 0;
+            for (const std::size_t r : findings_[i]) { bytes += live_bytes_at(change_.rows[r], input); }
+        }
     }
 
-    // BEFORE may know a row under another key (another build); the delta has matched them.
-    void take_rows_of_other_builds(std::size_t input) {
-        if (input != 0) { return; }
-        for (std::size_t i = 0; i < out_.size(); ++i) {
-            double bytes = 0;
-            for (const std::size_t r : findings_[i]) { bytes += change_.rows[r].before.live.bytes; }
-            out_[i].course[input] = bytes;
-        }
+    [[nodiscard]] double live_bytes_at(const delta_row& row, std::size_t input) const {
+        if (input == 0) { return row.before.live.bytes; }
+        return input + 1 == inputs_.size() ? row.after.live.bytes : row.during_bytes[input - 1];
     }
 
     void add_lifecycle(std::uint32_t finding, const site& each, int sign) {
@@ -183,7 +178,7 @@ private:
     void note_first_seen(gathered& g, const site& each) const {
         if (each.cohorts.empty() || after().info.epoch_ns == 0) { return; }
         const cohort& first = each.cohorts.front();
-        const std::uint64_t begin = (first.epoch - std::min(first.epoch, after().info.first_epoch)) * after().info.epoch_ns;
+        const std::uint64_t begin = first.epoch * after().info.epoch_ns;  // epochs count from time 0, as births do
         if (g.first_seen_ns == 0 || begin < g.first_seen_ns) {
             g.first_seen_ns = begin;
             g.is_first_seen_late = first.is_merged;

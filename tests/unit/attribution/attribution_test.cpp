@@ -141,6 +141,34 @@ TEST_CASE("attribution: of another process only what both know is said") {
                       [](const hint& h) { return std::string_view(h.rule) == "other_session"; }));
 }
 
+TEST_CASE("attribution: snapshots of another build belong to the course of what they were matched with") {
+    snapshot before = service::before();
+    snapshot during = service::during();
+    for (snapshot* s : {&before, &during}) {
+        s->info.session = "another0another0another0another0";
+        for (auto& each : s->modules) { each.build_id += "00"; }
+        for (auto& each : s->frames) { each.offset += 0x40; }
+    }
+    const auto a = attribute({&before, &during, &service::after()});
+    REQUIRE(a.has_value());
+    const finding* const f = find(*a, "request_cache::remember");
+    REQUIRE(f != nullptr);
+    const auto of_one_build = whole();
+    CHECK(f->course == find(of_one_build, "request_cache::remember")->course);
+    CHECK(f->since.first_snapshot == 0);
+}
+
+TEST_CASE("attribution: what was seen first in a session that began late is told by the process' clock") {
+    snapshot late = service::after();
+    late.info.first_epoch = 10;
+    late.sites[service::order_site].cohorts = {{12, 5e6, 1e4, false}};
+    const auto a = attribute({&service::before(), &late});
+    REQUIRE(a.has_value());
+    const finding* const f = find(*a, "request_cache::remember");
+    REQUIRE(f != nullptr);
+    CHECK(f->since.first_seen_ns == 120 * service::second);
+}
+
 TEST_CASE("attribution: RSS that grew without live blocks is what the allocator keeps") {
     snapshot swollen = service::before();
     swollen.info.label = "after";
