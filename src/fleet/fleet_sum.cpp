@@ -143,7 +143,7 @@ std::uint32_t fleet_sum::site_of(const snapshot& dump, std::size_t index, const 
     for (const auto frame : dump.stacks[from.stack].frames) { code.frames.push_back(frame_of(dump, frame)); }
     const auto& tag = dump.tags[from.tag].name;
     const auto [tag_number, is_new_tag] = tag_numbers_.try_emplace(tag, static_cast<std::uint32_t>(tags_.size()));
-    if (is_new_tag) { tags_.push_back({tag, 0, 0, 0, 0}); }
+    if (is_new_tag) { tags_.push_back({tag, 0, 0, 0, 0, dump.tags[from.tag].weight}); }
     auto& added = sites_.emplace_back();
     added.key = key;
     added.sums.stack = static_cast<std::uint32_t>(stacks_.size());
@@ -164,7 +164,13 @@ std::uint32_t fleet_sum::frame_of(const snapshot& dump, std::uint32_t index) {
         if (is_new) { modules_.push_back({m.path, m.build_id, 0, 0, m.file_offset}); }
         number = found->second;
     }
-    const auto [found, is_new] = frame_numbers_.try_emplace({number, from.offset}, static_cast<std::uint32_t>(frames_.size()));
+    // Code in no module stands at an address of its process, where another one has other code.
+    std::string names;
+    for (const auto& line : from.lines) {
+        if (number == no_module) { names += line.function + '\n' + line.file + ':' + std::to_string(line.line) + '\n'; }
+    }
+    const auto [found, is_new] =
+        frame_numbers_.try_emplace({number, from.offset, std::move(names)}, static_cast<std::uint32_t>(frames_.size()));
     if (is_new) { frames_.push_back({number, from.offset, from.lines}); }
     return found->second;
 }
@@ -184,8 +190,9 @@ void fleet_sum::name_frames(const snapshot& dump, const site& from, site_sum& to
 void fleet_sum::add_tables(const snapshot& dump, const std::vector<std::uint32_t>& merged_site) {
     for (const auto& each : dump.tags) {
         const auto [found, is_new] = tag_numbers_.try_emplace(each.name, static_cast<std::uint32_t>(tags_.size()));
-        if (is_new) { tags_.push_back({each.name, 0, 0, 0, 0}); }
+        if (is_new) { tags_.push_back({each.name, 0, 0, 0, 0, each.weight}); }
         auto& sum = tags_[found->second];
+        sum.weight = std::max(sum.weight, each.weight);
         add_bounded(sum.allocated_bytes, each.allocated_bytes);
         add_bounded(sum.allocations, each.allocations);
         add_bounded(sum.freed_bytes, each.freed_bytes);

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -80,7 +81,7 @@ private:
     std::vector<module> modules_;
     std::map<std::string, std::uint32_t> module_numbers_;
     std::vector<frame> frames_;
-    std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint32_t> frame_numbers_;
+    std::map<std::tuple<std::uint32_t, std::uint64_t, std::string>, std::uint32_t> frame_numbers_;  // names: in no module only
     std::vector<stack> stacks_;
     std::vector<tag_totals> tags_;
     std::unordered_map<std::string, std::uint32_t> tag_numbers_;

@@ -57,12 +57,16 @@ public:
 
 private:
     std::uint64_t hash_of(const frame& f) {
-        if (f.module == no_module) { return combine_hash(0, f.offset); }
+        if (f.module == no_module) { return is_named(f) ? hash_of_names(f) : combine_hash(0, f.offset); }
         if (!has_several_[f.module]) { return combine_hash(modules_[f.module], f.offset); }
         if (!is_named(f)) {
             ++out_.nameless_frames_apart;
             return combine_hash(modules_[f.module], f.offset);
         }
+        return hash_of_names(f);
+    }
+
+    static std::uint64_t hash_of_names(const frame& f) {
         std::uint64_t names = 1;
         for (const auto& line : f.lines) { names = combine_hash(names, hash_text(bare_function_name(line.function))); }
         return names;

@@ -27,11 +27,18 @@ bool is_dump_name(const std::filesystem::path& path) {
     return suffix == ".memtrace" || suffix == ".json" || suffix == ".jsonl";
 }
 
-result<void> add_folder(const std::string& folder, std::vector<std::string>& paths) {
+// All but `output`: where the merged dump of last time stands among the others, it would count everything twice.
+result<void> add_folder(const std::string& folder, const std::string& output, std::vector<std::string>& paths) {
     std::error_code failed;
+    const auto is_output = [&](const std::filesystem::path& path) {
+        std::error_code ignored;
+        return std::filesystem::equivalent(path, output, ignored);
+    };
     for (auto at = std::filesystem::directory_iterator(folder, failed); !failed && at != std::filesystem::directory_iterator();
          at.increment(failed)) {
-        if (at->is_regular_file(failed) && is_dump_name(at->path())) { paths.push_back(at->path().string()); }
+        if (at->is_regular_file(failed) && is_dump_name(at->path()) && !is_output(at->path())) {
+            paths.push_back(at->path().string());
+        }
     }
     if (failed) { return fail(error_code::io, "cannot read the folder: " + failed.message(), folder); }
     return {};
@@ -103,7 +110,7 @@ private:
             }
         }
         for (const auto& each : folders_) {
-            if (auto added = add_folder(each, paths); !added) { return added; }
+            if (auto added = add_folder(each, output_, paths); !added) { return added; }
         }
         return {};
     }

@@ -472,6 +472,16 @@ class CliTest(unittest.TestCase):
         self.assertEqual(memwatch("merge", "-o", out).returncode, USAGE)
         self.assertEqual(memwatch("merge", cut, "-o", out).returncode, UNREADABLE)
 
+    def test_a_merged_dump_is_not_merged_into_the_next_one(self):
+        folder = os.path.join(self.dir, "fleet")
+        os.mkdir(folder)
+        with open(os.path.join(folder, "host.memtrace"), "wb") as file:
+            file.write(self.read(self.after))
+        out = os.path.join(folder, "all.memtrace")
+        for _ in range(2):
+            done = memwatch("merge", "--from-dir", folder, "-o", out, "--report", "json", "--no-symbols")
+            self.assertEqual((done.returncode, json.loads(done.stdout)["dumps"]), (FINE, 1))
+
     def test_symbolize_writes_a_dump_and_refuses_half_a_one(self):
         out, cut = (os.path.join(self.dir, name) for name in ("named.memtrace", "half.memtrace"))
         done = memwatch("symbolize", self.after, "-o", out, "--no-cache")

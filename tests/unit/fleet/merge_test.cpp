@@ -333,3 +333,35 @@ TEST_CASE("merge: impossible figures of one dump leave a snapshot that can be wr
     CHECK(encode(fleet.value, dump_format::memtrace));
     CHECK(fleet.value.drops[0].value == ~0ULL);
 }
+
+TEST_CASE("merge: code in no module is the same where its names are, wherever it was loaded") {
+    const scratch folder;
+    const auto dump = [&](const std::string& host, std::uint64_t shift) {
+        auto s = dump_of(host, {3, 5});
+        for (auto& f : s.frames) { f.module = no_module; }
+        name_frames(s, 0);
+        for (auto& f : s.frames) { f.offset += shift; }
+        return folder.write(host, s);
+    };
+    // The second host has work0 where the first has work1.
+    const auto fleet = merged({dump("a", 0x100), dump("b", 0x200)});
+    REQUIRE(fleet.value.sites.size() == 2);
+    for (const auto& each : fleet.value.sites) {
+        const auto& f = fleet.value.frames[fleet.value.stacks[each.stack].frames[0]];
+        CHECK(each.live.samples == (f.lines[0].function == "orders::work0(int)" ? 6 : 10));
+    }
+}
+
+TEST_CASE("merge: tags keep their weight, the largest that a dump gave") {
+    const scratch folder;
+    const auto dump = [&](const std::string& host, double cache, double other) {
+        auto s = dump_of(host, {3});
+        s.tags[0].weight = cache;
+        s.tags.push_back({"other", 10, 1, 0, 0, other});
+        return folder.write(host, s);
+    };
+    const auto tags = merged({dump("a", 0.9, 0.1), dump("b", 0.5, 0.1)}).value.tags;
+    REQUIRE(tags.size() == 2);
+    CHECK(tags[0].weight == 0.9);
+    CHECK(tags[1].weight == 0.1);
+}
