@@ -39,9 +39,11 @@ std::vector<number> module_identities(const snapshot& s) {
     return identities;
 }
 
-// Code in no module has an address that means nothing in another process: its names and lines, where it has some.
+// Code in no module has an address that means nothing in another process: its names and lines, where it has all,
+// as the diff has it.
 void add_code_without_module(fnv128& hash, const frame& f) {
-    if (f.lines.empty()) { return hash.add(f.offset); }
+    const auto has_name = [](const source_line& line) { return !line.function.empty(); };
+    if (f.lines.empty() || !std::all_of(f.lines.begin(), f.lines.end(), has_name)) { return hash.add(f.offset); }
     for (const auto& line : f.lines) {
         hash.add(std::string_view{line.function});
         hash.add(std::uint64_t{line.line});

@@ -170,3 +170,16 @@ TEST_CASE("fingerprint: knows nothing of what was freed, and two sites of one id
     CHECK(fingerprint_of(s) == fingerprint_of(one));
     CHECK(fingerprint_of(s) != fingerprint_of(snapshot{}));
 }
+
+TEST_CASE("fingerprint: code in no module whose calls are not all named is its address, as a diff has it") {
+    snapshot a;
+    a.tags = {{"untagged", 0, 0, 0, 0}};
+    a.frames = {{no_module, 0x100, {{"", "", 7}}}};
+    a.stacks = {{{0}, false}};
+    a.sites.resize(1);
+    a.sites[0].live = {100, 1, 0, 0, 1};
+    auto b = a;
+    b.frames[0].offset = 0x200;
+    CHECK(!diff_of(a, b, dimension::site).rows.empty());
+    CHECK(fingerprint_of(a) != fingerprint_of(b));
+}
