@@ -42,7 +42,8 @@ std::string cell(std::string_view text) {
         }
     }
     if (is_formula) { shown.insert(0, 1, '\''); }
-    if (shown.find_first_of(",\" ") == std::string::npos) { return shown; }
+    // Spreadsheets of many languages split at semicolons: a formula could begin behind one.
+    if (shown.find_first_of(",;\" ") == std::string::npos) { return shown; }
     std::string quoted = "\"";
     for (const char c : shown) { quoted += c == '"' ? std::string_view{"\"\""} : std::string_view{&c, 1}; }
     return quoted + '"';

@@ -115,8 +115,11 @@ std::string code_span(std::string_view text) {
     for (const char c : shown) {
         run = c == '`' ? run + 1 : 0;
         longest_run = std::max(longest_run, run);
-        if (c == '|') { escaped += '\\'; }  // GitHub's tables split at pipes before they look for code spans
-        escaped += c;
+        // GitHub's tables split at pipes before they look for code spans. Behind a backslash of the name's own, some would take
+        // ours for the escaped one, and split all the same: such a pipe is spelled as bytes are.
+        const bool is_behind_backslash = !escaped.empty() && escaped.back() == '\\';
+        if (c == '|') { escaped += is_behind_backslash ? "x7c" : "\\|"; }
+        if (c != '|') { escaped += c; }
     }
     const std::string fence(longest_run + 1, '`');
     const bool needs_space = escaped.front() == '`' || escaped.back() == '`';

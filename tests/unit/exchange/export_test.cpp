@@ -119,3 +119,9 @@ TEST_CASE("folded: two snapshots are two columns, and what is in one only is 0 i
     CHECK(encode_folded_pair({}, s).find("orders::cache::insert 0 6144\n") != std::string::npos);
     CHECK(encode_folded_pair(s, {}).find("orders::cache::insert 6144 0\n") != std::string::npos);
 }
+
+TEST_CASE("csv: text with a semicolon is quoted, where that splits cells, too") {
+    snapshot s = example_snapshot();
+    for (auto& each : s.sites) { each.type = "a;=1+1"; }
+    CHECK(encode_csv(s).find(",\"a;=1+1\",") != std::string::npos);
+}

@@ -160,6 +160,7 @@ TEST_CASE("markdown: names stay inside their code spans") {
     CHECK(code_span("plain") == "`plain`");
     CHECK(code_span("") == "-");
     CHECK(code_span("a|b") == "`a\\|b`");
+    CHECK(code_span("a\\|b||c") == "`a\\x7cb\\|\\|c`");
     CHECK(code_span("a`b") == "``a`b``");
     CHECK(code_span("`x``") == "``` `x`` ```");
     CHECK(code_span("two\nlines") == "`two\\nlines`");
