@@ -51,6 +51,16 @@ constexpr command_entry entries[] = {
      "  memwatch top localhost:9467 --json --count 10 > looks.jsonl\n\n"
      "On the terminal: ? lists the keys. Growth counts from the first look, or from b on.\n",
      make_top},
+    {"gate", "Fail a build when memory grew beyond its budget",
+     "Examples:\n"
+     "  memwatch gate base.memtrace head.memtrace\n"
+     "  memwatch gate --update-baseline memory.baseline head.memtrace\n"
+     "  memwatch gate memory.baseline head.memtrace --max-growth 1MiB --tag-budget order-cache=10MiB\n"
+     "  memwatch gate memory.baseline head.memtrace --github --sarif memory.sarif --junit memory.xml\n"
+     "  memwatch gate memory.baseline pid:4711 --alertmanager http://127.0.0.1:9093 --slo-id checkout\n\n"
+     "1 is a breached limit (0 with --exit-zero), whatever else goes wrong. 3 is also an output that\n"
+     "cannot be written, 4 also an alert that no Alertmanager takes.\n",
+     make_gate},
     {"snapshot", "Take a snapshot of a running service",
      "Examples:\n"
      "  memwatch snapshot --url http://127.0.0.1:9467 --label before -o before.memtrace\n"

@@ -48,9 +48,20 @@ class http_exchange {
 public:
     http_exchange(const http_url& url, const http_limits& limits) : url_(url), limits_(limits), stream_(context_) {}
 
-    result<http_answer> get() {
+    result<http_answer> get() { return exchange(http::request<http::empty_body>(http::verb::get, url_.target, 11)); }
+
+    result<http_answer> post_json(const std::string& body) {
+        http::request<http::string_body> request(http::verb::post, url_.target, 11, body);
+        request.set(http::field::content_type, "application/json");
+        request.prepare_payload();
+        return exchange(std::move(request));
+    }
+
+private:
+    template <class Request>
+    result<http_answer> exchange(Request request) {
         beast::error_code ec = connect();
-        if (!ec) { ec = ask(); }
+        if (!ec) { ec = ask(request); }
         if (ec == http::error::body_limit) { return fail(error_code::limit, "the answer is too large", address()); }
         if (ec) { return fail(error_code::unreachable, words_of(ec), address()); }
         auto& response = parser_.get();
@@ -58,7 +69,6 @@ public:
         return http_answer{response.result_int(), std::move(response.body()), read_seconds({later.data(), later.size()})};
     }
 
-private:
     beast::error_code connect() {
         if (!url_.socket.empty()) { return connect_to(asio::local::stream_protocol::endpoint(url_.socket)); }
         beast::error_code ec;
@@ -78,8 +88,7 @@ private:
         return finish(context_, [&](auto done) { stream_.async_connect(where, done); });
     }
 
-    beast::error_code ask() {
-        http::request<http::empty_body> request(http::verb::get, url_.target, 11);
+    beast::error_code ask(auto& request) {
         request.set(http::field::host, url_.authority());
         request.set(http::field::user_agent, std::string("memwatch/") + version);
         request.set(http::field::connection, "close");
@@ -135,6 +144,15 @@ result<http_answer> http_ask(const http_url& url, const http_limits& limits) {
     } catch (const std::exception& e) {  // the one adapter around Boost
         return fail(error_code::unreachable, e.what(), url.address());
     }
+}
+
+result<std::string> http_post_json(const http_url& url, const std::string& body, const http_limits& limits) {
+    try {
+        result<http_answer> answer = http_exchange(url, limits).post_json(body);
+        if (!answer) { return tl::unexpected<error>(answer.error()); }
+        if (answer->status / 100 != 2) { return tl::unexpected<error>(refusal_of(url, *answer)); }
+        return std::move(answer->body);
+    } catch (const std::exception& e) { return fail(error_code::unreachable, e.what(), url.address()); }
 }
 
 }  // namespace v1

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// One GET. No redirects, no cookies, no proxies: the answer comes from the address that was typed, or not at all.
+// One GET or POST. No redirects, no cookies, no proxies: the answer comes from the address that was typed, or not at all.
 
 #include <chrono>
 #include <cstdint>
@@ -34,6 +34,9 @@ struct http_answer {
 // The body of a 200. Errors: unreachable (nobody answers, not HTTP, too slow, 5xx), not_found (404), invalid_argument (other
 // 4xx: the server refused the question), limit; `where` is the address, `what` quotes the server's first line.
 [[nodiscard]] result<std::string> http_get(const http_url& url, const http_limits& limits = {});
+
+// The body of a 2xx answer to JSON. Errors as http_get().
+[[nodiscard]] result<std::string> http_post_json(const http_url& url, const std::string& body, const http_limits& limits = {});
 
 }  // namespace v1
 }  // namespace memwatch

@@ -13,8 +13,10 @@
 #include "cli/foreign_source.hpp"
 #include "cli/http_client.hpp"
 #include "cli/terminal.hpp"
+#include "cli/text_file.hpp"
 #include "cli/url.hpp"
 #include "control/client.hpp"
+#include "gate/baseline.hpp"
 #include "snapshot/dump_tables.hpp"
 #include "symbols/symbol_cache.hpp"
 
@@ -23,6 +25,7 @@ inline namespace v1 {
 namespace {
 
 constexpr std::size_t most_warnings = 5;
+constexpr std::uint64_t largest_baseline = 1U << 30U;
 constexpr std::uint64_t large_dump_bytes = 64ULL << 20;  // 3 M records; below, everything is read in less than half a second
 
 result<decoded_snapshot> fetch(const std::string& argument) {
@@ -48,6 +51,14 @@ result<decoded_snapshot> ask(std::uint64_t pid) {
     return decoded;
 }
 
+result<decoded_snapshot> read_baseline_file(const std::string& path) {
+    const result<std::string> text = read_text_file(path, largest_baseline);
+    if (!text) { return tl::unexpected<error>(text.error()); }
+    result<snapshot> known = gate::read_baseline(*text);
+    if (!known) { return fail(known.error().code, known.error().what, path + ": " + known.error().where); }
+    return decoded_snapshot{std::move(*known), {}};
+}
+
 result<loaded_snapshot> loaded(result<decoded_snapshot> decoded) {
     if (!decoded) { return tl::unexpected<error>(decoded.error()); }
     return loaded_snapshot{std::move(decoded->value), std::move(decoded->damage)};
@@ -62,6 +73,7 @@ result<loaded_snapshot> read_file(const std::string& path, const source_options&
             return loaded_snapshot{std::move(tables->value), std::move(tables->damage), tables->unread_bytes};
         }
     }
+    if (gate::looks_like_baseline(read_head(path, 256))) { return loaded(read_baseline_file(path)); }
     return loaded(read_dump(path));
 }
 

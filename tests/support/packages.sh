@@ -15,6 +15,7 @@ demo_packages=(
     prometheus-cpp-dev                        # libmemwatch-serve
     libcli11-dev libdw-dev libelf-dev         # the CLI: options, symbolization
     libzstd-dev                               # the CLI: heaptrack's files
+    libyaml-cpp-dev                           # memwatch gate: its policy file
     systemtap-sdt-dev                         # static tracepoints (optional)
     libncurses-dev                            # memwatch top on a terminal (optional)
     curl python3                              # the demo's traffic and printing
@@ -31,6 +32,8 @@ tests_packages=(
     heaptrack libjemalloc-dev                 # other profilers' files: heaptrack, heaptrack_print, jeprof
     python3-yaml libxml2-utils                # a report's front matter and page
     nodejs npm python3-jsonschema             # speedscope's importer, DHAT's viewer
+    prometheus-alertmanager                   # memwatch gate: an alert that fires and resolves
+    libxml2-utils                             # xmllint: JUnit files
     libcpp-httplib-dev                        # a server that is not memwatch's own, to be mounted in
     gdb                                       # memwatch attach
     cmake make                                # consumers of what is installed
@@ -98,8 +101,8 @@ echo "packages: apt-get install --no-install-recommends ${missing[*]}"
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends "${missing[@]}" >/dev/null
 
 for package in "${missing[@]}"; do
-    if [[ $package == prometheus ]] && command -v systemctl >/dev/null; then
-        "${as_root[@]}" systemctl --quiet disable prometheus.service || true  # we want the program, not the service
+    if [[ $package == prometheus || $package == prometheus-alertmanager ]] && command -v systemctl >/dev/null; then
+        "${as_root[@]}" systemctl --quiet disable "$package.service" || true  # we want the program, not the service
     fi
 done
 echo "packages: done"

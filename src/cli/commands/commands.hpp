@@ -12,6 +12,7 @@ inline namespace v1 {
 [[nodiscard]] std::unique_ptr<command> make_report(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_merge(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_symbolize(CLI::App& app);
+[[nodiscard]] std::unique_ptr<command> make_gate(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_snapshot(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_export(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_run(CLI::App& app);
