@@ -35,13 +35,13 @@ std::uint64_t now_ns() {
     return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
 }
 
-// SIGINT, SIGTERM, SIGHUP and SIGWINCH as something to poll: no handler runs while ncurses is at work. Blocked before the
-// asker's thread starts, which inherits it.
+// SIGINT, SIGQUIT, SIGTERM, SIGHUP and SIGWINCH as something to poll: no handler runs while ncurses is at work. Blocked before
+// the asker's thread starts, which inherits it.
 class signals {
 public:
     signals() {
         sigemptyset(&wanted_);
-        for (const int each : {SIGINT, SIGTERM, SIGHUP, SIGWINCH}) { sigaddset(&wanted_, each); }
+        for (const int each : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGWINCH}) { sigaddset(&wanted_, each); }
         pthread_sigmask(SIG_BLOCK, &wanted_, &before_);
         descriptor_ = ::signalfd(-1, &wanted_, SFD_CLOEXEC | SFD_NONBLOCK);
     }
@@ -142,6 +142,10 @@ public:
     void show(const std::vector<line>& lines) const {
         erase();
         for (std::size_t i = 0; i < lines.size(); ++i) {
+            // What wide characters of the line above pushed over the edge would stay here.
+            attrset(A_NORMAL);
+            move(static_cast<int>(i), 0);
+            clrtoeol();
             attrset(attribute(lines[i].style));
             const std::string text = spelled(lines[i]);
             mvaddnstr(static_cast<int>(i), 0, text.c_str(), static_cast<int>(text.size()));

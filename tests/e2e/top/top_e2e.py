@@ -312,7 +312,8 @@ class TopTest(unittest.TestCase):
                 self.assertNotIn(b"\x1b[?1049h", top.raw)
 
     def test_signals_give_the_terminal_back(self):
-        for number, status in ((signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, -signal.SIGHUP)):
+        for number, status in ((signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, -signal.SIGHUP),
+                               (signal.SIGQUIT, -signal.SIGQUIT)):
             with self.subTest(signal=number), Terminal(self.url, "--interval", "500ms") as top:
                 top.shows("leaky::handle")
                 top.process.send_signal(number)
@@ -373,6 +374,15 @@ class TopTest(unittest.TestCase):
         shown = plain(self.fake, "--count", "1", "--no-symbols").stdout
         self.assertNotIn("\x1b", shown)
         self.assertIn("evil\\x1b", shown)
+
+    def test_wide_characters_stay_on_their_line(self):
+        text = self.dump("/debug/memtrace/snapshot?format=json").decode().replace("leaky/cache", "\u6f22\u5b57" * 12)
+        self.play((200, {}, text.encode()))
+        with Terminal(self.fake, "--interval", "500ms", "--no-symbols", columns=110) as top:
+            top.shows("\u6f22")
+            self.assertEqual(sum("\u6f22" in line for line in top.lines()), 1)
+            top.press("q")
+            self.assertEqual(top.ends(), 0)
 
     # --- manners
 
