@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <memwatch/snapshot/codec.hpp>
 
+#include "snapshot/chunks.hpp"
 #include "snapshot/folded.hpp"
 #include "snapshot/json.hpp"
 #include "snapshot/memtrace.hpp"
@@ -37,10 +38,13 @@ result<decoded_snapshot> decode_text(std::string_view bytes) {
 
 // The last steps of every reading: what came from outside becomes a valid value, or an error.
 template <class Decoded>
-result<Decoded> made_valid(result<Decoded> decoded) {
+result<Decoded> made_valid(result<Decoded> decoded, std::uint64_t size_bytes) {
     if (!decoded) { return decoded; }
     codec::repair(decoded->value, decoded->damage);
     if (auto checked = validate(decoded->value); !checked) { return tl::unexpected<error>(checked.error()); }
+    if (codec::spelled_out_bytes(decoded->value) > codec::unpack_budget(size_bytes)) {
+        return fail(error_code::limit, "its stacks stand for more calls than a dump of its size has", "stacks");
+    }
     return decoded;
 }
 
@@ -96,15 +100,16 @@ namespace {
 
 result<dump_tables> decode_wanted(byte_source& bytes, wanted_tables wanted) {
     const bool is_memtrace = looks_like_memtrace(bytes.read(0, dump_magic_bytes));
-    return made_valid(is_memtrace ? decode_memtrace_tables(bytes, wanted)
-                                  : without_records(decode_text(bytes.read(0, bytes.size()))));
+    return made_valid(
+        is_memtrace ? decode_memtrace_tables(bytes, wanted) : without_records(decode_text(bytes.read(0, bytes.size()))),
+        bytes.size());
 }
 
 }  // namespace
 
 result<decoded_snapshot> decode_from(byte_source& bytes) {
     const bool is_memtrace = looks_like_memtrace(bytes.read(0, dump_magic_bytes));
-    return made_valid(is_memtrace ? decode_memtrace(bytes) : decode_text(bytes.read(0, bytes.size())));
+    return made_valid(is_memtrace ? decode_memtrace(bytes) : decode_text(bytes.read(0, bytes.size())), bytes.size());
 }
 
 result<dump_tables> decode_tables_from(byte_source& bytes) { return decode_wanted(bytes, wanted_tables::all); }

@@ -6,6 +6,7 @@
 #include "snapshot/chunks.hpp"
 #include "snapshot/fields.hpp"
 #include "snapshot/live_columns.hpp"
+#include "snapshot/repair.hpp"
 
 namespace memwatch::inline v1::codec {
 namespace {
@@ -273,7 +274,8 @@ result<std::string> encode_with(const snapshot& s, std::optional<packing> record
     if (!out.finish()) { return fail(error_code::limit, "a table is larger than a chunk may be (1 GiB)", {}); }
     const auto raw_bytes = out.raw_bytes();
     auto bytes = out.take();
-    fits = charged_bytes_of_all(s) + raw_bytes <= unpack_budget(bytes.size());
+    const auto budget = unpack_budget(bytes.size());
+    fits = charged_bytes_of_all(s) + raw_bytes <= budget && spelled_out_bytes(s) <= budget;
     return bytes;
 }
 

@@ -202,4 +202,15 @@ void repair(snapshot& s, std::vector<std::string>& damage) {
     repair_examples(s, damage);
 }
 
+std::uint64_t spelled_out_bytes(const snapshot& s) noexcept {
+    std::uint64_t calls = 0;
+    for (const stack& each : s.stacks) {
+        for (const std::uint32_t index : each.frames) {
+            const std::size_t lines = s.frames[index].lines.size();
+            calls += lines > 1 ? lines - 1 : 0;
+        }
+    }
+    return calls * sizeof(source_line);
+}
+
 }  // namespace memwatch::inline v1::codec

@@ -254,6 +254,18 @@ TEST_CASE("hostile: lists inside rows have no memory of their own either") {
     CHECK(joined(decoded->damage).find("unpacks to more than a dump of this size may") != std::string::npos);
 }
 
+TEST_CASE("hostile: stacks do not stand for more calls than a dump of their size has") {
+    snapshot s = example_snapshot();
+    s.frames[0].lines.assign(20'000, {"f", "f.cpp", 1, 0});
+    s.stacks.push_back({std::vector<std::uint32_t>(1000, 0), false});
+    const auto text = encode(s, dump_format::json);
+    REQUIRE(text);
+    const auto decoded = decode(*text);  // 20 million calls, 1.4 GB, out of 1.4 MB
+    REQUIRE(!decoded);
+    CHECK(decoded.error().code == error_code::limit);
+    CHECK(!encode(s, dump_format::memtrace));  // nothing is written that cannot be read back
+}
+
 TEST_CASE("hostile: markers that lie do not make the reader quadratic") {
     auto bytes = native(example_snapshot());
     std::string lies;
