@@ -261,17 +261,24 @@ private:
         if (!base) { return report_failure(base.error()); }
         const result<loaded_snapshot> head = load_snapshot(head_, source_.read());
         if (!head) { return report_failure(head.error()); }
+        if (!base->damage.empty()) { return refuse_damaged(base_, "what is missing in it would count as growth"); }
         if (base->value.info.host.empty()) { base->value.info.host = head->value.info.host; }  // a baseline is of no host
         result<delta> sites = compare(*base, *head, dimension::site);
         const result<delta> tags = compare(*base, *head, dimension::tag);
         if (!sites) { return report_failure(sites.error()); }
         if (!tags) { return report_failure(tags.error()); }
-        for (const loaded_snapshot* side : std::initializer_list<const loaded_snapshot*>{&*base, &*head}) {
-            sites->warnings.insert(sites->warnings.end(), side->damage.begin(), side->damage.end());
-        }
+        sites->warnings.insert(sites->warnings.end(), head->damage.begin(), head->damage.end());
         const gate::judgement judged = gate::judge(rules, *sites, *tags);
+        if (!head->damage.empty() && !judged.is_breached()) {
+            return refuse_damaged(head_, "nothing grew too much in what could be read, but what is missing may have");
+        }
         const gate::gate_report report{rules, judged, *sites, *tags, base_, head_, policy_.file(), source_root()};
         return tell_everybody(report, output, std::move(alerts));
+    }
+
+    // Nothing is judged, written or resolved then: half a dump must not let a build pass.
+    static int refuse_damaged(const std::string& input, const char* why) {
+        return report_failure({error_code::unreadable, std::string("a damaged dump: ") + why, input});
     }
 
     static result<delta> compare(const loaded_snapshot& base, const loaded_snapshot& head, dimension by) {

@@ -218,6 +218,18 @@ class GateTest(unittest.TestCase):
                 self.assertTrue(self.run_gate(*arguments, status=UNREADABLE).stderr)
         self.assertIn("bad.yml:1", self.run_gate(self.base, self.head, "--config", bad, status=UNREADABLE).stderr)
 
+    def test_half_a_dump_lets_no_build_pass(self):
+        for name, whole in (("base", self.base), ("head", self.head)):
+            with open(whole, "rb") as file:
+                data = file.read()
+            statuses = set()
+            for part in range(1, 16):
+                with open(self.path("cut.memtrace"), "wb") as file:
+                    file.write(data[:len(data) * part // 16])
+                inputs = ["cut.memtrace", self.base] if name == "base" else [self.base, "cut.memtrace"]
+                statuses.add(self.run_gate(*inputs).returncode)
+            self.assertLessEqual(statuses, {UNREADABLE} if name == "base" else {UNREADABLE, BREACHED})
+
     def test_nobody_there_is_4_and_hides_no_result(self):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
