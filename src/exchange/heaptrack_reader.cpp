@@ -66,6 +66,12 @@ public:
         if (stream_.is_over_limit()) { return fail(error_code::limit, stream_.damage()); }
         describe();
         add_samples();
+        if (nameless_frames_ > 0) {
+            out_.note(
+                std::to_string(nameless_frames_) +
+                " calls have no names, and where in their module they are is not in the file: sites that differ in them only "
+                "count as one");
+        }
         return out_.finish();
     }
 
@@ -281,6 +287,7 @@ private:
         if (out.lines.empty() && row.module != 0) {
             out.module = module_of(row.module);
             out.offset = 0;  // unknown
+            ++nameless_frames_;
         }
         row.frame = out_.add_frame(std::move(out)) + 1;
         return row.frame - 1;
@@ -304,7 +311,7 @@ private:
     std::unordered_map<std::uint64_t, std::uint32_t> modules_;
     std::string program_;
     std::uint64_t milliseconds_{}, resident_pages_{}, page_bytes_{};
-    std::size_t strange_lines_{};
+    std::size_t strange_lines_{}, nameless_frames_{};
     bool is_complete_{};
     bool is_attached_{};
 };

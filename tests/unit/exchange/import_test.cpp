@@ -440,3 +440,11 @@ TEST_CASE("heaptrack: what a line says a million times is noted once") {
     for (int i = 0; i < 1'000'000; ++i) { text += "A\n"; }
     CHECK(imported(zstd(text + "# ips: 1\n")).notes.size() == 1);
 }
+
+TEST_CASE("heaptrack: calls without names are told, because sites that differ in them only count as one") {
+    const std::string stripped =
+        "v 10400 3\nX orders\ns f /usr/bin/orders\ni 1000 1\ni 2000 1\nt 1 0\nt 2 0\na 8 1\n+ 0\na 8 2\n+ 1\n# ips: 2\n";
+    const auto recording = imported(stripped);
+    REQUIRE(recording.notes.size() == 1);
+    CHECK(recording.notes[0].substr(0, 23) == "2 calls have no names, ");
+}
