@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include <memwatch/model/site_name.hpp>
+
+#include "diff/clusters.hpp"
 
 namespace memwatch::inline v1::gate {
 namespace {
@@ -70,6 +73,15 @@ struct tally {
         keep(item);
     }
 
+    // Several items as one: they are in the sums already.
+    void judge_together(judged_item item, double item_variance) {
+        item.standard_error = std::sqrt(item_variance);
+        item.what = judge_growth(item.bytes, item.standard_error, rule.limit_bytes);
+        if (item.what == outcome::passed) { return; }
+        rule.what = std::max(rule.what, item.what);
+        keep(item);
+    }
+
     // What is over the limit, else the largest one.
     void keep(const judged_item& item) {
         auto& items = rule.items;
@@ -107,7 +119,9 @@ public:
 
     judgement run() {
         pair_moves();
+        unbudgeted_.resize(sites_.rows.size());
         for (std::size_t i = 0; i < sites_.rows.size(); ++i) { take_site(i); }
+        for (const auto& rows : rows_by_place(sites_)) { judge_place(rows); }
         for (std::size_t i = 0; i < tags_.rows.size(); ++i) { take_tag(i); }
         take_total();
         std::stable_sort(out_.suppressed.begin(), out_.suppressed.end(),
@@ -177,7 +191,26 @@ private:
             out_.tagged_bytes += item.bytes;
             return;
         }
+        unbudgeted_[row] = growth{item.bytes, variance};
         site_rule_.add(item, variance);
+    }
+
+    // Sites of one place, none of which is over the limit by itself.
+    void judge_place(const std::vector<std::size_t>& rows) {
+        growth sum;
+        judged_item item;
+        item.paths = 0;
+        for (const std::size_t row : rows) {
+            if (!unbudgeted_[row]) { continue; }
+            const auto& [bytes, variance] = *unbudgeted_[row];
+            if (judge_growth(bytes, std::sqrt(variance), policy_.site_limit_bytes) == outcome::breached) { return; }
+            if (item.row == no_row || bytes > unbudgeted_[item.row]->bytes) { item.row = row; }
+            sum.bytes += bytes;
+            sum.variance += variance;
+            item.paths += bytes != 0 ? 1 : 0;
+        }
+        item.bytes = sum.bytes;
+        if (item.paths > 1) { site_rule_.judge_together(item, sum.variance); }
     }
 
     // The counter of a tag knows every block; what its suppressed sites hold has to come off it as an estimate. Sites with a
@@ -229,6 +262,7 @@ private:
     std::vector<tally> tag_budgets_;
     std::map<std::size_t, bool> estimated_tags_;
     std::map<std::string, growth> suppressed_of_tag_;
+    std::vector<std::optional<growth>> unbudgeted_;  // by row: what the limit for any site is about
     std::vector<std::size_t> moved_from_;
     std::vector<std::size_t> moved_to_;
     std::vector<bool> used_;
