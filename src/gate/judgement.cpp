@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <optional>
 
 #include <memwatch/model/site_name.hpp>
 
@@ -119,9 +118,13 @@ public:
 
     judgement run() {
         pair_moves();
-        unbudgeted_.resize(sites_.rows.size());
+        judged_by_.resize(sites_.rows.size());
         for (std::size_t i = 0; i < sites_.rows.size(); ++i) { take_site(i); }
-        for (const auto& rows : rows_by_place(sites_)) { judge_place(rows); }
+        for (const auto& rows : rows_by_place(sites_)) {
+            if (rows.size() < 2) { continue; }
+            judge_place(rows, site_rule_);
+            for (tally& budget : site_budgets_) { judge_place(rows, budget); }
+        }
         for (std::size_t i = 0; i < tags_.rows.size(); ++i) { take_tag(i); }
         take_total();
         std::stable_sort(out_.suppressed.begin(), out_.suppressed.end(),
@@ -186,31 +189,37 @@ private:
             tag.variance += variance;
             return;
         }
-        if (const std::size_t i = site_budget_of(site); i != no_row) { return site_budgets_[i].add(item, variance); }
+        if (const std::size_t i = site_budget_of(site); i != no_row) {
+            return judge_site(row, site_budgets_[i], item, variance);
+        }
         if (first_tag_budget(policy_, site.tag) != no_row) {
             out_.tagged_bytes += item.bytes;
             return;
         }
-        unbudgeted_[row] = growth{item.bytes, variance};
-        site_rule_.add(item, variance);
+        judge_site(row, site_rule_, item, variance);
     }
 
-    // Sites of one place, none of which is over the limit by itself.
-    void judge_place(const std::vector<std::size_t>& rows) {
+    void judge_site(std::size_t row, tally& by, const judged_item& item, double variance) {
+        judged_by_[row] = {&by, {item.bytes, variance}};
+        by.add(item, variance);
+    }
+
+    // Sites of one place under one limit, none of which is over it by itself.
+    void judge_place(const std::vector<std::size_t>& rows, tally& by) {
         growth sum;
         judged_item item;
         item.paths = 0;
         for (const std::size_t row : rows) {
-            if (!unbudgeted_[row]) { continue; }
-            const auto& [bytes, variance] = *unbudgeted_[row];
-            if (judge_growth(bytes, std::sqrt(variance), policy_.site_limit_bytes) == outcome::breached) { return; }
-            if (item.row == no_row || bytes > unbudgeted_[item.row]->bytes) { item.row = row; }
+            if (judged_by_[row].by != &by) { continue; }
+            const auto& [bytes, variance] = judged_by_[row].of;
+            if (judge_growth(bytes, std::sqrt(variance), by.rule.limit_bytes) == outcome::breached) { return; }
+            if (item.row == no_row || bytes > judged_by_[item.row].of.bytes) { item.row = row; }
             sum.bytes += bytes;
             sum.variance += variance;
             item.paths += bytes != 0 ? 1 : 0;
         }
         item.bytes = sum.bytes;
-        if (item.paths > 1) { site_rule_.judge_together(item, sum.variance); }
+        if (item.paths > 1) { by.judge_together(item, sum.variance); }
     }
 
     // The counter of a tag knows every block; what its suppressed sites hold has to come off it as an estimate. Sites with a
@@ -251,6 +260,10 @@ private:
         double bytes{};
         double variance{};
     };
+    struct judged_site {
+        tally* by{};  // null: suppressed, or its tag's budget
+        growth of;
+    };
 
     const policy& policy_;
     const delta& sites_;
@@ -262,7 +275,7 @@ private:
     std::vector<tally> tag_budgets_;
     std::map<std::size_t, bool> estimated_tags_;
     std::map<std::string, growth> suppressed_of_tag_;
-    std::vector<std::optional<growth>> unbudgeted_;  // by row: what the limit for any site is about
+    std::vector<judged_site> judged_by_;  // by row
     std::vector<std::size_t> moved_from_;
     std::vector<std::size_t> moved_to_;
     std::vector<bool> used_;

@@ -215,6 +215,12 @@ TEST_CASE("judgement: a place that leaks for many callers does not pass because 
     CHECK(rule.items[0].row == 20);  // the largest speaks for them
     CHECK(rule.bytes == 2190 * KiB - 4 * MiB);
     CHECK(rule_of(j, rule_kind::total).what == outcome::passed);
+
+    policy budgeted;
+    budgeted.sites.push_back(*make_budget("app::remember", "1MiB"));
+    CHECK(rule_of(judge(budgeted, made::of(rows), made::tags_of({})), rule_kind::site_budget).what == outcome::breached);
+    budgeted.sites[0].limit_bytes = 3 * MiB;
+    CHECK(rule_of(judge(budgeted, made::of(rows), made::tags_of({})), rule_kind::site_budget).what == outcome::passed);
 }
 
 TEST_CASE("judgement: what one caller of a place gained and another lost is no growth of it, nor is noise of many") {
