@@ -74,7 +74,7 @@ public:
             return fail(error_code::unreadable, "not one dump could be read; the first: " + first.why, first.path);
         }
         in_parallel(dumps_.size(), [&](std::size_t i) {
-            auto s = read_whole(read_tables(dumps_[i].path), dumps_[i].path);
+            auto s = read_whole(read_sums(dumps_[i].path), dumps_[i].path);
             const auto sites = s ? identities_of(*s, builds_) : identified_sites{};
             in_turn(i, [&] { take_dump(dumps_[i], s, sites); });
         });

@@ -65,6 +65,7 @@ private:
 // decode() and decode_tables() of any of the formats that can be read.
 [[nodiscard]] result<decoded_snapshot> decode_from(byte_source& bytes);
 [[nodiscard]] result<dump_tables> decode_tables_from(byte_source& bytes);
+[[nodiscard]] result<dump_tables> decode_sums_from(byte_source& bytes);
 [[nodiscard]] result<dump_tables> decode_origin_from(byte_source& bytes);
 
 }  // namespace memwatch::inline v1::codec

@@ -114,6 +114,8 @@ result<decoded_snapshot> decode_from(byte_source& bytes) {
 
 result<dump_tables> decode_tables_from(byte_source& bytes) { return decode_wanted(bytes, wanted_tables::all); }
 
+result<dump_tables> decode_sums_from(byte_source& bytes) { return decode_wanted(bytes, wanted_tables::sums); }
+
 result<dump_tables> decode_origin_from(byte_source& bytes) { return decode_wanted(bytes, wanted_tables::origin); }
 
 }  // namespace codec

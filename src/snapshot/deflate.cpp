@@ -47,24 +47,4 @@ std::string deflate_zlib(std::string_view bytes, packing as) {
 
 std::string deflate_gzip(std::string_view bytes) { return deflate_with(bytes, gzip_window, Z_DEFAULT_STRATEGY); }
 
-std::optional<std::string> inflate_zlib(std::string_view bytes, std::size_t size) {
-    if (bytes.size() > max_step || size > max_step) { return std::nullopt; }
-    z_stream stream{};
-    if (inflateInit2(&stream, zlib_window) != Z_OK) { throw std::bad_alloc{}; }
-    std::string out(size, '\0');
-    stream.next_in = as_zlib(bytes.data());
-    stream.avail_in = static_cast<uInt>(bytes.size());
-    stream.next_out = as_zlib(out.data());
-    stream.avail_out = static_cast<uInt>(size);
-    const int status = inflate(&stream, Z_FINISH);
-    const bool is_exact = status == Z_STREAM_END && stream.total_out == size && stream.avail_in == 0;
-    inflateEnd(&stream);
-    if (!is_exact) { return std::nullopt; }
-    return out;
-}
-
-std::uint32_t crc32_of(std::string_view bytes) {
-    return static_cast<std::uint32_t>(crc32_z(crc32_z(0, nullptr, 0), as_zlib(bytes.data()), bytes.size()));
-}
-
 }  // namespace memwatch::inline v1::codec

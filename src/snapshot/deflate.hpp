@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The one place that talks to zlib.
+// The one place that talks to zlib. Reading (the last two) has two makers: inflate.cpp by zlib, for libmemwatch, and
+// inflate_libdeflate.cpp for the command.
 
 #include <cstdint>
 #include <optional>

@@ -27,6 +27,9 @@ struct dump_tables {
 // Errors: as read_dump().
 [[nodiscard]] result<dump_tables> read_tables(const std::string& path, std::uint64_t max_bytes = 64ULL << 30);
 
+// The same without the sites' cohorts. Errors: as read_dump().
+[[nodiscard]] result<dump_tables> read_sums(const std::string& path, std::uint64_t max_bytes = 64ULL << 30);
+
 // Only who took the dump and which modules it names: the chunks INFO and MODS of a native one. Errors: as read_dump().
 [[nodiscard]] result<dump_tables> read_origin(const std::string& path, std::uint64_t max_bytes = 64ULL << 30);
 

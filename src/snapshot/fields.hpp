@@ -96,6 +96,17 @@ void fields(auto& v, is<lifetime_histogram> auto& row) {
     v("sum_seconds", row.sum_seconds);
 }
 
+// A site's cohorts stand in a chunk of their own: half of a large dump, and who adds up sites does not need them.
+struct site_cohorts {
+    std::uint32_t site{};
+    std::vector<cohort> cohorts;
+};
+
+void fields(auto& v, is<site_cohorts> auto& row) {
+    v("site", row.site);
+    v("cohorts", row.cohorts);
+}
+
 void fields(auto& v, is<site> auto& row) {
     v("stack", row.stack);
     v("tag", row.tag);

@@ -159,6 +159,10 @@ result<dump_tables> read_tables(const std::string& path, std::uint64_t max_bytes
     return read_with(codec::decode_tables_from, path, max_bytes);
 }
 
+result<dump_tables> read_sums(const std::string& path, std::uint64_t max_bytes) {
+    return read_with(codec::decode_sums_from, path, max_bytes);
+}
+
 result<dump_tables> read_origin(const std::string& path, std::uint64_t max_bytes) {
     return read_with(codec::decode_origin_from, path, max_bytes);
 }

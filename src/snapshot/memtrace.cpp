@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "snapshot/memtrace.hpp"
 
+#include <algorithm>
+
 #include "model/trace_index.hpp"
 #include "snapshot/bytes.hpp"
 #include "snapshot/chunks.hpp"
@@ -14,6 +16,7 @@ namespace {
 constexpr const char* info_type = "INFO";
 constexpr const char* traces_type = "TRAC";
 constexpr const char* records_type = "LIVE";
+constexpr const char* cohorts_type = "COHO";
 constexpr std::size_t max_parts = 0x10000;
 
 // The visitor that writes a row's fields behind each other.
@@ -22,6 +25,7 @@ public:
     explicit row_encoder(byte_writer& out) : out_(out) {}
 
     void operator()(const char*, const auto& value) { put(value); }
+    void operator()(const char*, const std::vector<cohort>&) { out_.varint(0); }  // of a site: they are in COHO
     void in_column(const char*, const auto&) {}
     void column(const auto& items, auto member) {
         out_.varint(items.size());
@@ -126,6 +130,24 @@ std::string encode_table(const std::vector<Row>& rows) {
     return std::move(out.bytes());
 }
 
+// Sites that have none take no row.
+std::string encode_cohorts(const std::vector<site>& sites) {
+    byte_writer out;
+    byte_writer scratch;
+    row_encoder encoder{scratch};
+    out.varint(static_cast<std::uint64_t>(
+        std::count_if(sites.begin(), sites.end(), [](const site& each) { return !each.cohorts.empty(); })));
+    for (std::size_t i = 0; i < sites.size(); ++i) {
+        if (sites[i].cohorts.empty()) { continue; }
+        scratch.bytes().clear();
+        scratch.varint(i);
+        scratch.varint(sites[i].cohorts.size());
+        for (const cohort& each : sites[i].cohorts) { fields(encoder, each); }
+        out.text(scratch.bytes());
+    }
+    return std::move(out.bytes());
+}
+
 void add_live(chunk_writer& out, const std::vector<live_record>& live, std::optional<packing> as) {
     const std::span<const live_record> lists[] = {live};
     auto index = index_traces(lists);
@@ -157,7 +179,9 @@ void add_live(chunk_writer& out, const std::vector<live_record>& live, std::opti
 std::uint64_t charged_bytes(const auto& row) { return sizeof(row); }
 std::uint64_t charged_bytes(const frame& row) { return sizeof(row) + row.lines.size() * sizeof(row.lines[0]); }
 std::uint64_t charged_bytes(const stack& row) { return sizeof(row) + row.frames.size() * sizeof(row.frames[0]); }
-std::uint64_t charged_bytes(const site& row) { return sizeof(row) + row.cohorts.size() * sizeof(row.cohorts[0]); }
+std::uint64_t charged_bytes(const site& row) {
+    return sizeof(row) + (row.cohorts.empty() ? 0 : sizeof(site_cohorts) + row.cohorts.size() * sizeof(row.cohorts[0]));
+}
 
 std::uint64_t charged_bytes_of_all(const snapshot& s) {
     std::uint64_t bytes = s.live.size() * sizeof(live_record);
@@ -188,6 +212,7 @@ private:
         if (each.type == info_type) { return take_info(each); }
         if (each.type == traces_type) { return take_traces(each); }
         if (each.type == records_type) { return take_records(each); }
+        if (each.type == cohorts_type) { return take_cohorts(each); }
         bool is_known = false;
         const auto visit = [&](table_name table, auto& rows) {
             if (!is_known && each.type == table.code) {
@@ -226,6 +251,16 @@ private:
             return note("chunk LIVE part " + std::to_string(each.part) + " does not decode"), false;
         }
         return true;
+    }
+
+    // Behind SITE, as far as it decodes. What is of a site that is lost is lost with it.
+    bool take_cohorts(const chunk& each) {
+        std::vector<site_cohorts> rows;
+        take_table(table_name{"cohorts", "COHO"}, each, rows);
+        for (site_cohorts& row : rows) {
+            if (row.site < out_.value.sites.size()) { out_.value.sites[row.site].cohorts = std::move(row.cohorts); }
+        }
+        return !rows.empty();
     }
 
     // Rows up to the first that does not decode.
@@ -270,6 +305,9 @@ result<std::string> encode_with(const snapshot& s, std::optional<packing> record
         if (!rows.empty()) { out.add(table.code, 0, encode_table(rows), packing::text); }
     };
     tables(add, s);
+    if (std::any_of(s.sites.begin(), s.sites.end(), [](const site& each) { return !each.cohorts.empty(); })) {
+        out.add(cohorts_type, 0, encode_cohorts(s.sites), packing::text);
+    }
     add_live(out, s.live, records);
     if (!out.finish()) { return fail(error_code::limit, "a table is larger than a chunk may be (1 GiB)", {}); }
     const auto raw_bytes = out.raw_bytes();
@@ -310,6 +348,7 @@ result<dump_tables> decode_memtrace_tables(byte_source& bytes, wanted_tables wan
     const auto add = [&](table_name table, const auto& rows) {
         if (static_cast<const void*>(&rows) != &out.value.modules) { unwanted.emplace_back(table.code); }
     };
+    if (wanted != wanted_tables::all) { unwanted.emplace_back(cohorts_type); }
     if (wanted == wanted_tables::origin) { tables(add, out.value); }
     in->skip(std::move(unwanted));
     if (!dump_decoder{*in, out}.run() && in->skipped_chunks() == 0) { return nothing_intact(bytes); }

@@ -17,8 +17,8 @@ namespace memwatch::inline v1::codec {
 
 // The value is not repaired yet. Errors: unreadable, unsupported.
 [[nodiscard]] result<decoded_snapshot> decode_memtrace(byte_source& bytes);
-// All but the records of live blocks, whose chunks are not read; or nothing but info and modules.
-enum class wanted_tables { all, origin };
+// All but the records of live blocks, whose chunks are not read; these without the sites' cohorts; or only info and modules.
+enum class wanted_tables { all, sums, origin };
 [[nodiscard]] result<dump_tables> decode_memtrace_tables(byte_source& bytes, wanted_tables wanted);
 
 // By the first `dump_magic_bytes`.

@@ -64,6 +64,7 @@ THIRD_PARTY = {
     "protozero/": "protozero",
     "rapidjson/": "rapidjson",
     "zlib.h": "zlib",
+    "libdeflate.h": "libdeflate",
     "zstd.h": "zstd",
     "CLI/": "cli11",
     "ncurses.h": "ncurses",
@@ -81,7 +82,7 @@ BEAST = {"boost.beast", "boost.asio", "boost.config"}
 WALLS = {
     "base": {"expected", "boost.lockfree"},
     "platform": {"boost.stacktrace"},
-    "snapshot": {"protozero", "zlib", "rapidjson"},
+    "snapshot": {"protozero", "zlib", "rapidjson", "libdeflate"},
     "exchange": {"protozero", "zlib", "zstd"},
     "attribution": {"fmt"},
     "report": {"fmt"},

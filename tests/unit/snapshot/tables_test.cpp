@@ -124,6 +124,21 @@ TEST_CASE("tables: a damaged table costs that table, with and without the direct
     CHECK(same(by_walk->value, by_directory->value));
 }
 
+TEST_CASE("tables: sums are the tables without the sites' cohorts") {
+    const dump_file file;
+    snapshot s = example_snapshot();
+    s.sites.front().cohorts = {{1, 10, 1, true}, {3, 30, 2, false}};
+    file.write(*encode(s, dump_format::memtrace));
+    const auto tables = read_tables(file.path());
+    const auto sums = read_sums(file.path());
+    REQUIRE(tables.has_value());
+    REQUIRE(sums.has_value());
+    CHECK(sums->damage.empty());
+    CHECK(same(tables->value, without_records(s)));
+    for (auto& each : s.sites) { each.cohorts.clear(); }
+    CHECK(same(sums->value, without_records(s)));
+}
+
 TEST_CASE("tables: every truncation of a dump is an error or a marked partial, through the file as well") {
     for (const auto format : {dump_format::memtrace, dump_format::json, dump_format::jsonl}) {
         const auto whole = *encode(example_snapshot(), format);
