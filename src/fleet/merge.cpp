@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <tuple>
 
@@ -95,7 +96,10 @@ private:
             }
         };
         std::vector<std::thread> others;
-        for (unsigned i = 1; i < options_.workers && i < count; ++i) { others.emplace_back(loop); }
+        try {
+            for (unsigned i = 1; i < options_.workers && i < count; ++i) { others.emplace_back(loop); }
+        } catch (const std::system_error&) {  // no more threads here (a container's limit): those there are do the work
+        }
         loop();
         for (auto& each : others) { each.join(); }
         if (failure_ != nullptr) { std::rethrow_exception(failure_); }

@@ -9,6 +9,7 @@ import http.server
 import json
 import os
 import pty
+import resource
 import socket
 import stat
 import subprocess
@@ -481,6 +482,19 @@ class CliTest(unittest.TestCase):
         for _ in range(2):
             done = memwatch("merge", "--from-dir", folder, "-o", out, "--report", "json", "--no-symbols")
             self.assertEqual((done.returncode, json.loads(done.stdout)["dumps"]), (FINE, 1))
+
+    def test_merge_does_with_the_threads_it_gets(self):
+        out = os.path.join(self.dir, "alone.memtrace")
+        _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+        if hard != resource.RLIM_INFINITY:
+            self.skipTest("the limit of stacks cannot be raised here")
+
+        def no_thread_fits():
+            resource.setrlimit(resource.RLIMIT_STACK, (1 << 47, hard))
+
+        done = subprocess.run([MEMWATCH, "merge", self.before, self.after, "-o", out, "--report", "json", "--workers", "2", "--no-symbols"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT_SECONDS, check=False, preexec_fn=no_thread_fits)
+        self.assertEqual(done.returncode, FINE, done.stderr)
 
     def test_symbolize_writes_a_dump_and_refuses_half_a_one(self):
         out, cut = (os.path.join(self.dir, name) for name in ("named.memtrace", "half.memtrace"))
