@@ -196,7 +196,7 @@ void add_callers(delta_row& finding, const delta& d, const cluster& of, call_rea
 }
 
 // Lists of row indices, numbered by their first row.
-std::vector<std::vector<std::size_t>> partition(const delta& d, call_reader& reader) {
+std::vector<std::vector<std::size_t>> partition(const delta& d, call_reader& reader, bool by_direction) {
     std::vector<std::vector<std::size_t>> groups;
     std::unordered_map<std::string, std::size_t> group_of;
     for (std::size_t i = 0; i < d.rows.size(); ++i) {
@@ -207,7 +207,8 @@ std::vector<std::vector<std::size_t>> partition(const delta& d, call_reader& rea
             groups.push_back({i});
             continue;
         }
-        const std::string key = (row.bytes > 0 ? "+" : "-") + row.tag + '\n' + end.front().place;
+        const std::string direction = !by_direction ? "" : row.bytes > 0 ? "+" : "-";
+        const std::string key = direction + row.tag + '\n' + end.front().place;
         const auto [at, is_new] = group_of.try_emplace(key, groups.size());
         if (is_new) { groups.emplace_back(); }
         groups[at->second].push_back(i);
@@ -302,12 +303,17 @@ delta_row merge_rows(const delta& d, const std::vector<std::size_t>& rows) {
     return sum;
 }
 
+std::vector<std::vector<std::size_t>> rows_by_place(const delta& d) {
+    call_reader reader(d.modules);
+    return partition(d, reader, false);
+}
+
 std::vector<cluster> cluster_rows(const delta& d) {
     call_reader reader(d.modules);
     std::vector<delta_row> sums;
     std::vector<cluster> all;
     double largest = 0;
-    for (std::vector<std::size_t>& rows : split_drowned(d, partition(d, reader))) {
+    for (std::vector<std::size_t>& rows : split_drowned(d, partition(d, reader, true))) {
         sums.push_back(merge_rows(d, rows));
         delta_row& sum = sums.back();
         largest = std::max(largest, sum.rank_bytes());

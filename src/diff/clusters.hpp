@@ -47,6 +47,10 @@ struct cluster {
 // In the order of the delta's ranking; every row is in exactly one.
 [[nodiscard]] MEMWATCH_API std::vector<cluster> cluster_rows(const delta& d);
 
+// Rows of one tag that end in one place, whatever their direction: what one caller of it gained and another lost is one change.
+// Lists of indices into delta.rows, ordered by their first; every row is in exactly one.
+[[nodiscard]] std::vector<std::vector<std::size_t>> rows_by_place(const delta& d);
+
 // Rows as one, as if their sites were one site: names, stack and type are the first row's (the type only if all share it). Of
 // shares each row knew only its three largest, so that sums of them are lower bounds.
 [[nodiscard]] delta_row merge_rows(const delta& d, const std::vector<std::size_t>& rows);

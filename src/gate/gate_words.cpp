@@ -88,6 +88,7 @@ std::string finding_words(const gate_report& r, const finding& f) {
     std::string words =
         growth_words(*f.item) + " " + (is_tag(*f.rule) || f.item->row == no_row ? "for " : "at ") + name_of(r, f);
     if (const std::string place = place_words(r, f); !place.empty()) { words += " (" + place + ")"; }
+    if (f.item->paths > 1) { words += fmt::format(" by {} call paths", f.item->paths); }
     const delta_row* row = row_of(r, f);
     if (row != nullptr && !row->tag.empty() && row->tag != "untagged") { words += ", tag " + row->tag; }
     if (row != nullptr && !row->type.empty()) { words += ", type " + elide(row->type, name_width); }

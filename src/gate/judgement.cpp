@@ -7,6 +7,8 @@
 
 #include <memwatch/model/site_name.hpp>
 
+#include "diff/clusters.hpp"
+
 namespace memwatch::inline v1::gate {
 namespace {
 
@@ -70,6 +72,15 @@ struct tally {
         keep(item);
     }
 
+    // Several items as one: they are in the sums already.
+    void judge_together(judged_item item, double item_variance) {
+        item.standard_error = std::sqrt(item_variance);
+        item.what = judge_growth(item.bytes, item.standard_error, rule.limit_bytes);
+        if (item.what == outcome::passed) { return; }
+        rule.what = std::max(rule.what, item.what);
+        keep(item);
+    }
+
     // What is over the limit, else the largest one.
     void keep(const judged_item& item) {
         auto& items = rule.items;
@@ -107,7 +118,13 @@ public:
 
     judgement run() {
         pair_moves();
+        judged_by_.resize(sites_.rows.size());
         for (std::size_t i = 0; i < sites_.rows.size(); ++i) { take_site(i); }
+        for (const auto& rows : rows_by_place(sites_)) {
+            if (rows.size() < 2) { continue; }
+            judge_place(rows, site_rule_);
+            for (tally& budget : site_budgets_) { judge_place(rows, budget); }
+        }
         for (std::size_t i = 0; i < tags_.rows.size(); ++i) { take_tag(i); }
         take_total();
         std::stable_sort(out_.suppressed.begin(), out_.suppressed.end(),
@@ -172,12 +189,37 @@ private:
             tag.variance += variance;
             return;
         }
-        if (const std::size_t i = site_budget_of(site); i != no_row) { return site_budgets_[i].add(item, variance); }
+        if (const std::size_t i = site_budget_of(site); i != no_row) {
+            return judge_site(row, site_budgets_[i], item, variance);
+        }
         if (first_tag_budget(policy_, site.tag) != no_row) {
             out_.tagged_bytes += item.bytes;
             return;
         }
-        site_rule_.add(item, variance);
+        judge_site(row, site_rule_, item, variance);
+    }
+
+    void judge_site(std::size_t row, tally& by, const judged_item& item, double variance) {
+        judged_by_[row] = {&by, {item.bytes, variance}};
+        by.add(item, variance);
+    }
+
+    // Sites of one place under one limit, none of which is over it by itself.
+    void judge_place(const std::vector<std::size_t>& rows, tally& by) {
+        growth sum;
+        judged_item item;
+        item.paths = 0;
+        for (const std::size_t row : rows) {
+            if (judged_by_[row].by != &by) { continue; }
+            const auto& [bytes, variance] = judged_by_[row].of;
+            if (judge_growth(bytes, std::sqrt(variance), by.rule.limit_bytes) == outcome::breached) { return; }
+            if (item.row == no_row || bytes > judged_by_[item.row].of.bytes) { item.row = row; }
+            sum.bytes += bytes;
+            sum.variance += variance;
+            item.paths += bytes != 0 ? 1 : 0;
+        }
+        item.bytes = sum.bytes;
+        if (item.paths > 1) { by.judge_together(item, sum.variance); }
     }
 
     // The counter of a tag knows every block; what its suppressed sites hold has to come off it as an estimate. Sites with a
@@ -218,6 +260,10 @@ private:
         double bytes{};
         double variance{};
     };
+    struct judged_site {
+        tally* by{};  // null: suppressed, or its tag's budget
+        growth of;
+    };
 
     const policy& policy_;
     const delta& sites_;
@@ -229,6 +275,7 @@ private:
     std::vector<tally> tag_budgets_;
     std::map<std::size_t, bool> estimated_tags_;
     std::map<std::string, growth> suppressed_of_tag_;
+    std::vector<judged_site> judged_by_;  // by row
     std::vector<std::size_t> moved_from_;
     std::vector<std::size_t> moved_to_;
     std::vector<bool> used_;

@@ -3,6 +3,9 @@
 // A delta judged by a policy. Growth breaches a limit when the estimate is above it and at least two standard errors of
 // sampling away from nothing: what sampling alone could have made up fails nobody's build, and is said.
 //
+// One place is one site, however many callers reach it: what all of them gained and lost there is held against the limit, too,
+// so that a leak that is spread over twenty routes does not pass because each of them is small and a cache shrank elsewhere.
+//
 // Laws (tests/unit/gate): a judgement is monotone in the limits; suppressed and insignificant growth never breaches; site
 // growth, the site budgets, `tagged_bytes` and `suppressed_bytes` add up to the delta's total.
 //
@@ -33,6 +36,7 @@ struct judged_item {
     double bytes{};                  // growth that counts: without what is suppressed
     double standard_error{};
     outcome what{outcome::passed};
+    std::size_t paths{1};  // above 1: so many sites that end in the place of `row`, judged as one
 };
 
 struct judged_rule {

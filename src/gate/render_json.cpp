@@ -24,6 +24,7 @@ void put_item(json_writer& json, const gate_report& r, const finding& f) {
     json.key("result").value(to_string(item.what));
     json.key("bytes").value(item.bytes);
     json.key("standard_error").value(item.standard_error);
+    if (item.paths > 1) { json.key("call_paths").value(std::uint64_t{item.paths}); }
     if (const delta_row* row = row_of(r, f); row != nullptr && f.rule->kind != rule_kind::tag_budget) {
         json.key("key").value(row->key);
         json.key("fingerprint").value(site_fingerprint(*row, r.sites.modules));

@@ -202,3 +202,41 @@ TEST_CASE("judgement: laws hold for random deltas and policies") {
         for (std::size_t i = 0; i < j.rules.size(); ++i) { CHECK(later.rules[i].what <= j.rules[i].what); }
     }
 }
+
+TEST_CASE("judgement: a place that leaks for many callers does not pass because each of them is small and a cache shrank") {
+    std::vector<delta_row> rows{made::site("app::cache", -4 * MiB, 0)};
+    for (int i = 0; i < 20; ++i) { rows.push_back(made::site("app::remember", (100 + i) * KiB, 0)); }
+    const judgement j = judge({}, made::of(rows), made::tags_of({}));
+    const judged_rule& rule = rule_of(j, rule_kind::site);
+    REQUIRE(rule.what == outcome::breached);
+    REQUIRE(rule.items.size() == 1);
+    CHECK(rule.items[0].bytes == 2190 * KiB);
+    CHECK(rule.items[0].paths == 20);
+    CHECK(rule.items[0].row == 20);  // the largest speaks for them
+    CHECK(rule.bytes == 2190 * KiB - 4 * MiB);
+    CHECK(rule_of(j, rule_kind::total).what == outcome::passed);
+
+    policy budgeted;
+    budgeted.sites.push_back(*make_budget("app::remember", "1MiB"));
+    CHECK(rule_of(judge(budgeted, made::of(rows), made::tags_of({})), rule_kind::site_budget).what == outcome::breached);
+    budgeted.sites[0].limit_bytes = 3 * MiB;
+    CHECK(rule_of(judge(budgeted, made::of(rows), made::tags_of({})), rule_kind::site_budget).what == outcome::passed);
+}
+
+TEST_CASE("judgement: what one caller of a place gained and another lost is no growth of it, nor is noise of many") {
+    std::vector<delta_row> rows;
+    for (int i = 0; i < 20; ++i) { rows.push_back(made::site("app::remember", (i % 2 == 0 ? 100 : -100) * KiB, 0)); }
+    CHECK(rule_of(judge({}, made::of(rows), made::tags_of({})), rule_kind::site).what == outcome::passed);
+    for (delta_row& row : rows) {
+        row.bytes = 10 * KiB;
+        row.bytes_standard_error = 30 * KiB;
+    }
+    CHECK(rule_of(judge({}, made::of(rows), made::tags_of({})), rule_kind::site).what == outcome::within_error);
+}
+
+TEST_CASE("judgement: a site that is over the limit by itself is told once") {
+    const delta d = made::of({made::site("app::remember", 2 * MiB, 0), made::site("app::remember", 50 * KiB, 0)});
+    const judged_rule rule = rule_of(judge(roomy_total(), d, made::tags_of({})), rule_kind::site);
+    REQUIRE(rule.items.size() == 1);
+    CHECK(rule.items[0].paths == 1);
+}
