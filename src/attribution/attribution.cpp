@@ -70,6 +70,7 @@ public:
     result<attribution> run() {
         diff_options how;
         how.focus = out_.options.focus;
+        how.order = out_.options.order;
         result<delta> change = diff(inputs_, how);
         if (!change) { return tl::unexpected<error>(change.error()); }
         out_.change = std::move(*change);

@@ -22,6 +22,7 @@
 
 #include <memwatch/base/result.hpp>
 #include <memwatch/diff/key_metrics.hpp>
+#include <memwatch/diff/ranking.hpp>
 #include <memwatch/model/delta.hpp>
 #include <memwatch/model/snapshot.hpp>
 
@@ -36,6 +37,7 @@ struct attribution_options {
     std::size_t top{10};                 // findings; 0 = all
     std::string focus;                   // as diff_options.focus
     double limit_bytes{};                // what the process may take; 0 = unknown
+    ranking order{ranking::weighted};    // which finding comes first
 };
 
 // When a finding began. 0 = unknown, except where a flag says more.

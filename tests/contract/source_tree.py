@@ -81,7 +81,7 @@ def includes(text: str):
 
 
 def _copy_of(root: Path, into: Path) -> Path:
-    for folder in ("include", "src", "docs", "examples", "tests/contract"):
+    for folder in ("include", "src", "docs", "examples", "tests/contract", "tests/golden/report"):
         shutil.copytree(root / folder, into / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for page in [*root.glob("*.md"), *(root / "subprojects").glob("*.md")]:
         target = into / page.relative_to(root)

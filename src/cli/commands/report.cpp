@@ -42,6 +42,7 @@ public:
         app.add_option("--top", how_.top, "findings; 0 for all")->check(CLI::NonNegativeNumber)->capture_default_str();
         app.add_option("--focus", how_.focus, "only sites whose name, tag, type, route or frames match: a glob or re:REGEX")
             ->type_name("GLOB");
+        ranking_.add_to(app);
         source_.add_to(app);
     }
 
@@ -84,6 +85,9 @@ private:
             if (!bytes) { return tl::unexpected<error>(bytes.error()); }
             *value = static_cast<double>(*bytes);
         }
+        const result<ranking> order = ranking_.read();
+        if (!order) { return tl::unexpected<error>(order.error()); }
+        how_.order = *order;
         return {};
     }
 
@@ -94,8 +98,10 @@ private:
             if (!s) { return tl::unexpected<error>(s.error()); }
             loaded.push_back(std::move(*s));
         }
-        std::vector<const snapshot*> snapshots;
-        for (const loaded_snapshot& s : loaded) { snapshots.push_back(&s.value); }
+        std::vector<snapshot*> weighed;
+        for (loaded_snapshot& s : loaded) { weighed.push_back(&s.value); }
+        ranking_.weigh(weighed);
+        const std::vector<const snapshot*> snapshots(weighed.begin(), weighed.end());
         result<attribution> a = attribute(snapshots, how_);
         for (const loaded_snapshot& s : loaded) {
             if (a) { a->warnings.insert(a->warnings.end(), s.damage.begin(), s.damage.end()); }
@@ -143,6 +149,7 @@ private:
     std::string output_, format_word_, threshold_, limit_;
     report_format format_{report_format::folder};
     attribution_options how_;
+    ranking_flags ranking_;
     source_flags source_;
 };
 
