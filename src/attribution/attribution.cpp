@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <tuple>
 
 #include <fmt/format.h>
 #include <memwatch/diff/diff.hpp>
@@ -42,12 +44,11 @@ compared_snapshot compared(const snapshot& s) {
 // One finding from several rows: equal shares are one.
 std::vector<delta_share> shares_of(const delta& change, const row_indices& rows) {
     std::vector<delta_share> all;
+    std::map<std::tuple<dimension, std::string, trace_id>, std::size_t> known;
     for (const std::size_t row : rows) {
         for (const delta_share& share : change.rows[row].shares) {
-            const auto same = std::find_if(all.begin(), all.end(), [&](const delta_share& known) {
-                return known.by == share.by && known.name == share.name && known.trace == share.trace;
-            });
-            same == all.end() ? all.push_back(share) : void(same->bytes += share.bytes);
+            const auto [at, is_new] = known.try_emplace({share.by, share.name, share.trace}, all.size());
+            is_new ? all.push_back(share) : void(all[at->second].bytes += share.bytes);
         }
     }
     std::stable_sort(all.begin(), all.end(), [](const delta_share& a, const delta_share& b) {

@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 
 #include <memwatch/model/site_name.hpp>
@@ -156,14 +158,15 @@ std::vector<frame> shared_frames(const delta& d, const std::vector<std::size_t>&
     return {stack.begin(), stack.begin() + static_cast<std::ptrdiff_t>(frames)};
 }
 
-// A handful a row: a search is cheaper than a table.
-void add_shares(std::vector<delta_share>& to, const std::vector<delta_share>& others) {
-    for (const delta_share& other : others) {
-        const auto found = std::find_if(to.begin(), to.end(), [&](const delta_share& each) {
-            return each.by == other.by && each.name == other.name && each.trace == other.trace;
-        });
-        found == to.end() ? to.push_back(other) : void(found->bytes += other.bytes);
+// Equal ones become one, in the order of their first. A place that 100,000 stacks reach has as many traces.
+void unite_shares(std::vector<delta_share>& shares) {
+    std::map<std::tuple<dimension, std::string, trace_id>, std::size_t> known;
+    std::vector<delta_share> united;
+    for (delta_share& each : shares) {
+        const auto [at, is_new] = known.try_emplace({each.by, each.name, each.trace}, united.size());
+        is_new ? united.push_back(std::move(each)) : void(united[at->second].bytes += each.bytes);
     }
+    shares = std::move(united);
 }
 
 void keep_largest_shares(std::vector<delta_share>& shares) {
@@ -189,8 +192,9 @@ void add_callers(delta_row& finding, const delta& d, const cluster& of, call_rea
         const auto end = place.find('\n');
         std::string name =
             end != std::string::npos ? place.substr(0, end) : frame_name(d.rows[row].stack[calls.back().frame], d.modules);
-        add_shares(callers, {{dimension::site, std::move(name), d.rows[row].bytes, {}}});
+        callers.push_back({dimension::site, std::move(name), d.rows[row].bytes, {}});
     }
+    unite_shares(callers);
     keep_largest_shares(callers);
     finding.shares.insert(finding.shares.end(), callers.begin(), callers.end());
 }
@@ -276,7 +280,7 @@ void add_row(delta_row& to, const delta_row& other) {
     for (std::size_t i = 0; i < std::min(to.during_bytes.size(), other.during_bytes.size()); ++i) {
         to.during_bytes[i] += other.during_bytes[i];
     }
-    add_shares(to.shares, other.shares);
+    to.shares.insert(to.shares.end(), other.shares.begin(), other.shares.end());
 }
 
 }  // namespace
@@ -299,6 +303,7 @@ delta_row merge_rows(const delta& d, const std::vector<std::size_t>& rows) {
     sum.rank.long_lived = std::min(1.0, sum.rank.long_lived / total_mass);
     sum.rank.weight = std::min(1.0, sum.rank.weight / total_mass);
     sum.what = kind_of(sum);
+    unite_shares(sum.shares);
     keep_largest_shares(sum.shares);
     return sum;
 }

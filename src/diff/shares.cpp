@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <span>
 
 namespace memwatch::inline v1 {
@@ -57,16 +58,17 @@ private:
         return c.side == after_side ? one.bytes : -one.bytes;
     }
 
-    // Names of one dimension numbered; a site's blocks rarely know more than a few.
+    // Names of one dimension numbered. A site's blocks rarely know more than a few, but a hostile dump has a thread a block.
     trace_id name_key(const std::string& name) {
-        const auto index = static_cast<std::uint64_t>(std::find(names_.begin(), names_.end(), name) - names_.begin());
-        if (index == names_.size()) { names_.push_back(name); }
-        return {0, index};
+        const auto [found, is_new] = numbers_.try_emplace(name, names_.size());
+        if (is_new) { names_.push_back(name); }
+        return {0, found->second};
     }
 
     template <class KeyOf>
     void take(dimension by, KeyOf key_of) {
         names_.clear();
+        numbers_.clear();
         std::vector<contribution> all;
         all.reserve(records_.size());
         for (const auto& changed : records_) { all.push_back({key_of(changed), bytes_of(changed)}); }
@@ -88,6 +90,7 @@ private:
     std::span<const changed_record> records_;
     double change_{};
     std::vector<std::string> names_;
+    std::map<std::string, std::uint64_t> numbers_;
     std::vector<delta_share> out_;
 };
 

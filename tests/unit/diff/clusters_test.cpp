@@ -260,3 +260,21 @@ TEST_CASE("clusters: the first few keep their rows, the others are counted as hi
     auto small = growth_of(service, {});
     CHECK(keep_top_clusters(small, 0, 4500).size() == 2);  // 4000 and its 10 are below
 }
+
+// Takes minutes, and so fails, where shares are compared with each other.
+TEST_CASE("clusters: a place that many stacks reach, each with its own traces, costs no square") {
+    constexpr std::size_t many = 100'000;
+    delta d;
+    d.rows.resize(many);
+    std::vector<std::size_t> rows;
+    for (std::size_t i = 0; i < many; ++i) {
+        d.rows[i].bytes = 3;
+        d.rows[i].shares = {{dimension::route, "/orders", 3, {}}};
+        for (std::uint64_t k = 1; k <= 3; ++k) { d.rows[i].shares.push_back({dimension::trace, "trace", 1, {k, i}}); }
+        rows.push_back(i);
+    }
+    const delta_row sum = merge_rows(d, rows);
+    REQUIRE(sum.shares.size() == 4);  // one route, the three largest traces
+    CHECK(sum.shares[1].by == dimension::trace);
+    CHECK(sum.bytes == 3 * many);
+}
