@@ -32,6 +32,23 @@ void warn_of_builds(std::vector<std::string>& warnings, const snapshot& before, 
     warn_if_different(warnings, "different builds of the program", old_main->build_id, new_main->build_id);
 }
 
+// Without a build id one path is all there is to go by, and the file behind it may have been built anew.
+void warn_of_guessed_modules(std::vector<std::string>& warnings, const snapshot& before, const snapshot& after) {
+    const auto is_guessed = [&](const module& mine) {
+        return std::any_of(before.modules.begin(), before.modules.end(), [&](const module& theirs) {
+            return mine.path == theirs.path && (mine.build_id.empty() || theirs.build_id.empty());
+        });
+    };
+    std::vector<std::string> guessed;
+    for (const module& each : after.modules) {
+        if (is_guessed(each)) { guessed.push_back(each.path); }
+    }
+    if (guessed.empty()) { return; }
+    const std::string others = guessed.size() > 1 ? " and " + std::to_string(guessed.size() - 1) + " more" : "";
+    warnings.push_back("without a build id on both sides, " + guessed.front() + others +
+                       " counts as the same build by its path: offsets mislead if it was built anew");
+}
+
 }  // namespace
 
 double seconds_between(const snapshot& before, const snapshot& after) {
@@ -54,6 +71,7 @@ std::vector<std::string> comparability_warnings(const snapshot& before, const sn
     warn_if_different(warnings, "different hosts", old_info.host, new_info.host);
     warn_of_builds(warnings, before, after);
     if (!is_same_session(before, after)) {
+        warn_of_guessed_modules(warnings, before, after);
         warnings.emplace_back(
             "different sessions: no block can be followed from one to the other, so sampling errors are larger");
     }

@@ -96,7 +96,7 @@ struct stack {
 
 // Births of a site in one epoch. How much of them is alive follows from the live records born in that epoch.
 struct cohort {
-    std::uint64_t epoch{};  // epoch number since session start
+    std::uint64_t epoch{};  // epoch number, counted from time 0
     double born_bytes{};    // weighted
     double born_objects{};
     bool is_merged{};  // stands for this epoch and all before it

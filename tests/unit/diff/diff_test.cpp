@@ -439,6 +439,19 @@ TEST_CASE("diff: the total of pools has the objects of a pool on a pool once") {
     CHECK(pools.total.bytes == 4096);
 }
 
+TEST_CASE("diff: says where another run's modules are taken for the same by their path alone") {
+    service one;
+    one.add_site("f");
+    const auto before = one.take(10);
+    auto after = one.take(20);
+    REQUIRE_FALSE(after.modules.empty());
+    for (module& each : after.modules) { each.build_id.clear(); }
+    CHECK_FALSE(has_warning(diff_of(before, after), "by its path"));  // one session: they are the same
+    after.info.session = "another";
+    CHECK(has_warning(diff_of(before, after), "by its path"));
+    CHECK(has_warning(diff_of(before, after), after.modules.front().path));
+}
+
 TEST_CASE("diff: warns of what should not be compared") {
     service one;
     one.add_site("f");
