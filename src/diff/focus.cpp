@@ -1,34 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "diff/focus.hpp"
 
+#include "base/glob.hpp"
+
 namespace memwatch::inline v1 {
 namespace {
 
 constexpr std::size_t max_expression = 256;
 constexpr std::size_t max_regex_text = 512;  // of a name; C++ names beyond are template arguments of template arguments
-
-// Iterative with one point of return, the last `*`: O(text x pattern) at worst.
-bool glob_matches(std::string_view pattern, std::string_view text) {
-    std::size_t p = 0;
-    std::size_t t = 0;
-    std::size_t star = std::string_view::npos;
-    std::size_t star_text = 0;
-    while (t < text.size()) {
-        if (p < pattern.size() && pattern[p] == '*') {
-            star = p++;
-            star_text = t;
-        } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
-            ++p;
-            ++t;
-        } else if (star != std::string_view::npos) {
-            p = star + 1;
-            t = ++star_text;
-        } else {
-            return false;
-        }
-    }
-    return pattern.find_first_not_of('*', p) == std::string_view::npos;
-}
 
 // `x{1000}{1000}` would expand to a million states. Outside an escape or a class `{` only ever counts.
 bool has_counted_repetition(std::string_view pattern) {
@@ -86,7 +65,7 @@ bool focus::matches(std::string_view text) const {
         case kind::part:
             return text.find(pattern_) != std::string_view::npos;
         case kind::glob:
-            return glob_matches(pattern_, text);
+            return glob_matches(pattern_, text, question_mark::any_character);
         case kind::regex: {
             const auto head = text.substr(0, max_regex_text);
             return std::regex_search(head.begin(), head.end(), regex_);

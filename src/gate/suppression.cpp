@@ -5,6 +5,8 @@
 
 #include <memwatch/model/site_name.hpp>
 
+#include "base/glob.hpp"
+
 namespace memwatch::inline v1::gate {
 namespace {
 
@@ -15,29 +17,6 @@ std::string_view trimmed(std::string_view text) {
     const auto first = text.find_first_not_of(blanks);
     if (first == std::string_view::npos) { return {}; }
     return text.substr(first, text.find_last_not_of(blanks) - first + 1);
-}
-
-// Only `*` is special here; both ends are bound. Iterative with one point of return, the last `*`.
-bool matches_whole(std::string_view pattern, std::string_view text) {
-    std::size_t p = 0;
-    std::size_t t = 0;
-    std::size_t star = std::string_view::npos;
-    std::size_t star_text = 0;
-    while (t < text.size()) {
-        if (p < pattern.size() && pattern[p] == '*') {
-            star = p++;
-            star_text = t;
-        } else if (p < pattern.size() && pattern[p] == text[t]) {
-            ++p;
-            ++t;
-        } else if (star != std::string_view::npos) {
-            p = star + 1;
-            t = ++star_text;
-        } else {
-            return false;
-        }
-    }
-    return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
 }  // namespace
@@ -84,7 +63,7 @@ bool matches_pattern(std::string_view pattern, std::string_view text) {
     std::string bound = at_start ? "" : "*";
     bound += pattern.substr(0, dollar);
     if (!at_end) { bound += '*'; }
-    return matches_whole(bound, text);
+    return glob_matches(bound, text, question_mark::itself);
 }
 
 std::vector<std::string> texts_of(const std::vector<frame>& stack, const std::vector<module>& modules) {
