@@ -143,7 +143,7 @@ def compare_tables(pid, before, after, may_stay, may_be_bound=False):
 
 
 def live_by_function(options, pid):
-    report = json.loads(memwatch(options, "report", "--pid", pid, "--top", 0))
+    report = json.loads(memwatch(options, "show", "--by", "process", "--json", "--pid", pid, "--top", 0))
     out = {}
     for process in report["processes"]:
         for site in process["sites"]:
