@@ -15,7 +15,7 @@ DEPENDENCIES = {
     "boost": ("boost-lockfree", "boost"), "fmt": ("fmt", "fmt"), "zlib": ("zlib", "zlib"), "tl/expected.hpp": ("tl-expected", "tl-expected"),
     "protozero/pbf_writer.hpp": ("protozero", "protozero"), "rapidjson/reader.h": ("rapidjson", "rapidjson"),
     "prometheus-cpp-core": ("prometheus-cpp", "prometheus-cpp"),
-    "threads": None, "CLI11": None, "libdw": None, "sys/sdt.h": None, "RapidJSON": None,
+    "threads": None, "CLI11": None, "libdw": None, "libzstd": None, "yaml-cpp": None, "libdeflate": None, "sys/sdt.h": None, "RapidJSON": None,
 }
 # Meson's own.
 BUILT_IN = {"cpp_std", "default_library"}
