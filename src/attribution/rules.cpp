@@ -16,7 +16,6 @@ namespace {
 constexpr double hardly_any = 0.05;       // a share
 constexpr double some = 0.2;              // a share
 constexpr double nearly_all = 0.8;        // a share
-constexpr double steady_enough = 0.5;     // of growth, in every quarter of the time
 constexpr double burst = 0.25;            // below: most of the growth came in a part of the time
 constexpr std::uint64_t few_samples = 8;  // below: shares of freed bytes say nothing
 constexpr std::size_t many_ended = 4;     // threads
