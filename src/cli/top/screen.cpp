@@ -146,7 +146,7 @@ public:
             attrset(A_NORMAL);
             move(static_cast<int>(i), 0);
             clrtoeol();
-            attrset(attribute(lines[i].style));
+            attrset(static_cast<int>(attribute(lines[i].style)));
             const std::string text = spelled(lines[i]);
             mvaddnstr(static_cast<int>(i), 0, text.c_str(), static_cast<int>(text.size()));
         }
