@@ -21,8 +21,8 @@
 // Sums: bytes, rates and variances add (samples of different sites are independent); a cluster can be significant of rows that
 // are not. Where noise of some rows would drown what is proven of others, the proven and the others are two clusters. rank: as
 // if the cluster were a row among the clusters; steady bytes add, which is a lower bound, long-lived share and weight are means
-// by growth. Cost: linear in rows and frames, but for the final sort; 10,000 rows: docs/measurements.md. Deterministic: equal
-// input, equal output; ties keep the order of the rows.
+// by growth. Cost: linear in rows and frames, but for the final sort. Deterministic: equal input, equal
+// output; ties keep the order of the rows.
 //
 // In: a delta. Out: plain values. Threads: any. What libmemwatch-serve calls is exported.
 
