@@ -38,7 +38,7 @@ declare -A stage_options=(
     [tsan]="-Ddebug=true -Doptimization=1 -Dcpp_args=-g1 -Db_sanitize=thread -Dexamples=false"
     [clang]="-Ddebug=true -Doptimization=1 -Dcpp_args=-g1 -Dexamples=false"
     # clang's sanitizer runtime is in no shared library, hence b_lundef.
-    [fuzz]="-Ddebug=true -Doptimization=1 -Dcpp_args=-g1 -Dtests=false -Dexamples=false -Dcli=disabled -Dfuzzers=true -Db_sanitize=address,undefined -Db_lundef=false"
+    [fuzz]="-Ddebug=true -Doptimization=1 -Dcpp_args=-g1 -Dtests=false -Dexamples=false -Dfuzzers=true -Db_sanitize=address,undefined -Db_lundef=false"
 )
 declare -A stage_slowdown=([release]=1 [asan]=4 [tsan]=8 [clang]=1 [fuzz]=4)  # of the tests' time limits
 
