@@ -26,6 +26,7 @@
 #include <memwatch/base/export.hpp>
 #include <memwatch/base/result.hpp>
 #include <memwatch/model/trace_id.hpp>
+#include <memwatch/model/verdict.hpp>
 #include <memwatch/model/weight.hpp>
 
 namespace memwatch {
@@ -244,6 +245,7 @@ struct snapshot {
     std::vector<hand_off> hand_offs;        // most objects first
     std::vector<trace_example> examples;    // by site, each at most once; summaries only
     std::vector<named_value> activity;      // of memwatch since the process' start: events, lifetimes, own time; open-ended
+    std::vector<verdict> verdicts;          // of all sites and pools that were judged, by the last look before the freeze
 
     // Writes the `.memtrace` dump to `path`: into a temporary file of mode 0600 beside it, synced, then renamed over, so that
     // a reader sees the old file or the whole new one. Defined in snapshot/ (this header knows no file format).
