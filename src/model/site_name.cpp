@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <optional>
 
 #include <memwatch/model/site_name.hpp>
 
@@ -65,6 +66,15 @@ std::string_view file_name(std::string_view path) {
 
 bool ends_with(std::string_view text, std::string_view suffix) {
     return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
+}
+
+// "parse.part.0" -> "parse": what gcc appends to a C name; demanglers say it as " [clone .part.0]".
+std::string_view without_clone_suffix(std::string_view name) {
+    constexpr std::array suffixes = {std::string_view{".part."}, std::string_view{".constprop."}, std::string_view{".isra."},
+                                     std::string_view{".cold"}, std::string_view{".lto_priv."}};
+    if (name.find_first_of(" (<") != std::string_view::npos) { return name; }
+    for (const std::string_view suffix : suffixes) { name = name.substr(0, name.find(suffix)); }
+    return name;
 }
 
 bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
@@ -163,31 +173,57 @@ std::string hex(std::uint64_t value) {
     return std::string(text, static_cast<std::size_t>(length));
 }
 
-// The function to call the frame by, or null when it holds none of the user's code.
-const source_line* own_line(const frame& f) {
-    const auto found = std::find_if(f.lines.begin(), f.lines.end(), [](const source_line& line) {
-        return !line.function.empty() && !is_plumbing(line.function);
-    });
-    return found == f.lines.end() ? nullptr : &*found;
-}
-
 bool is_named(const frame& f) {
     return std::any_of(f.lines.begin(), f.lines.end(), [](const source_line& line) { return !line.function.empty(); });
 }
 
-// An unnamed frame is the user's unless its module says otherwise.
-bool is_own_unnamed(const frame& f, const std::vector<module>& modules) {
-    return !is_named(f) && f.module < modules.size() && !is_plumbing_module(modules[f.module].path);
+bool is_of_plumbing_module(const frame& f, const std::vector<module>& modules) {
+    return f.module < modules.size() && is_plumbing_module(modules[f.module].path);
+}
+
+// "arena<T>::allocate" called by std::allocator_traits, "pool::do_allocate" by std::pmr: a container's allocator, which is as
+// little the place that wants memory as operator new is.
+bool is_allocator_for(std::string_view function, std::string_view caller) {
+    if (function.find("allocate") == std::string_view::npos) { return false; }  // spares nearly everybody the parsing
+    const std::string name = bare_function_name(function);
+    const bool is_named_so = ends_with(name, "::allocate") || ends_with(name, "::do_allocate");
+    return is_named_so && starts_with_any(bare_function_name(caller), std::array{std::string_view{"std::"}});
+}
+
+// The first named line behind line `line` of frame `at`: who called it. Empty: nobody known.
+template <class FrameAt>
+std::string_view caller_of(std::size_t count, FrameAt frame_at, std::size_t at, std::size_t line) {
+    for (++line; at < count; ++at, line = 0) {
+        const frame& f = frame_at(at);
+        for (; line < f.lines.size(); ++line) {
+            if (!f.lines[line].function.empty()) { return f.lines[line].function; }
+        }
+    }
+    return {};
+}
+
+template <class FrameAt>
+std::optional<own_place> find_own(std::size_t count, FrameAt frame_at, const std::vector<module>& modules) {
+    for (std::size_t i = 0; i < count; ++i) {
+        const frame& f = frame_at(i);
+        if (is_of_plumbing_module(f, modules)) { continue; }
+        if (!is_named(f) && f.module < modules.size()) { return own_place{i, no_line}; }
+        for (std::size_t l = 0; l < f.lines.size(); ++l) {
+            const std::string& function = f.lines[l].function;
+            if (function.empty() || is_plumbing(function)) { continue; }
+            if (!is_allocator_for(function, caller_of(count, frame_at, i, l))) { return own_place{i, l}; }
+        }
+    }
+    return std::nullopt;
 }
 
 template <class FrameAt>
 std::string name_of(std::size_t count, FrameAt frame_at, const std::vector<module>& modules) {
-    for (std::size_t i = 0; i < count; ++i) {
-        const frame& f = frame_at(i);
-        if (const auto* line = own_line(f)) { return bare_function_name(line->function); }
-        if (is_own_unnamed(f, modules)) { return frame_name(f, modules); }
-    }
-    return count == 0 ? "(no stack)" : frame_name(frame_at(0), modules);
+    if (count == 0) { return "(no stack)"; }
+    const std::optional<own_place> own = find_own(count, frame_at, modules);
+    if (!own) { return frame_name(frame_at(0), modules); }
+    const frame& f = frame_at(own->frame);
+    return own->line == no_line ? frame_name(f, modules) : bare_function_name(f.lines[own->line].function);
 }
 
 // FNV-1a, 64 bits (Fowler, Noll, Vo; offset basis and prime from their page). Collisions only merge two names.
@@ -241,12 +277,19 @@ std::string site_key(const snapshot& s, const site& of) {
 
 std::string bare_function_name(std::string_view demangled) {
     if (const auto thunk = demangled.find("thunk to "); thunk != std::string_view::npos) { demangled.remove_prefix(thunk + 9); }
-    auto name = declaration{demangled}.bare_name();
+    auto name = declaration{without_clone_suffix(demangled)}.bare_name();
     return name.empty() ? std::string{demangled} : name;
+}
+
+std::optional<own_place> find_own_place(const snapshot& s, const site& of) {
+    const auto& indices = s.stacks[of.stack].frames;
+    return find_own(
+        indices.size(), [&](std::size_t i) -> const frame& { return s.frames[indices[i]]; }, s.modules);
 }
 
 bool is_plumbing(std::string_view function) {
     const auto name = bare_function_name(function);
+    if (ends_with(name, "::operator new") || ends_with(name, "::operator new[]")) { return true; }  // a class has its own
     auto versioned = std::string_view{name}.substr(0, name.find('@'));  // "malloc@@GLIBC_2.2.5", "malloc@plt"
     if (starts_with_any(versioned, std::array{std::string_view{"__GI_"}})) { versioned.remove_prefix(5); }  // within glibc
     return starts_with_any(name, plumbing_namespaces) ||

@@ -3,8 +3,11 @@
 // What a person calls a site: the innermost frame of their own code. A stack that ends in
 //     operator new <- std::vector<Order>::push_back <- orders::request_cache::insert <- orders::handle
 // is "orders::request_cache::insert"; allocator, std::, __gnu_cxx::, boost:: and memwatch:: frames are plumbing, and so are
-// unnamed frames inside libc, libstdc++ and the like. Where nothing has a name it is "orders+0x1a40" (module + file offset).
+// frames inside libc, libstdc++ and the like, a class' own operator new, and an allocator that a std container calls
+// (arena<T>::allocate). Where nothing has a name it is "orders+0x1a40" (module + file offset).
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +21,16 @@ inline namespace v1 {
 // Never empty: "(no stack)" for a site without frames. The indices must be in range (validate()). Threads: any.
 [[nodiscard]] MEMWATCH_API std::string site_name(const snapshot& s, const site& of);
 [[nodiscard]] MEMWATCH_API std::string site_name(const std::vector<frame>& stack, const std::vector<module>& modules);
+
+// Where that name comes from.
+struct own_place {
+    std::size_t frame{};  // in the site's stack, 0 = the allocating call
+    std::size_t line{};   // of that frame, inlined calls first; no_line: the frame has no names
+};
+inline constexpr std::size_t no_line = static_cast<std::size_t>(-1);
+
+// Nothing when all of the stack is plumbing, or there is none. The indices must be in range (validate()). Threads: any.
+[[nodiscard]] MEMWATCH_API std::optional<own_place> find_own_place(const snapshot& s, const site& of);
 
 // What machines call a site: 16 hex digits over build ids, offsets, type and tag; over names and lines where code is in no
 // module. The same in every snapshot of one build, wherever it is loaded; the `site` of metrics and tables and the `key` of a

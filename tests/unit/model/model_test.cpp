@@ -135,6 +135,8 @@ TEST_CASE("bare_function_name: drops return types, parameters and suffixes, keep
     CHECK(bare("std::ostream& app::operator<< <int>(std::ostream&, int)") == "app::operator<< <int>");
     CHECK(bare("app::less::operator<(app::less const&) const") == "app::less::operator<");
     CHECK(bare("app::work(int) [clone .cold]") == "app::work");
+    CHECK(bare("parse.part.0") == "parse");
+    CHECK(bare("parse.constprop.0.isra.1.cold") == "parse");
     CHECK(bare("non-virtual thunk to app::b::f()") == "app::b::f");
     CHECK(bare("decltype(auto) app::pick<int>(int)") == "app::pick<int>");
     // As c++filt prints what std::construct_at instantiates: the expression holds spaces, brackets and arrows of its own.
@@ -159,6 +161,22 @@ TEST_CASE("site_name: the innermost frame of the user's own code") {
                 named("main")}) == "main");
     CHECK(name({named("std_like::f()")}) == "std_like::f");
     CHECK(name({named("malloc@@GLIBC_2.2.5"), named("work")}) == "work");
+    // What libc does for somebody is that somebody's.
+    CHECK(name({named("malloc"), frame{1, 0x99, {{"getdelim", "", 0}}}, named("read_config(char const*)")}) == "read_config");
+    // A class' own operator new, and an allocator that a container calls, are no better places than malloc; one that a person
+    // calls is.
+    CHECK(name({named("malloc"), named("app::node::operator new(unsigned long)"), named("app::list::add(int)")}) ==
+          "app::list::add");
+    CHECK(name({named("malloc"), named("app::arena<int>::allocate(unsigned long)"),
+                named("std::allocator_traits<app::arena<int> >::allocate(app::arena<int>&, unsigned long)"),
+                named("app::list::add(int)")}) == "app::list::add");
+    CHECK(name({named("malloc"), named("app::arena<int>::allocate(unsigned long)"), named("app::list::add(int)")}) ==
+          "app::arena<int>::allocate");
+    CHECK(name({frame{0,
+                      1,
+                      {{"app::pool::do_allocate(unsigned long, unsigned long)", "", 0},
+                       {"std::pmr::memory_resource::allocate(unsigned long, unsigned long)", "", 0},
+                       {"app::fill()", "", 0}}}}) == "app::fill");
     // All lines of a frame count, innermost inlined call first.
     CHECK(name({frame{0, 1, {{"std::allocator<int>::allocate(unsigned long)", "", 0}, {"orders::add(int)", "", 0}}}}) ==
           "orders::add");
@@ -173,6 +191,26 @@ TEST_CASE("site_name: the innermost frame of the user's own code") {
 TEST_CASE("site_name: of a site in a snapshot") {
     const auto s = small_snapshot();
     CHECK(site_name(s, s.sites[0]) == "orders+0x1a40");
+}
+
+TEST_CASE("find_own_place: names the frame and the inlined line that site_name() takes, and nothing where all is plumbing") {
+    snapshot s;
+    s.modules = {{"/opt/orders", "", 0, 0, 0}};
+    s.frames = {named("malloc"),
+                frame{0, 1, {{"std::vector<int>::push_back(int const&)", "", 0}, {"app::add(int)", "add.cpp", 7}}},
+                frame{0, 2, {}}};
+    s.stacks = {{{0, 1, 2}, false}, {{0}, false}, {{0, 2}, false}};
+    s.sites.resize(3);
+    for (std::uint32_t i = 0; i < 3; ++i) { s.sites[i].stack = i; }
+    const auto inlined = find_own_place(s, s.sites[0]);
+    REQUIRE(inlined);
+    CHECK(inlined->frame == 1);
+    CHECK(inlined->line == 1);
+    CHECK_FALSE(find_own_place(s, s.sites[1]));
+    const auto unnamed = find_own_place(s, s.sites[2]);
+    REQUIRE(unnamed);
+    CHECK(unnamed->frame == 1);
+    CHECK(unnamed->line == no_line);
 }
 
 TEST_CASE("site_key: the same wherever a build is loaded, another for another build, offset, type or tag") {
