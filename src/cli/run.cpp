@@ -71,6 +71,7 @@ std::vector<std::string> environment_for(const run_command& command, const std::
     if (is_asked && value_of(out, "MEMWATCH_CONTROL").empty()) { set(out, "MEMWATCH_CONTROL", "on"); }
     if (!command.preset.empty()) { set(out, "MEMWATCH_PRESET", command.preset); }
     if (!command.interval.empty()) { set(out, "MEMWATCH_INTERVAL", command.interval); }
+    if (!command.epoch.empty()) { set(out, "MEMWATCH_EPOCH", command.epoch); }
     return out;
 }
 

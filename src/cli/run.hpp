@@ -16,6 +16,7 @@ struct run_command {
     std::vector<std::string> program;  // and its arguments
     std::string preset;                // empty: as the environment says
     std::string interval;
+    std::string epoch;  // empty: as the environment says
     std::string report_file;
     std::string metrics_address;
     std::string dump_dir;  // kept; empty: a private one, removed

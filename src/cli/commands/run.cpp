@@ -22,6 +22,7 @@ public:
         preset_choices().offer(
             app.add_option("--preset", wanted_.preset, "nothing, sampled, finer for a while, each allocation (default: on)"));
         app.add_option("--interval", wanted_.interval, "mean bytes between samples (default: 1MiB)")->type_name("SIZE");
+        app.add_option("--epoch", wanted_.epoch, "time between two looks at what lives (default: 10s)")->type_name("DURATION");
         app.add_option("--report", wanted_.report_file, "JSON of what is live at the end, by process and site")
             ->type_name("FILE");
         app.add_option("--metrics", wanted_.metrics_address,
@@ -64,6 +65,10 @@ private:
         if (!wanted_.interval.empty()) {
             const auto bytes = read_size("--interval", wanted_.interval);
             if (!bytes) { return tl::unexpected<error>(bytes.error()); }
+        }
+        if (!wanted_.epoch.empty()) {
+            const auto length_ns = read_duration("--epoch", wanted_.epoch);
+            if (!length_ns) { return tl::unexpected<error>(length_ns.error()); }
         }
         if (threshold_.empty()) { return {}; }
         const result<std::uint64_t> bytes = read_size("--threshold", threshold_);

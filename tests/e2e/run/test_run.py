@@ -130,6 +130,13 @@ class RunTest(unittest.TestCase):
         done = memwatch("run", "-q", "--", "/usr/bin/env", LD_PRELOAD="/nonexistent/mine.so")
         self.assertIn("LD_PRELOAD=" + os.path.realpath(PRELOAD) + ":/nonexistent/mine.so\n", done.stdout)
 
+    def test_the_length_of_an_epoch_is_checked_and_passed_on(self):
+        done = memwatch("run", "-q", "--epoch", "250ms", "--", "/usr/bin/env")
+        self.assertIn("MEMWATCH_EPOCH=250ms\n", done.stdout)
+        done = memwatch("run", "--epoch", "soon", "--", "/usr/bin/env")
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn("--epoch", done.stderr)
+
     # --- refusals
 
     def test_static_programs_are_refused_with_the_reason(self):
