@@ -148,6 +148,24 @@ void tag_table::count_free_shared(tag_id id, std::size_t bytes) noexcept {
     cell.frees.fetch_add(1, std::memory_order_release);  // release: as above
 }
 
+void tag_table::count_completed_trace(thread_row* row) noexcept {
+    if (row != nullptr) {
+        std::atomic<std::uint64_t>& counter = row->completed_traces;
+        // relaxed, both: its owner alone writes it, and nothing is published with the count.
+        counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    } else if (rows_ != nullptr) {
+        rows_[0].completed_traces.fetch_add(1, std::memory_order_relaxed);  // relaxed: as above
+    }
+}
+
+std::uint64_t tag_table::completed_traces() const noexcept {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < rows_in_use(); ++i) {
+        sum += rows_[i].completed_traces.load(std::memory_order_relaxed);  // relaxed: a figure for reports
+    }
+    return sum;
+}
+
 std::size_t tag_table::self_bytes() const noexcept {
     constexpr std::size_t page = 4096;
     const std::size_t row_bytes = (offsetof(thread_row, cells) + size() * sizeof(tag_cell) + page - 1) / page * page;

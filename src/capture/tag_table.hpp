@@ -57,6 +57,11 @@ public:
     void count_allocation_shared(tag_id id, std::size_t bytes) noexcept;
     void count_free_shared(tag_id id, std::size_t bytes) noexcept;
 
+    // A trace ended on the thread that has `row` (null: none). It is counted beside the tags because rows are what a thread
+    // writes without asking. [hook]
+    void count_completed_trace(thread_row* row) noexcept;
+    [[nodiscard]] std::uint64_t completed_traces() const noexcept;
+
     [[nodiscard]] std::size_t self_bytes() const noexcept;
 
     // For fork(), each in its rank's place.

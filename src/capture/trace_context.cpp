@@ -165,5 +165,9 @@ trace_scope::trace_scope(carried_t how, std::string_view traceparent_or_id, std:
 
 trace_scope::trace_scope(trace_id trace, std::string_view route) noexcept : scope_(context_for(trace, route)) {}
 
+trace_scope::~trace_scope() {
+    if (scope_.is_outermost()) { process_capture().tags.count_completed_trace(detail::home_block().row); }
+}
+
 }  // namespace v1
 }  // namespace memwatch

@@ -45,7 +45,10 @@ struct thread_row {
     std::uint64_t stack_begin;         // lowest address of the thread's stack. Owner thread only
     std::uint64_t stack_end;           // one past the highest; 0 = unknown. Owner thread only
     void* exact_lane;                  // the thread's lane in the ledger of full mode; null = none yet. Owner thread only
-    std::uint64_t reserved[4];         // the cells start on a line of their own
+    // Traces that ended on the row's threads (trace_scope). Written by the owner only, or by read-modify-write in the shared
+    // row.
+    std::atomic<std::uint64_t> completed_traces;
+    std::uint64_t reserved[3];  // the cells start on a line of their own
     tag_cell cells[max_tags];
 };
 

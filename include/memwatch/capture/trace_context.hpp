@@ -75,7 +75,12 @@ public:
     context_scope& operator=(const context_scope&) = delete;
 
 private:
+    friend class trace_scope;
     void attach(const trace_context& previous) noexcept;
+    // Its end is the end of the thread's work for a trace: nothing around it works for one.
+    [[nodiscard]] bool is_outermost() const noexcept {
+        return is_attached_ && mine_.trace.is_valid() && !previous_.trace.is_valid();
+    }
 
     trace_context mine_;
     trace_context previous_;
@@ -87,12 +92,16 @@ private:
 [[nodiscard]] inline context_scope attach(const trace_context& context) noexcept { return context_scope(context); }
 
 // The scope of one request. Accepts a traceparent header, 32 hex digits of a trace id, or any other request id, which is hashed
-// to 128 bits (equal texts give equal ids). An empty text keeps the current trace and only sets the route.
+// to 128 bits (equal texts give equal ids). An empty text keeps the current trace and only sets the route. The end of an
+// outermost one completes a trace: verdicts tell growth that follows the load from growth that does not by how many there were.
 class [[nodiscard]] trace_scope {
 public:
     MEMWATCH_API explicit trace_scope(std::string_view traceparent_or_id, std::string_view route = {}) noexcept;
     MEMWATCH_API explicit trace_scope(trace_id trace, std::string_view route = {}) noexcept;
     MEMWATCH_API trace_scope(carried_t, std::string_view traceparent_or_id, std::string_view route = {}) noexcept;
+    MEMWATCH_API ~trace_scope();
+    trace_scope(const trace_scope&) = delete;
+    trace_scope& operator=(const trace_scope&) = delete;
 
 private:
     context_scope scope_;

@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include <memwatch/capture/scopes.hpp>
 #include "capture/capture_state.hpp"
 
 using namespace memwatch;
@@ -185,4 +186,29 @@ TEST_CASE("scopes: one that says carried is attached anywhere and leaves nothing
         CHECK(trace_context::current().trace.is_valid());
     }
     CHECK(trace_context::current() == trace_context{});
+}
+
+TEST_CASE("trace_scope: the end of each outermost one completes one trace, on any thread, and nothing else does", "[capture]") {
+    const tag_table& rows = process_capture().tags;
+    const std::uint64_t before = rows.completed_traces();
+    const auto work = [] {
+        for (int i = 0; i < 10; ++i) {
+            const trace_scope outer(valid);
+            const trace_scope inner("request-4711");
+            bind([] {})();
+        }
+        const trace_scope only_route("", "/b");
+        const tag_scope labelled(tag("completed"));
+    };
+    work();
+    CHECK(rows.completed_traces() == before + 10);
+    {
+        const trace_scope open(valid);
+        CHECK(rows.completed_traces() == before + 10);
+        std::thread(work).join();
+        std::thread([] {
+            const context_scope handed = attach(trace_context{parse_traceparent(valid)->trace, 0, 0, 0});
+        }).join();
+    }
+    CHECK(rows.completed_traces() == before + 21);
 }
