@@ -113,6 +113,10 @@ public:
     // --- freeze
     // Sums up the sites, and appends the live records to `live` when asked for them, in order of sequence.
     void freeze(std::vector<exact_site_totals>& totals, std::vector<live_record>* live);
+    // As freeze(), but that each live record is shown in passing, without its sequence: see(record), in no order and under no
+    // lock of a table. Those born meanwhile may be among them.
+    template <class See>
+    void visit(std::vector<exact_site_totals>& totals, See see);
     // Since when it is not exact; 0: it is, or was never open.
     [[nodiscard]] std::uint64_t exact_until_ns() const noexcept;
     void add_self_bytes(std::vector<named_value>& into);
@@ -229,6 +233,8 @@ private:
     void share_births(std::uint32_t site, double bytes, double objects, std::uint64_t from_ms, std::uint64_t to_ms) noexcept;
     void sweep() noexcept;
     void unpin_all() noexcept;
+    void begin_totals(std::vector<exact_site_totals>& totals);
+    void end_totals(std::vector<exact_site_totals>& totals);
     void sum_frees(std::vector<exact_site_totals>& totals) const;
     void sum_allocations(std::vector<exact_site_totals>& totals) const;
     void collect(std::vector<live_record>& live);
@@ -240,6 +246,7 @@ private:
         std::uint32_t context;
     };
     [[nodiscard]] seen_record look_at(std::uint32_t index) noexcept;
+    [[nodiscard]] live_record as_live_record(const seen_record& seen) const noexcept;
     [[nodiscard]] std::uint32_t lanes_in_use() const noexcept;
 
     stack_table& stacks_;
@@ -276,6 +283,20 @@ private:
     site_mark* marks_{nullptr};   // one a site
     trace_contexts::sweep sweep_{};
 };
+
+template <class See>
+void ledger::visit(std::vector<exact_site_totals>& totals, See see) {
+    const std::lock_guard guard(control_);
+    totals.clear();
+    if (lanes_ == nullptr) { return; }
+    begin_totals(totals);
+    const std::uint32_t end = records_.carved();
+    for (std::uint32_t index = ledger_records::first_index; index < end; ++index) {
+        const seen_record seen = look_at(index);
+        if (seen.word != 0) { see(as_live_record(seen)); }
+    }
+    end_totals(totals);
+}
 
 inline std::uint64_t ledger::now_ms() const noexcept {
     // relaxed: settings, made before births are let in.

@@ -49,6 +49,18 @@ ledger::seen_record ledger::look_at(std::uint32_t index) noexcept {
     return seen;
 }
 
+live_record ledger::as_live_record(const seen_record& seen) const noexcept {
+    live_record record;
+    record.size_bytes = seen.bytes;
+    record.birth_ns = seen.time_ms * 1'000'000;
+    record.site = ledger_records::site_of(seen.word);
+    const trace_label& label = contexts_.at(static_cast<std::uint16_t>(seen.context));
+    record.trace = label.trace;
+    record.route = label.route;
+    record.thread = seen.context >> 20U;
+    return record;
+}
+
 void ledger::sum_frees(std::vector<exact_site_totals>& totals) const {
     for (std::uint32_t i = 0; i < lanes_in_use(); ++i) {
         for (std::size_t site = 0; site < totals.size(); ++site) {
@@ -118,17 +130,26 @@ void ledger::collect(std::vector<live_record>& live) {
     }
 }
 
-void ledger::freeze(std::vector<exact_site_totals>& totals, std::vector<live_record>* live) {
-    const std::lock_guard guard(control_);
-    if (lanes_ == nullptr) { return; }
+// Under control_, as end_totals(). The capacity lasts for the records of sites that come meanwhile.
+void ledger::begin_totals(std::vector<exact_site_totals>& totals) {
     totals.assign(sites_.capacity() + 1, {});
     totals.resize(sites_.size());
     complete_all_pending();
     sum_frees(totals);
-    if (live != nullptr) { collect(*live); }
-    totals.resize(sites_.size());  // the capacity is there: records of sites that came meanwhile
+}
+
+void ledger::end_totals(std::vector<exact_site_totals>& totals) {
+    totals.resize(sites_.size());
     sum_allocations(totals);
     roll_epochs();
+}
+
+void ledger::freeze(std::vector<exact_site_totals>& totals, std::vector<live_record>* live) {
+    const std::lock_guard guard(control_);
+    if (lanes_ == nullptr) { return; }
+    begin_totals(totals);
+    if (live != nullptr) { collect(*live); }
+    end_totals(totals);
 }
 
 std::uint64_t ledger::exact_until_ns() const noexcept {

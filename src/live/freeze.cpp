@@ -88,7 +88,7 @@ std::vector<cohort> cohorts_of(const site_state& state) {
 
 }  // namespace
 
-void live_state::freeze(snapshot& into, detail how) {
+std::uint32_t live_state::freeze(snapshot& into, detail how) {
     for (platform::loaded_module& m : modules_.look()) {
         into.modules.push_back({std::move(m.path), std::move(m.build_id), m.start, m.limit, m.file_offset});
     }
@@ -101,9 +101,27 @@ void live_state::freeze(snapshot& into, detail how) {
     const std::uint32_t first_site = freeze_sites(into, exact, how);
     freeze_threads(into, how);  // likewise
     freeze_lifecycle(into, first_site);
-    if (how == detail::summary) { return; }
+    if (how == detail::summary) { return first_site; }
     for (site& s : into.sites) { s.live = {}; }
     for (const live_record& r : into.live) { into.sites[r.site].live.add(r.size_bytes, r.interval_bytes); }
+    return first_site;
+}
+
+live_record live_state::as_live_record(const live_entry& e) const noexcept {
+    return {0, e.size_bytes, since_origin(e.birth_ns), e.interval_bytes, e.trace, e.site, e.route, e.thread};
+}
+
+site live_state::totals_of(std::uint32_t id, const std::vector<exact_site_totals>& exact) {
+    const site_state state = sites_.copy(id);
+    site totals;
+    totals.tag = state.key.tag;
+    totals.live = state.live;
+    totals.allocated = state.allocated;
+    totals.freed = state.freed;
+    totals.freed_by_other_thread = state.freed_by_other_thread;
+    totals.lifetimes = state.lifetimes;
+    if (id < exact.size()) { add_exact(totals, exact[id]); }
+    return totals;
 }
 
 void live_state::freeze_records(snapshot& into) {
@@ -113,8 +131,8 @@ void live_state::freeze_records(snapshot& into) {
     };
     into.live.reserve(live_.size() + live_.size() / 8);
     live_.for_each(make_room, [&](const live_entry& e) {
-        into.live.push_back(
-            {e.sequence, e.size_bytes, since_origin(e.birth_ns), e.interval_bytes, e.trace, e.site, e.route, e.thread});
+        into.live.push_back(as_live_record(e));
+        into.live.back().sequence = e.sequence;
     });
     std::sort(into.live.begin(), into.live.end(),
               [](const live_record& a, const live_record& b) { return a.sequence < b.sequence; });

@@ -80,7 +80,16 @@ public:
 
     enum class detail { summary, records };
     // Fills in modules, frames, stacks, sites, threads and (for `records`) live. Sites' tags index the process' tag table.
-    void freeze(snapshot& into, detail how);
+    // Returns the id of the site in row 0; the others follow.
+    std::uint32_t freeze(snapshot& into, detail how);
+
+    // A look without a snapshot: no names, no copies. Every live block as visitor.see(live_record), without its sequence and in
+    // no order, then every site as visitor.see(id, site): its totals and its tag, nothing else of it. Numbers are the process'
+    // own site ids: a snapshot's row + what freeze() returned. A site's totals are read after the blocks, so they include each
+    // one's birth. see(live_record) runs under a shard's lock: it must neither throw nor allocate. `scratch` is kept by the
+    // caller.
+    template <class Visitor>
+    void visit(Visitor& visitor, std::vector<exact_site_totals>& scratch);
 
     // relaxed: settings.
     [[nodiscard]] std::uint64_t origin_ns() const noexcept { return origin_ns_.load(std::memory_order_relaxed); }
@@ -101,6 +110,8 @@ private:
     friend class live_observer;
 
     [[nodiscard]] std::uint64_t since_origin(std::uint64_t time_ns) const noexcept;
+    [[nodiscard]] live_record as_live_record(const live_entry& entry) const noexcept;
+    [[nodiscard]] site totals_of(std::uint32_t id, const std::vector<exact_site_totals>& exact);
     void freeze_records(snapshot& into);
     [[nodiscard]] std::uint32_t freeze_sites(snapshot& into, const std::vector<exact_site_totals>& exact, detail how);
     void freeze_threads(snapshot& into, detail how);
@@ -122,6 +133,13 @@ private:
     std::atomic<interval_listener> listener_{nullptr};
     std::atomic<lifecycle*> lifecycle_{nullptr};
 };
+
+template <class Visitor>
+void live_state::visit(Visitor& visitor, std::vector<exact_site_totals>& scratch) {
+    live_.for_each([](std::size_t) {}, [&](const live_entry& entry) { visitor.see(as_live_record(entry)); });
+    exact_.visit(scratch, [&](const live_record& record) { visitor.see(record); });
+    for (std::uint32_t id = site_table::overflow; id < sites_.size(); ++id) { visitor.see(id, totals_of(id, scratch)); }
+}
 
 }  // namespace v1
 }  // namespace memwatch

@@ -500,3 +500,37 @@ TEST_CASE("ledger: code that is unloaded by another handler of a fork does not w
     t.exact().forget_code();
     CHECK(t.death(index, 0x1000));
 }
+
+TEST_CASE("ledger: a visit shows the records and totals that a snapshot has", "[live]") {
+    struct seeing {
+        std::map<std::uint64_t, live_record> by_size;
+        std::map<std::uint32_t, site> sites;
+        void see(const live_record& block) { by_size[block.size_bytes] = block; }
+        void see(std::uint32_t id, const site& totals) { sites[id] = totals; }
+    };
+    ledger_under_test t;
+    const std::uint32_t other = t.make_site(77);
+    for (std::uint64_t i = 1; i <= 1000; ++i) {
+        test_support::fake_clock::set(i * ms);
+        const std::uint32_t index = t.birth(i * 64, i, i % 2 == 0 ? other : 0, {{i % 5, 0}, 3});
+        if (i % 4 == 0) { t.death(index, i * 64); }
+    }
+    seeing seen;
+    std::vector<exact_site_totals> scratch;
+    t.live.visit(seen, scratch);
+    const snapshot s = t.freeze();
+    REQUIRE(seen.by_size.size() == s.live.size());
+    for (const live_record& block : s.live) {
+        const live_record& same = seen.by_size.at(block.size_bytes);
+        CHECK(same.birth_ns == block.birth_ns);
+        CHECK(same.interval_bytes == 0);
+        CHECK(same.trace == block.trace);
+        CHECK(same.site == block.site);
+        CHECK(same.thread == block.thread);
+    }
+    for (const std::uint32_t id : {0U, other}) {
+        CHECK(seen.sites.at(id).live == s.sites.at(id).live);
+        CHECK(seen.sites.at(id).allocated == s.sites.at(id).allocated);
+        CHECK(seen.sites.at(id).freed == s.sites.at(id).freed);
+    }
+}

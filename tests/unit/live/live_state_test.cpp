@@ -2,6 +2,7 @@
 #include "live/live_state.hpp"
 
 #include <catch2/catch.hpp>
+#include <map>
 #include <random>
 #include <vector>
 
@@ -186,4 +187,43 @@ TEST_CASE("live_state: memory follows the budget", "[live]") {
     }
     // 100,000 live samples fit at the default budget without thinning (7/8 of 131,072).
     CHECK(live_sizes::for_budget(16U << 20U).entries_per_shard * live_table::shard_count / 8 * 7 >= 100'000);
+}
+
+TEST_CASE("live_state: a visit sees the blocks and totals that a snapshot has, by the sites' own numbers", "[live]") {
+    struct seeing {
+        std::map<std::uint32_t, sampled_totals> live;
+        std::map<std::uint32_t, site> sites;
+        std::vector<live_record> blocks;
+        void see(const live_record& block) {
+            live[block.site].add(block.size_bytes, block.interval_bytes);
+            blocks.push_back(block);
+        }
+        void see(std::uint32_t id, const site& totals) { sites[id] = totals; }
+    };
+    live_under_test t;
+    std::mt19937_64 random(11);
+    for (std::uint64_t i = 1; i <= 5000; ++i) {
+        t.insert(i * 0x1000, 1 + random() % 5000, i * second, {1, 2, random() % 20});
+        if (i % 3 == 0) { t.remove((1 + random() % i) * 0x1000, i * second); }
+    }
+    seeing seen;
+    std::vector<exact_site_totals> scratch;
+    t.live.visit(seen, scratch);
+    snapshot s;
+    const std::uint32_t first = t.live.freeze(s, live_state::detail::records);
+    CHECK(first == site_table::overflow + 1);
+    REQUIRE(seen.blocks.size() == s.live.size());
+    std::uint64_t births = 0;
+    for (const live_record& block : seen.blocks) { births += block.birth_ns; }
+    for (const live_record& block : s.live) { births -= block.birth_ns; }
+    CHECK(births == 0);
+    for (std::uint32_t row = 0; row < s.sites.size(); ++row) {
+        CAPTURE(row);
+        CHECK(seen.live[row + first].samples == s.sites[row].live.samples);
+        CHECK(seen.live[row + first].bytes == Approx(s.sites[row].live.bytes));
+        CHECK(seen.sites[row + first].allocated == s.sites[row].allocated);
+        CHECK(seen.sites[row + first].freed == s.sites[row].freed);
+        CHECK(seen.sites[row + first].tag == s.sites[row].tag);
+        CHECK(seen.sites[row + first].lifetimes.sum_seconds == s.sites[row].lifetimes.sum_seconds);
+    }
 }
