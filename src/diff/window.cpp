@@ -71,9 +71,21 @@ void keep_born_since(snapshot& end, std::uint64_t start_ns) {
     for (const live_record& each : end.live) { end.sites[each.site].live.add(each.size_bytes, each.interval_bytes); }
 }
 
-// Rows in which nothing happened go; records follow their site to its new place.
+constexpr std::uint32_t nowhere = 0xFFFF'FFFF;
+
+// What was said of a site goes with it, or follows it to its new place.
+void move_verdicts(snapshot& end, const std::vector<std::uint32_t>& place) {
+    const auto is_of_site = [](const verdict& v) { return v.subject == verdict_subject::site; };
+    const auto is_gone = [&](const verdict& v) { return is_of_site(v) && place[v.index] == nowhere; };
+    end.verdicts.erase(std::remove_if(end.verdicts.begin(), end.verdicts.end(), is_gone), end.verdicts.end());
+    for (verdict& each : end.verdicts) {
+        if (is_of_site(each)) { each.index = place[each.index]; }
+    }
+}
+
+// Rows in which nothing happened go; records and verdicts follow their site to its new place.
 void drop_idle_sites(snapshot& end) {
-    std::vector<std::uint32_t> place(end.sites.size());
+    std::vector<std::uint32_t> place(end.sites.size(), nowhere);
     std::size_t kept = 0;
     for (std::size_t i = 0; i < end.sites.size(); ++i) {
         site& each = end.sites[i];
@@ -84,6 +96,7 @@ void drop_idle_sites(snapshot& end) {
     }
     end.sites.resize(kept);
     for (live_record& each : end.live) { each.site = place[each.site]; }
+    move_verdicts(end, place);
 }
 
 // Rows of one name share what that name had at the start: names need not be unique.

@@ -26,7 +26,7 @@ namespace memwatch::inline v1::codec {
 
 inline constexpr std::string_view dump_magic{"\x89MWDUMP\n", 8};
 inline constexpr std::uint16_t dump_major = 1;
-inline constexpr std::uint16_t dump_minor = 3;
+inline constexpr std::uint16_t dump_minor = 4;
 inline constexpr std::uint32_t max_chunk_bytes = 1U << 30;
 
 // What decoding a dump of `file_bytes` may unpack to, in bytes of payload and rows: hostile input is refused memory beyond.

@@ -12,6 +12,7 @@
 // goes to a new table. tests/golden holds dumps that have to stay readable.
 
 #include <concepts>
+#include <string_view>
 #include <type_traits>
 
 #include <memwatch/model/snapshot.hpp>
@@ -198,6 +199,68 @@ void fields(auto& v, is<trace_example> auto& row) {
     v("birth_ns", row.birth_ns);
 }
 
+void fields(auto& v, is<verdict_feature> auto& row) {
+    v("feature", row.kind);
+    v("value", row.value);
+    v("contribution", row.contribution);
+}
+
+void fields(auto& v, is<verdict> auto& row) {
+    v("subject", row.subject);
+    v("row", row.index);  // a line of JSON lines has an index of its own
+    v("class", row.kind);
+    v("doubt", row.doubt);
+    v("severity", row.severity);
+    v("is_exact", row.is_exact);
+    v("confidence", row.confidence);
+    v("since_ns", row.since_ns);
+    v("decided_ns", row.decided_ns);
+    v("looks", row.looks);
+    v("generations", row.generations);
+    v("retained_bytes", row.retained_bytes);
+    v("retained_objects", row.retained_objects);
+    v("rate_bytes_per_second", row.rate_bytes_per_second);
+    v("rate_error", row.rate_error);
+    v("kept_share", row.kept_share);
+    v("kept_share_low", row.kept_share_low);
+    v("kept_share_high", row.kept_share_high);
+    v("freed_objects", row.freed_objects);
+    v("follow_up", row.follow_up);
+    v("bytes_per_trace", row.bytes_per_trace);
+    v("escaped_share", row.escaped_share);
+    v("other_thread_share", row.other_thread_share);
+    v("features", row.features);
+}
+
+// The words of a verdict: numbers in a dump, in the order of the enums; words in JSON. One that this version doesn't know reads
+// as `unknown_word`, which validate() refuses and repair() replaces.
+template <class T>
+concept word = std::is_enum_v<T>;
+
+template <word Enum>
+inline constexpr Enum unknown_word = static_cast<Enum>(0xFF);
+
+template <word Enum>
+[[nodiscard]] Enum word_from(std::uint64_t number) noexcept {
+    return number < 0xFF ? static_cast<Enum>(number) : unknown_word<Enum>;
+}
+
+[[nodiscard]] inline verdict_subject word_from(std::string_view text, verdict_subject) noexcept {
+    return verdict_subject_of(text).value_or(unknown_word<verdict_subject>);
+}
+[[nodiscard]] inline verdict_class word_from(std::string_view text, verdict_class) noexcept {
+    return verdict_class_of(text).value_or(unknown_word<verdict_class>);
+}
+[[nodiscard]] inline verdict_doubt word_from(std::string_view text, verdict_doubt) noexcept {
+    return verdict_doubt_of(text).value_or(unknown_word<verdict_doubt>);
+}
+[[nodiscard]] inline verdict_severity word_from(std::string_view text, verdict_severity) noexcept {
+    return verdict_severity_of(text).value_or(unknown_word<verdict_severity>);
+}
+[[nodiscard]] inline verdict_feature_kind word_from(std::string_view text, verdict_feature_kind) noexcept {
+    return verdict_feature_of(text).value_or(unknown_word<verdict_feature_kind>);
+}
+
 // A route is a bare string.
 void fields(auto& v, is<std::string> auto& row) { v("name", row); }
 
@@ -223,6 +286,7 @@ void tables(auto&& v, is<snapshot> auto& s) {
     v(table_name{"hand_offs", "HAND"}, s.hand_offs);
     v(table_name{"activity", "ACTV"}, s.activity);
     v(table_name{"examples", "EXMP"}, s.examples);
+    v(table_name{"verdicts", "VERD"}, s.verdicts);
 }
 
 }  // namespace memwatch::inline v1::codec

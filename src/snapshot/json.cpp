@@ -90,6 +90,11 @@ public:
     void put(std::uint64_t value) { out_.Uint64(value); }
     void put(std::uint32_t value) { out_.Uint(value); }
     void put(bool value) { out_.Bool(value); }
+    template <word Enum>
+    void put(const Enum& value) {
+        const auto text = word_of(value);
+        out_.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
+    }
     void put(double value) { out_.Double(value); }
     void put(trace_id value) { put(value.is_valid() ? to_string(value) : std::string{}); }
     template <std::size_t Size>
@@ -163,6 +168,12 @@ public:
     static bool get(const rapidjson::Value& from, bool& to) {
         if (!from.IsBool()) { return false; }
         to = from.GetBool();
+        return true;
+    }
+    template <word Enum>
+    static bool get(const rapidjson::Value& from, Enum& to) {
+        if (!from.IsString()) { return false; }
+        to = word_from(std::string_view{from.GetString(), from.GetStringLength()}, Enum{});
         return true;
     }
     static bool get(const rapidjson::Value& from, double& to) {

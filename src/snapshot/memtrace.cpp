@@ -37,6 +37,10 @@ private:
     void put(std::uint64_t value) { out_.varint(value); }
     void put(std::uint32_t value) { out_.varint(value); }
     void put(bool value) { out_.varint(value ? 1 : 0); }
+    template <word Enum>
+    void put(const Enum& value) {
+        out_.varint(static_cast<std::uint64_t>(value));
+    }
     void put(double value) { out_.real(value); }
     void put(trace_id value) {
         out_.varint(value.high);
@@ -87,6 +91,10 @@ private:
     void get(std::uint64_t& value) { value = in_.varint(); }
     void get(std::uint32_t& value) { value = in_.varint32(); }
     void get(bool& value) { value = in_.varint() != 0; }
+    template <word Enum>
+    void get(Enum& value) {
+        value = word_from<Enum>(in_.varint());
+    }
     void get(double& value) { value = in_.real(); }
     void get(trace_id& value) {
         value.high = in_.varint();
@@ -182,6 +190,7 @@ std::uint64_t charged_bytes(const stack& row) { return sizeof(row) + row.frames.
 std::uint64_t charged_bytes(const site& row) {
     return sizeof(row) + (row.cohorts.empty() ? 0 : sizeof(site_cohorts) + row.cohorts.size() * sizeof(row.cohorts[0]));
 }
+std::uint64_t charged_bytes(const verdict& row) { return sizeof(row) + row.features.size() * sizeof(row.features[0]); }
 
 std::uint64_t charged_bytes_of_all(const snapshot& s) {
     std::uint64_t bytes = s.live.size() * sizeof(live_record);

@@ -2,6 +2,9 @@
 #include "snapshot/repair.hpp"
 
 #include <algorithm>
+#include <utility>
+
+#include "model/verdict_checks.hpp"
 
 namespace memwatch::inline v1::codec {
 namespace {
@@ -189,6 +192,65 @@ void repair_examples(snapshot& s, std::vector<std::string>& damage) {
     s.examples.resize(kept);
 }
 
+// True when something had to be replaced: a figure that is none, or a share that is no share.
+bool repair_figures(verdict& row) {
+    bool touched = false;
+    const auto forget = [&](double& value) {
+        value = 0;
+        touched = true;
+    };
+    for (double* const value :
+         {&row.retained_bytes, &row.retained_objects, &row.rate_error, &row.freed_objects, &row.follow_up}) {
+        touched |= repair_amount(*value);
+    }
+    for (double* const value : {&row.rate_bytes_per_second, &row.bytes_per_trace}) {
+        if (!is_figure(*value)) { forget(*value); }
+    }
+    for (double* const value : {&row.confidence, &row.kept_share, &row.kept_share_low, &row.kept_share_high, &row.escaped_share,
+                                &row.other_thread_share}) {
+        if (!(*value >= 0 && *value <= 1)) { forget(*value); }
+    }
+    return touched;
+}
+
+// A class of a newer version is nothing that this one could explain.
+bool repair_words(verdict& row) {
+    if (is_known(row.kind) && is_known(row.doubt) && is_known(row.severity)) { return false; }
+    row.kind = verdict_class::inconclusive;
+    row.doubt = verdict_doubt::none;
+    row.severity = verdict_severity::none;
+    return true;
+}
+
+bool repair_features(verdict& row) {
+    const auto is_lost = [](const verdict_feature& each) {
+        return !is_known(each.kind) || !is_figure(each.value) || !is_figure(each.contribution);
+    };
+    const auto lost = std::erase_if(row.features, is_lost);
+    const bool are_too_many = row.features.size() > verdict_feature_count;
+    if (are_too_many) { row.features.resize(verdict_feature_count); }
+    return lost != 0 || are_too_many;
+}
+
+void repair_verdicts(snapshot& s, std::vector<std::string>& damage) {
+    loss dropped(damage, "verdicts: dropped, what they are about is lost or their order is broken");
+    loss unknown(damage, "verdicts: of a class that this version does not know, set to inconclusive");
+    loss figures(damage, "verdicts: impossible figures, set to zero or left out");
+    std::size_t kept = 0;
+    for (verdict& row : s.verdicts) {
+        if (!has_subject(s, row) || (kept > 0 && !is_before(s.verdicts[kept - 1], row))) {
+            dropped.count();
+            continue;
+        }
+        if (repair_words(row)) { unknown.count(); }
+        const bool were_features_lost = repair_features(row);
+        if (repair_figures(row) || were_features_lost) { figures.count(); }
+        if (&s.verdicts[kept] != &row) { s.verdicts[kept] = std::move(row); }
+        ++kept;
+    }
+    s.verdicts.resize(kept);
+}
+
 }  // namespace
 
 void repair(snapshot& s, std::vector<std::string>& damage) {
@@ -200,6 +262,7 @@ void repair(snapshot& s, std::vector<std::string>& damage) {
     repair_live(s, damage);
     repair_lifecycles(s, damage);
     repair_examples(s, damage);
+    repair_verdicts(s, damage);
 }
 
 std::uint64_t spelled_out_bytes(const snapshot& s) noexcept {

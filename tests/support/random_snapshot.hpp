@@ -129,6 +129,44 @@ inline void add_random_lifecycles(random_source& r, snapshot& s) {
     }
 }
 
+inline verdict random_verdict(random_source& r, verdict_subject subject, std::uint32_t index) {
+    verdict row;
+    row.subject = subject;
+    row.index = index;
+    row.kind = static_cast<verdict_class>(r.below(verdict_class_count));
+    row.doubt = static_cast<verdict_doubt>(r.below(verdict_doubt_count));
+    row.severity = static_cast<verdict_severity>(r.below(verdict_severity_count));
+    row.is_exact = r.chance(0.5);
+    for (double* const share : {&row.confidence, &row.kept_share, &row.kept_share_low, &row.kept_share_high, &row.escaped_share,
+                                &row.other_thread_share}) {
+        *share = r.uniform(0, 1);
+    }
+    for (double* const amount :
+         {&row.retained_bytes, &row.retained_objects, &row.rate_error, &row.freed_objects, &row.follow_up}) {
+        *amount = r.amount();
+    }
+    row.since_ns = r.number();
+    row.decided_ns = r.number();
+    row.looks = static_cast<std::uint32_t>(r.number());
+    row.generations = static_cast<std::uint32_t>(r.number());
+    row.rate_bytes_per_second = r.uniform(-1e9, 1e9);
+    row.bytes_per_trace = r.uniform(-1e6, 1e6);
+    for (std::size_t i = r.below(4); i < verdict_feature_count; i += 1 + r.below(4)) {
+        row.features.push_back({static_cast<verdict_feature_kind>(i), r.uniform(-1e3, 1e3), r.uniform(-10, 10)});
+    }
+    return row;
+}
+
+inline void add_random_verdicts(random_source& r, snapshot& s) {
+    const auto add = [&](verdict_subject subject, std::size_t rows) {
+        for (std::size_t i = r.below(3); i < rows; i += 1 + r.below(3)) {
+            s.verdicts.push_back(random_verdict(r, subject, static_cast<std::uint32_t>(i)));
+        }
+    };
+    add(verdict_subject::site, s.sites.size());
+    add(verdict_subject::pool, s.pools.size());
+}
+
 inline snapshot random_snapshot(random_source& r, random_shape shape = {}) {
     snapshot s;
     snapshot_info& info = s.info;
@@ -149,6 +187,7 @@ inline snapshot random_snapshot(random_source& r, random_shape shape = {}) {
     add_random_names(r, s);
     for (std::size_t i = 0; i < shape.sites; ++i) { s.sites.push_back(random_site(r, s)); }
     add_random_lifecycles(r, s);
+    add_random_verdicts(r, s);
     std::uint64_t sequence = r.number() >> 1;
     for (std::size_t i = 0; i < shape.records && !s.sites.empty(); ++i) {
         live_record row;
@@ -269,6 +308,21 @@ inline bool same(const hand_off& a, const hand_off& b) {
     const auto& [b1, b2, b3, b4, b5] = b;
     return same(a1, b1) && same(a2, b2) && same(a3, b3) && same(a4, b4) && same(a5, b5);
 }
+inline bool same(const verdict_feature& a, const verdict_feature& b) {
+    const auto& [a1, a2, a3] = a;
+    const auto& [b1, b2, b3] = b;
+    return same(a1, b1) && same(a2, b2) && same(a3, b3);
+}
+inline bool same(const verdict& a, const verdict& b) {
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22, a23,
+                 a24] = a;
+    const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, b20, b21, b22, b23,
+                 b24] = b;
+    return same(a1, b1) && same(a2, b2) && same(a3, b3) && same(a4, b4) && same(a5, b5) && same(a6, b6) && same(a7, b7) &&
+           same(a8, b8) && same(a9, b9) && same(a10, b10) && same(a11, b11) && same(a12, b12) && same(a13, b13) &&
+           same(a14, b14) && same(a15, b15) && same(a16, b16) && same(a17, b17) && same(a18, b18) && same(a19, b19) &&
+           same(a20, b20) && same(a21, b21) && same(a22, b22) && same(a23, b23) && same(a24, b24);
+}
 
 template <class T>
 bool same(const std::vector<T>& a, const std::vector<T>& b) {
@@ -276,11 +330,11 @@ bool same(const std::vector<T>& a, const std::vector<T>& b) {
 }
 
 inline bool same(const snapshot& a, const snapshot& b) {
-    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17] = a;
-    const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17] = b;
+    const auto& [a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18] = a;
+    const auto& [b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18] = b;
     return same(a1, b1) && same(a2, b2) && same(a3, b3) && same(a4, b4) && same(a5, b5) && same(a6, b6) && same(a7, b7) &&
            same(a8, b8) && same(a9, b9) && same(a10, b10) && same(a11, b11) && same(a12, b12) && same(a13, b13) &&
-           same(a14, b14) && same(a15, b15) && same(a16, b16) && same(a17, b17);
+           same(a14, b14) && same(a15, b15) && same(a16, b16) && same(a17, b17) && same(a18, b18);
 }
 
 }  // namespace memwatch_test

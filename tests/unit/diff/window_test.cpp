@@ -181,6 +181,29 @@ TEST_CASE("window: a site that is new in it counts in full, and its records find
     CHECK(w.sites[w.live[1].site].live.bytes == 30);
 }
 
+TEST_CASE("window: verdicts are those of its end, about the sites that are left in it") {
+    service orders;
+    orders.allocate(1, 10);
+    const snapshot start = orders.take();
+    orders.allocate(4, 10);
+    snapshot end = orders.take();
+    end.pools.emplace_back();
+    for (const std::uint32_t site : {1U, 4U}) {
+        end.verdicts.emplace_back();
+        end.verdicts.back().index = site;
+        end.verdicts.back().looks = site;
+    }
+    end.verdicts.emplace_back();
+    end.verdicts.back().subject = verdict_subject::pool;
+    const auto window = window_between(start, end);
+    REQUIRE(window);
+    REQUIRE(validate(*window));
+    REQUIRE(window->verdicts.size() == 2);
+    CHECK(window->verdicts[0].index == 0);
+    CHECK(window->verdicts[0].looks == 4);
+    CHECK(window->verdicts[1].subject == verdict_subject::pool);
+}
+
 TEST_CASE("window: of a pool the counters are the window's and the levels its end's; telemetry is left out") {
     service one;
     one.s_.pools.push_back({"conn", "", 8, 16, 3, 5, 100, 90, 2, 1});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dumps that broke on the way, and dumps made to break the reader.
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include <memwatch/snapshot/codec.hpp>
 
@@ -9,6 +10,7 @@
 #include "snapshot/chunks.hpp"
 #include "snapshot/deflate.hpp"
 #include "snapshot/live_columns.hpp"
+#include "snapshot/repair.hpp"
 #include "support/random_snapshot.hpp"
 #include "support/seed.hpp"
 
@@ -321,4 +323,64 @@ TEST_CASE("varints and reals: the edges") {
     codec::byte_reader overlong{"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x02"};
     overlong.varint();
     CHECK(overlong.failed());
+}
+
+TEST_CASE("damage: a verdict of a newer version is inconclusive, and one about a lost row is dropped") {
+    const snapshot original = judged_example();
+    SECTION("numbers of a dump that this version has no words for") {
+        snapshot newer = original;
+        newer.verdicts[0].kind = static_cast<verdict_class>(verdict_class_count + 1);
+        newer.verdicts[0].features[1].kind = static_cast<verdict_feature_kind>(verdict_feature_count);
+        CHECK(validate(newer).error().where == "verdicts[0]");
+        std::vector<std::string> damage;
+        codec::repair(newer, damage);
+        CHECK(validate(newer));
+        CHECK(newer.verdicts[0].kind == verdict_class::inconclusive);
+        CHECK(newer.verdicts[0].severity == verdict_severity::none);
+        CHECK(newer.verdicts[0].features.size() == 1);
+        CHECK(newer.verdicts[0].retained_bytes == original.verdicts[0].retained_bytes);
+    }
+    SECTION("words of JSON") {
+        auto json = *encode(original, dump_format::json);
+        json.replace(json.find("leak_retained"), 13, "leak_of_2030x");
+        const auto d = *decode(json);
+        CHECK(d.value.verdicts.at(0).kind == verdict_class::inconclusive);
+        CHECK(joined(d.damage) == "1 verdicts: of a class that this version does not know, set to inconclusive\n");
+    }
+    SECTION("their pool is lost") {
+        auto bytes = native(original);
+        bytes[chunk_at(bytes, "POOL") + chunk_header_bytes + 3] ^= 0x40;
+        const auto d = *decode(bytes);
+        CHECK(d.value.verdicts.size() == 2);
+        CHECK(joined(d.damage).find("1 verdicts: dropped") != std::string::npos);
+    }
+    SECTION("figures that are none") {
+        snapshot odd = original;
+        odd.verdicts[0].confidence = 1.5;
+        odd.verdicts[0].rate_bytes_per_second = std::nan("");
+        odd.verdicts[1].retained_bytes = -1;
+        odd.verdicts[2].features.push_back({verdict_feature_kind::growth, std::nan(""), 0});
+        std::swap(odd.verdicts[1], odd.verdicts[2]);
+        std::vector<std::string> damage;
+        codec::repair(odd, damage);
+        CHECK(validate(odd));
+        CHECK(odd.verdicts.size() == 2);
+        CHECK(odd.verdicts[0].confidence == 0);
+        CHECK(odd.verdicts[1].subject == verdict_subject::pool);
+        CHECK(odd.verdicts[1].features.empty());
+    }
+}
+
+TEST_CASE("damage: an old reader steps over the verdicts") {
+    const auto whole = native(judged_example());
+    auto older = whole;  // a chunk of a type that this version does not know
+    const auto at = chunk_at(older, "VERD");
+    older.replace(at + 4, 4, "ZZZZ");
+    codec::byte_writer crc;
+    crc.fixed(codec::crc32_of(std::string_view{older}.substr(at, 24)), 4);
+    older.replace(at + 24, 4, crc.bytes());
+    older.resize(chunk_at(older, "DIRY"));
+    const auto d = *decode(older);
+    CHECK(d.value.verdicts.empty());
+    CHECK(same(d.value, example_snapshot()));
 }

@@ -61,4 +61,41 @@ inline memwatch::snapshot example_snapshot() {
     return s;
 }
 
+// The same, judged: what dumps since 1.4 hold besides. Never changes either.
+inline memwatch::snapshot judged_example() {
+    using namespace memwatch;
+    snapshot s = example_snapshot();
+    s.verdicts.resize(3);
+    verdict& cache = s.verdicts[0];
+    cache.kind = verdict_class::leak_retained;
+    cache.severity = verdict_severity::warning;
+    cache.confidence = 0.96875;
+    cache.since_ns = 1'000'000'000;
+    cache.decided_ns = 20'000'000'000;
+    cache.looks = 3;
+    cache.generations = 2;
+    cache.retained_bytes = 6144;
+    cache.retained_objects = 2;
+    cache.rate_bytes_per_second = 204.5;
+    cache.rate_error = 10.25;
+    cache.kept_share = 0.75;
+    cache.kept_share_low = 0.5;
+    cache.kept_share_high = 1;
+    cache.freed_objects = 1;
+    cache.follow_up = 6.5;
+    cache.bytes_per_trace = 2048;
+    cache.escaped_share = 1;
+    cache.other_thread_share = 0.25;
+    cache.features = {{verdict_feature_kind::amount, 2, -1.5}, {verdict_feature_kind::plateau, 0.5, 2.25}};
+    verdict& main = s.verdicts[1];
+    main.index = 1;
+    main.doubt = verdict_doubt::too_few_samples;
+    verdict& conn = s.verdicts[2];
+    conn.subject = verdict_subject::pool;
+    conn.kind = verdict_class::pool_bloat;
+    conn.is_exact = true;
+    conn.rate_bytes_per_second = -64;
+    return s;
+}
+
 }  // namespace memwatch_test

@@ -100,6 +100,14 @@ TEST_CASE("golden: dumps of every version so far decode to what was written") {
     CHECK(with_weights->damage.empty());
     expected.tags[1].weight = 0.9;
     CHECK(same(with_weights->value, expected));
+
+    for (const char* name : {"v1.4.verdicts.memtrace", "v1.4.verdicts.json"}) {
+        INFO(name);
+        const auto judged = read_dump(source_root + "/tests/golden/dump/" + name);
+        REQUIRE(judged);
+        CHECK(judged->damage.empty());
+        CHECK(same(judged->value, judged_example()));
+    }
 }
 
 TEST_CASE("golden: the example in FORMAT.md is what the text says") {
