@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verdict/engine.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <memwatch/model/weight.hpp>
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+// A request has ended by then, most likely: what is alive of it has outlived it.
+constexpr double escape_epochs = 3;
+// A look this close to the one before (in epochs) is more of the same: the last one of a process, for one.
+constexpr double least_distance = 0.5;
+// Half of what is remembered of deaths and exposure is younger than a third of the site's looks, 44 at most.
+constexpr double least_memory = 8;
+constexpr double most_memory = 64;
+
+constexpr std::uint64_t never_born = std::numeric_limits<std::uint64_t>::max();
+
+double ratio(std::uint64_t time_ns, std::uint64_t epoch_ns) noexcept {
+    return static_cast<double>(time_ns) / static_cast<double>(epoch_ns);
+}
+
+void merge_groups(site_history& site, std::size_t i, std::size_t count) noexcept {
+    site.alive[i + 1] += site.alive[i];
+    site.born[i + 1] += site.born[i];
+    site.live_at[i + 1] = site.live_at[i];
+    for (std::size_t k = i; k + 1 < count; ++k) {
+        site.alive[k] = site.alive[k + 1];
+        site.born[k] = site.born[k + 1];
+        site.live_at[k] = site.live_at[k + 1];
+    }
+}
+
+float live_of(const site_history& site, std::size_t count) noexcept {
+    float sum = 0;
+    for (std::size_t g = 0; g < count; ++g) { sum += site.alive[g]; }
+    return sum;
+}
+
+// The youngest group begins: what is alive now is live at its start.
+void begin_group(site_history& site, std::size_t count) noexcept {
+    const float live = live_of(site, count - 1);
+    site.alive[count - 1] = 0;
+    site.born[count - 1] = 0;
+    site.live_at[count - 1] = live;
+}
+
+std::size_t age_cell(double epochs) noexcept {
+    if (epochs < 1) { return 0; }
+    return std::min(site_history::ages - 1, static_cast<std::size_t>(std::ilogb(epochs)) + 1);
+}
+
+// One factor of the e-value: blocks of this age die with hazard 1/age or more (as a heavy tail's do), against a tenth of that.
+// Linear in the share that died, so its mean under the hypothesis is at most 1, however the deaths within a group depend.
+double log_factor(double died_share, double epochs, double age) noexcept {
+    const double h0 = std::min(0.5, epochs / age);
+    const double h1 = h0 / 10;
+    return std::log((1 - died_share) * (1 - h1) / (1 - h0) + died_share * h1 / h0);
+}
+
+}  // namespace
+
+engine::engine(const engine_settings& settings) : settings_(settings) {}
+
+void engine::reset() noexcept {
+    groups_.clear();
+    sites_.clear();
+    pools_.clear();
+    looks_ = 0;
+    is_unsure_of_births_ = true;
+}
+
+void engine::begin_look(const look& now) {
+    if (looks_ != 0 && now.is_exact != now_.is_exact) { reset(); }
+    const bool is_first = looks_ == 0;
+    sites_.reserve(now.sites);
+    alive_.reserve(std::size_t{now.sites} * birth_groups::capacity);
+    last_ns_ = is_first ? (is_unsure_of_births_ ? now.time_ns : 0) : now_.time_ns;
+    now_ = now;
+    now_.time_ns = std::max(now.time_ns, last_ns_);
+    sites_.resize(std::max<std::size_t>(sites_.size(), now.sites));
+    alive_.assign(sites_.size() * birth_groups::capacity, 0.0F);
+    if (is_first) {
+        groups_.clear();
+        groups_.set_origin(last_ns_);
+    }
+    move_groups();
+    for (site_history& site : sites_) {
+        site.fresh = 0;
+        site.live_bytes = site.live_objects = site.settled_bytes = site.settled_objects = 0;
+        site.escaped = 0;
+        site.oldest_birth_ns = never_born;
+    }
+}
+
+void engine::move_groups() {
+    is_new_group_ = groups_.size() == 0 || ratio(now_.time_ns - last_ns_, settings_.epoch_ns) >= least_distance;
+    const auto each = [&](auto&& change) {
+        for (site_history& site : sites_) { change(site); }
+        for (pool_history& pool : pools_) { change(pool.occupancy); }
+    };
+    if (!is_new_group_) {
+        groups_.extend(now_.time_ns);
+    } else {
+        if (const std::size_t i = groups_.crowded(last_ns_); i != birth_groups::none) {
+            each([&](site_history& site) { merge_groups(site, i, groups_.size()); });
+            traces_[i + 1] += traces_[i];
+            std::copy(traces_ + i + 1, traces_ + groups_.size(), traces_ + i);
+            groups_.merge(i);
+        }
+        groups_.append(now_.time_ns);
+        traces_[groups_.size() - 1] = 0;
+        each([&](site_history& site) { begin_group(site, groups_.size()); });
+    }
+    const std::uint64_t completed = std::max(now_.completed_traces, completed_traces_);
+    if (looks_ != 0 || !is_unsure_of_births_) {
+        traces_[groups_.size() - 1] += static_cast<float>(completed - completed_traces_);
+    }
+    completed_traces_ = completed;
+}
+
+void engine::count_block(std::uint32_t number, const alive_block& block) noexcept {
+    if (number >= sites_.size()) { return; }
+    site_history& site = sites_[number];
+    const bool counts_objects = now_.is_exact || site.exact_from_ns != 0;
+    if (counts_objects && block.interval_bytes != 0) { return; }
+    if (block.birth_ns < site.exact_from_ns) { return; }
+    if (is_unsure_of_births_ && block.birth_ns <= groups_.start(0)) { return; }
+    const double objects = 1 / sampling_probability(block.size_bytes, block.interval_bytes);
+    const double bytes = static_cast<double>(block.size_bytes) * objects;
+    const float amount = static_cast<float>(counts_objects ? objects : bytes);
+    const std::size_t group = groups_.of(block.birth_ns);
+    alive_[number * birth_groups::capacity + group] += amount;
+    site.live_bytes += static_cast<float>(bytes);
+    site.live_objects += static_cast<float>(objects);
+    site.oldest_birth_ns = std::min(site.oldest_birth_ns, block.birth_ns);
+    const std::uint64_t age_ns = now_.time_ns > block.birth_ns ? now_.time_ns - block.birth_ns : 0;
+    const double age = ratio(age_ns, settings_.epoch_ns);
+    if (age >= std::max(2.0, double{site.settled_age})) {
+        site.settled_bytes += static_cast<float>(bytes);
+        site.settled_objects += static_cast<float>(objects);
+    }
+    if (block.is_traced && age >= escape_epochs) { site.escaped += amount; }
+    if (group + 1 == groups_.size()) {
+        site.young_samples += 1;
+        site.young_traced += block.is_traced ? 1.0F : 0.0F;
+    }
+}
+
+void engine::count_site(std::uint32_t number, const site_totals& totals) noexcept {
+    if (number >= sites_.size()) { return; }
+    site_history& site = sites_[number];
+    const bool counts_objects = now_.is_exact || site.exact_from_ns != 0;
+    const double allocated = counts_objects ? totals.allocated.objects : totals.allocated.bytes;
+    const bool is_sure = !site.is_unsure_of_births && (looks_ != 0 || !is_unsure_of_births_);
+    if (is_sure && allocated > site.allocated) { site.fresh = static_cast<float>(allocated - site.allocated); }
+    site.is_unsure_of_births = false;
+    site.allocated = allocated;
+    if (counts_objects) {
+        site.unit = 1;
+    } else if (totals.allocated.samples != 0) {
+        site.unit = static_cast<float>(std::max(1.0, totals.allocated.bytes / static_cast<double>(totals.allocated.samples)));
+    }
+    site.freed_objects = static_cast<float>(totals.freed.objects);
+    site.freed_elsewhere_objects = static_cast<float>(totals.freed_by_other_thread.objects);
+    site.depth = static_cast<std::uint16_t>(std::min<std::uint32_t>(totals.depth, 0xFFFF));
+}
+
+void engine::count_pool(std::uint32_t row, const pool_totals& totals) {
+    const bool is_known = row < pools_.size();
+    if (!is_known) { pools_.resize(row + 1, pool_history{}); }
+    pool_history& pool = pools_[row];
+    site_history& site = pool.occupancy;
+    const std::size_t last = groups_.size() - 1;
+    const double acquired = static_cast<double>(totals.acquires);
+    site.unit = 1;
+    site.fresh = static_cast<float>(std::max(0.0, acquired - site.allocated));
+    site.allocated = acquired;
+    site.born[last] += site.fresh;
+    std::fill(site.alive, site.alive + last, 0.0F);
+    site.alive[last] = static_cast<float>(totals.in_use);
+    site.freed_objects = static_cast<float>(totals.acquires - std::min(totals.acquires, totals.in_use));
+    site.live_objects = site.settled_objects = static_cast<float>(totals.in_use);
+    site.live_bytes = site.settled_bytes = static_cast<float>(totals.in_use * totals.object_bytes);
+    site.looks += site.allocated > 0 && is_new_group_ ? 1 : 0;
+    pool.capacity = totals.capacity;
+    pool.object_bytes = totals.object_bytes;
+    pool.oldest_ns = totals.oldest_checkout_ns;
+    pool.failures = totals.acquire_failures;
+    pool.recent_most = std::max(static_cast<double>(totals.in_use), pool.recent_most * 0.98);
+}
+
+void engine::move_history(site_history& site, const float* alive) noexcept {
+    const std::size_t count = groups_.size();
+    const double epochs = ratio(now_.time_ns - last_ns_, settings_.epoch_ns);
+    if (is_new_group_ && (site.looks != 0 || site.fresh > 0)) { ++site.looks; }
+    if (site.unit <= 0) { return; }
+    const double memory = std::clamp(site.looks / 2.0, least_memory, most_memory);
+    const auto kept = static_cast<float>(is_new_group_ ? std::exp(-1 / memory) : 1);
+    for (std::size_t cell = 0; cell < site_history::ages; ++cell) { site.exposure[cell] *= kept, site.deaths[cell] *= kept; }
+    site.young_samples *= kept;
+    site.young_traced *= kept;
+    double persistence = site.persistence;
+    for (std::size_t g = 0; g < count; ++g) {
+        const float born = g + 1 == count ? site.fresh : 0;
+        const float before = site.alive[g] + born;
+        const float died = std::max(0.0F, before - alive[g]);
+        const std::uint64_t middle = groups_.start(g) + (groups_.end(g) - groups_.start(g)) / 2;
+        const double age = last_ns_ > middle ? ratio(last_ns_ - middle, settings_.epoch_ns) : 0;
+        const std::size_t cell = age_cell(age);
+        const double watched = born > 0 ? epochs / 2 : epochs;
+        site.exposure[cell] += static_cast<float>((before + std::min(before, alive[g])) / 2 * watched);
+        site.deaths[cell] += died;
+        if (age >= std::max(2.0, double{site.settled_age}) && before >= site.unit / 2 && epochs > 0) {
+            persistence += log_factor(died / before, epochs, age);
+        }
+        site.alive[g] = alive[g];
+    }
+    site.born[count - 1] += site.fresh;
+    site.persistence = static_cast<float>(std::clamp(persistence, 0.0, 100.0));
+}
+
+void engine::end_look() {
+    for (std::size_t i = 0; i < sites_.size(); ++i) { move_history(sites_[i], &alive_[i * birth_groups::capacity]); }
+    ++looks_;
+    judge_sites();
+    for (pool_history& pool : pools_) {
+        const double watched_ns = static_cast<double>(now_.time_ns - groups_.start(0));
+        adopt(pool.occupancy, judge_pool(evidence_of(pool.occupancy), pool, watched_ns), settings_.judgement, now_.time_ns);
+    }
+}
+
+evidence engine::evidence_of(const site_history& site) const noexcept {
+    return gather_evidence(site, {groups_, traces_, static_cast<double>(settings_.epoch_ns), now_.time_ns});
+}
+
+const expectation* engine::expectation_of(std::uint32_t site) const noexcept {
+    const auto known = expected_.find(site);
+    return known == expected_.end() ? nullptr : &known->second;
+}
+
+bool engine::is_exact(const site_history& site) const noexcept { return now_.is_exact || site.exact_from_ns != 0; }
+
+void engine::judge_sites() {
+    std::vector<judgement> judged(sites_.size());
+    std::vector<float> candidates;
+    std::size_t tested = 0;
+    for (std::uint32_t i = 0; i < sites_.size(); ++i) {
+        site_history& site = sites_[i];
+        if (site.looks == 0) { continue; }
+        const evidence e = evidence_of(site);
+        judged[i] = judge_site(e, site, is_exact(site), expectation_of(i));
+        site.settled_age = static_cast<float>(e.settled_age);
+        tested += e.live >= 8 ? 1 : 0;
+        if (judged[i].needs_evidence) { candidates.push_back(site.persistence); }
+    }
+    for (float& e : candidates) { e /= static_cast<float>(std::log(10.0)); }
+    const double bound = discovery_bound(candidates, tested, settings_.judgement.false_discoveries);
+    for (std::uint32_t i = 0; i < sites_.size(); ++i) {
+        site_history& site = sites_[i];
+        if (site.looks == 0) { continue; }
+        if (judged[i].needs_evidence && site.persistence / std::log(10.0) < bound) {
+            judged[i].kind = verdict_class::suspect_growth;
+        }
+        adopt(site, judged[i], settings_.judgement, now_.time_ns);
+    }
+}
+
+void engine::set_escalated(std::uint32_t number, bool is_on, std::uint64_t time_ns) noexcept {
+    if (number >= sites_.size()) { return; }
+    site_history& site = sites_[number];
+    if ((site.exact_from_ns != 0) == is_on) { return; }
+    site_history fresh{};
+    fresh.kind = site.kind;
+    fresh.candidate = site.candidate;
+    fresh.doubt = site.doubt;
+    fresh.agreeing = site.agreeing;
+    fresh.decided_ns = site.decided_ns;
+    fresh.depth = site.depth;
+    fresh.exact_from_ns = is_on ? std::max<std::uint64_t>(time_ns, 1) : 0;
+    fresh.is_unsure_of_births = true;
+    site = fresh;
+}
+
+void engine::set_expectation(std::uint32_t site, const expectation& known) { expected_[site] = known; }
+
+verdict engine::describe(const site_history& site, const evidence& e, const expectation* known) const {
+    const double epoch_s = static_cast<double>(settings_.epoch_ns) * 1e-9;
+    verdict v;
+    v.kind = site.kind;
+    v.doubt = site.kind == verdict_class::inconclusive ? site.doubt : verdict_doubt::none;
+    v.severity = severity_of(site.kind, double{site.live_bytes}, site.depth, settings_.judgement);
+    v.is_exact = is_exact(site);
+    const score scored = score_of(e, known);
+    v.features.assign(scored.features.begin(), scored.features.end());
+    v.confidence = scored.confidence;
+    v.decided_ns = site.decided_ns;
+    v.looks = site.looks;
+    v.generations = e.generations;
+    v.retained_bytes = site.settled_bytes;
+    v.retained_objects = site.settled_objects;
+    const double sample_bytes = e.settled > 0 ? double{site.settled_bytes} / e.settled : e.live > 0 ? e.live_bytes / e.live : 0;
+    v.rate_bytes_per_second = e.retained_rate * sample_bytes / epoch_s;
+    v.rate_error = e.retained_rate_error * sample_bytes / epoch_s;
+    v.since_ns = site.oldest_birth_ns == never_born ? 0 : site.oldest_birth_ns;
+    v.kept_share = e.kept;
+    v.kept_share_low = e.kept_low;
+    v.kept_share_high = e.kept_high;
+    v.freed_objects = e.freed;
+    v.follow_up = e.follow_up;
+    v.bytes_per_trace = is_exact(site) ? e.per_trace * sample_bytes : e.per_trace;
+    v.escaped_share = e.escaped;
+    v.other_thread_share = e.elsewhere;
+    if (!is_kept(e)) {
+        v.retained_bytes = site.live_bytes;
+        v.retained_objects = site.live_objects;
+        v.rate_bytes_per_second = e.slope * sample_bytes / epoch_s;
+        v.rate_error = (e.slope_high - e.slope_low) / 2 * sample_bytes / epoch_s;
+    }
+    return v;
+}
+
+std::vector<verdict> engine::verdicts() const {
+    std::vector<verdict> all;
+    for (std::uint32_t i = 0; i < sites_.size(); ++i) {
+        if (sites_[i].looks == 0 || looks_ == 0) { continue; }
+        all.push_back(describe(sites_[i], evidence_of(sites_[i]), expectation_of(i)));
+        all.back().index = i;
+    }
+    for (std::uint32_t row = 0; row < pools_.size(); ++row) {
+        const pool_history& pool = pools_[row];
+        if (pool.occupancy.looks == 0) { continue; }
+        all.push_back(describe(pool.occupancy, evidence_of(pool.occupancy), nullptr));
+        all.back().subject = verdict_subject::pool;
+        all.back().index = row;
+        all.back().is_exact = true;
+        if (pool.oldest_ns != 0) { all.back().since_ns = now_.time_ns - std::min(now_.time_ns, pool.oldest_ns); }
+    }
+    return all;
+}
+
+std::vector<std::uint32_t> engine::wishes(std::size_t most) const {
+    std::vector<std::pair<double, std::uint32_t>> wanted;
+    for (std::uint32_t i = 0; i < sites_.size(); ++i) {
+        const site_history& site = sites_[i];
+        if (is_exact(site) || site.doubt != verdict_doubt::too_few_samples || level_of(site.kind) != verdict_level::none) {
+            continue;
+        }
+        const evidence e = evidence_of(site);
+        if (e.settled >= 2 && e.survival_low > 0) { wanted.emplace_back(e.settled, i); }
+    }
+    std::sort(wanted.begin(), wanted.end(),
+              [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+    std::vector<std::uint32_t> sites;
+    for (std::size_t i = 0; i < std::min(most, wanted.size()); ++i) { sites.push_back(wanted[i].second); }
+    return sites;
+}
+
+std::size_t engine::self_bytes() const noexcept {
+    return sizeof(*this) + sites_.capacity() * sizeof(site_history) + alive_.capacity() * sizeof(float) +
+           pools_.capacity() * sizeof(pool_history) + expected_.size() * (sizeof(expectation) + 4 * sizeof(void*));
+}
+
+}  // namespace v1
+}  // namespace memwatch

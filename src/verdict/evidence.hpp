@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The statistics of one site, from its history. Pure functions of numbers: no class is decided here (judgement.hpp). Ages and
+// times in epochs, amounts in samples (objects where all are known) unless a name says bytes. docs/verdicts.md has the
+// formulas.
+
+#include <cstdint>
+
+#include "verdict/site_history.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+
+// What is the same for all sites at a look.
+struct look_context {
+    const birth_groups& groups;
+    const float* traces;  // completed, by group; all 0: no traces
+    double epoch_ns;
+    std::uint64_t now_ns;
+};
+
+struct evidence {
+    double live{};  // samples alive
+    double live_bytes{};
+    double born{};     // samples since the first birth
+    double watched{};  // epochs since the first birth
+    double oldest{};   // age of the oldest group with anything alive
+    bool has_first_birth{};
+
+    // Deaths end at this age; what is older is settled. `ages_differ`: somebody of the settled dies, at most a fifth of them.
+    double settled_age{};
+    double settled{};        // samples
+    double settled_share{};  // of what is alive
+    double follow_up{};      // oldest over settled_age
+    double survival_low{};   // P(alive at the oldest age | alive at settled_age), lower 95 % bound
+    double kept{};           // of what was born in settled groups
+    double kept_low{};
+    double kept_high{};
+    unsigned generations{};  // settled groups with anything alive
+    unsigned possible{};     // settled groups in which anything was born
+    unsigned living{};       // groups with anything alive, settled or not
+
+    double lateness{};           // rate of retention in the last third over the rate before; 1 = linear
+    double lateness_error{};     // one standard error
+    double recently{};           // rate in the last sixth over the mean rate
+    double recently_expected{};  // samples that the mean rate would have kept there
+    double retained_rate{};      // samples an epoch
+    double retained_rate_error{};
+
+    double slope{};  // Theil-Sen, samples an epoch, of what is live
+    double slope_low{};
+    double slope_high{};
+    double growth_late{};       // growth in the last third over that in the two before, a third: 1 = linear
+    double growth_last{};       // the same for the last sixth over the mean of all
+    double residence_growth{};  // (live / birth rate) now over the same a third ago: above 1, load does not explain it
+
+    double per_trace{};    // amount of growth a completed trace
+    double escaped{};      // share of what was born in a trace and is alive epochs later
+    double elsewhere{};    // share of frees by another thread
+    double freed{};        // objects
+    double persistence{};  // log10 of the e-value
+};
+
+// Age at which deaths end: the least power of two (epochs, from 2) beyond which at most a fifth of what gets there dies, by
+// the decayed hazards; 0 when there is none. `loss`: the cumulative hazard beyond it, with its variance.
+struct settlement {
+    double age{};
+    double loss{};
+    double loss_variance{};
+};
+[[nodiscard]] settlement settlement_of(const site_history& site, double oldest_epochs) noexcept;
+
+[[nodiscard]] evidence gather_evidence(const site_history& site, const look_context& at) noexcept;
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verdict/judgement.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+// The information bound: 25 Poisson events are five standard deviations from none. Fewer will do where every block is known.
+constexpr double samples_needed = 25;
+constexpr double few_needed = 8;  // ... and each is large
+constexpr double few_bytes = 1U << 20U;
+constexpr double contrast_needed = 10;  // ... and all others of the site are gone long since
+constexpr double contrast_freed = 100;  // times as many
+constexpr double contrast_follow_up = 8;
+
+constexpr double follow_up_needed = 3;
+constexpr double survival_needed = 0.6;
+constexpr unsigned generations_needed = 4;
+constexpr unsigned looks_needed = 6;
+constexpr double lateness_linear = 0.75;  // 0.66 is what Heaps' law with exponent 0.7 gives, 0.6 an exponential half way
+constexpr double lateness_least = 0.45;
+constexpr double stopped_expected = 6;  // events that did not come: e^-6
+constexpr double stopped_share = 0.25;
+
+// Growth with frees: a queue that is filled faster than it is emptied.
+constexpr unsigned growth_looks = 24;
+constexpr double growth_linear = 0.7;
+constexpr double growth_above_load = 1.15;
+
+bool is_stopped(const evidence& e) noexcept { return e.recently_expected >= stopped_expected && e.recently < stopped_share; }
+
+bool is_linear(const evidence& e) noexcept {
+    return e.lateness >= lateness_least && e.lateness + e.lateness_error >= lateness_linear && !is_stopped(e);
+}
+
+bool is_plateau(const evidence& e) noexcept {
+    return e.settled_age > 0 && e.survival_low >= survival_needed && e.follow_up >= follow_up_needed;
+}
+
+bool is_enough(const evidence& e, const site_history& site, bool is_exact) noexcept {
+    if (e.settled >= samples_needed) { return true; }
+    if (!is_exact) { return false; }
+    if (e.settled >= few_needed && double{site.settled_bytes} >= few_bytes) { return true; }
+    return e.settled >= contrast_needed && e.freed >= contrast_freed * e.settled && e.follow_up >= contrast_follow_up;
+}
+
+// Live memory rises in proportion to time although blocks are freed, and neither load nor a slowing pace explains it.
+bool is_growing(const evidence& e, const site_history& site) noexcept {
+    return site.looks >= growth_looks && e.live >= samples_needed && e.slope_low > 0 && e.growth_late >= growth_linear &&
+           e.growth_last >= growth_linear && e.residence_growth >= growth_above_load && e.oldest >= 0.15 * e.watched &&
+           e.living >= generations_needed;
+}
+
+// In a healthy run the same place held as much, for as long.
+bool is_expected(const evidence& e, const expectation* known) noexcept {
+    return known != nullptr && e.live_bytes <= 1.5 * known->live_bytes;
+}
+
+judgement say(verdict_class kind, verdict_doubt doubt = verdict_doubt::none) noexcept { return {kind, doubt, false, false}; }
+
+judgement judge_quiet(const evidence& e, const site_history& site, bool is_exact) noexcept {
+    const bool is_watched = site.looks >= looks_needed;
+    const bool is_kept = e.settled_age > 0 && e.settled >= 1;
+    if (!is_kept) {
+        if (!is_watched) { return say(verdict_class::inconclusive, verdict_doubt::too_short); }
+        return say(e.freed > 0 ? verdict_class::bounded : verdict_class::steady);
+    }
+    const bool has_stopped = is_stopped(e) || (e.recently_expected > 0 && e.recently == 0);
+    if (has_stopped && is_watched) { return say(e.freed > 0 && e.kept < 0.9 ? verdict_class::cache : verdict_class::steady); }
+    if (!is_watched) { return say(verdict_class::inconclusive, verdict_doubt::too_short); }
+    if (!is_linear(e)) { return say(verdict_class::warmup); }
+    if (!is_enough(e, site, is_exact)) { return say(verdict_class::inconclusive, verdict_doubt::too_few_samples); }
+    if (e.follow_up < follow_up_needed) { return say(verdict_class::inconclusive, verdict_doubt::follow_up_short); }
+    if (e.survival_low < survival_needed) { return say(verdict_class::cache); }
+    return say(verdict_class::inconclusive, verdict_doubt::still_early);
+}
+
+double clamp(double value, double low, double high) noexcept { return std::min(std::max(value, low), high); }
+
+double log2_of(double value) noexcept { return value > 0 ? std::log2(value) : -10; }
+
+}  // namespace
+
+judgement judge_site(const evidence& e, const site_history& site, bool is_exact, const expectation* known) noexcept {
+    if (!e.has_first_birth || e.live <= 0) {
+        return site.looks < looks_needed ? say(verdict_class::inconclusive, verdict_doubt::too_short)
+                                         : say(verdict_class::bounded);
+    }
+    if (is_expected(e, known)) { return say(verdict_class::steady); }
+    const bool is_retained = site.looks >= looks_needed && is_enough(e, site, is_exact) && is_plateau(e) && is_linear(e) &&
+                             e.generations >= generations_needed;
+    if (is_growing(e, site)) { return say(verdict_class::leak_retained); }
+    if (is_retained) { return {verdict_class::leak_retained, verdict_doubt::none, true, false}; }
+    judgement quiet = judge_quiet(e, site, is_exact);
+    quiet.is_refuted = e.settled_age <= 0 || e.settled_share < 0.1 || is_stopped(e) || e.survival_low < survival_needed / 2;
+    return quiet;
+}
+
+bool is_kept(const evidence& e) noexcept { return is_plateau(e) && is_linear(e); }
+
+judgement judge_pool(const evidence& e, const pool_history& pool, double watched_ns) noexcept {
+    const bool is_watched = pool.occupancy.looks >= looks_needed + 2;
+    if (!is_watched) { return say(verdict_class::inconclusive, verdict_doubt::too_short); }
+    const bool is_old = pool.oldest_ns == 0 || static_cast<double>(pool.oldest_ns) >= 0.3 * watched_ns;
+    if (e.live >= few_needed && is_old && e.slope_low > 0 && e.growth_late >= growth_linear && e.growth_last >= growth_linear &&
+        e.residence_growth >= growth_above_load) {
+        return say(verdict_class::pool_leak);
+    }
+    const double capacity = static_cast<double>(pool.capacity);
+    const double idle_bytes = (capacity - pool.recent_most) * static_cast<double>(pool.object_bytes);
+    if (capacity >= 4 * std::max(pool.recent_most, 1.0) && idle_bytes >= few_bytes) { return say(verdict_class::pool_bloat); }
+    judgement quiet = say(e.slope_low > 0 ? verdict_class::warmup : verdict_class::steady);
+    quiet.is_refuted = e.slope_high <= 0;
+    return quiet;
+}
+
+double discovery_bound(std::vector<float>& evidence, std::size_t tested, double share) noexcept {
+    std::sort(evidence.begin(), evidence.end(), std::greater<>());
+    double bound = std::numeric_limits<double>::infinity();
+    const double all = static_cast<double>(std::max(tested, evidence.size()));
+    for (std::size_t k = 1; k <= evidence.size(); ++k) {
+        const double needed = std::log10(all / (share * static_cast<double>(k)));
+        if (evidence[k - 1] >= needed) { bound = needed; }
+    }
+    return bound;
+}
+
+void adopt(site_history& site, const judgement& now, const judgement_settings& settings, std::uint64_t now_ns) noexcept {
+    const verdict_level level = level_of(now.kind);
+    const bool is_agreeing = level_of(site.candidate) == level;
+    site.agreeing = is_agreeing ? static_cast<std::uint8_t>(std::min(255, site.agreeing + 1)) : std::uint8_t{1};
+    site.candidate = now.kind;
+    const verdict_level held = level_of(site.kind);
+    if (level == verdict_level::none && held != verdict_level::none) {
+        const unsigned needed = now.is_refuted ? settings.looks_to_enter : settings.looks_to_leave;
+        if (site.agreeing < needed) { return; }
+    } else if (level > held && site.agreeing < settings.looks_to_enter) {
+        if (held == verdict_level::none) { site.kind = verdict_class::inconclusive, site.doubt = verdict_doubt::still_early; }
+        return;
+    } else if (level < held) {
+        return;  // a leak that is only suspected today
+    }
+    if (site.kind != now.kind) { site.decided_ns = now_ns; }
+    site.kind = now.kind;
+    site.doubt = now.doubt;
+}
+
+score score_of(const evidence& e, const expectation* known) noexcept {
+    using kind = verdict_feature_kind;
+    const double generations = e.possible > 0 ? static_cast<double>(e.generations) / e.possible : 0;
+    const double growth = e.slope > 0 && e.slope_high > e.slope_low ? e.slope / ((e.slope_high - e.slope_low) / 2) : 0;
+    const double expected = known != nullptr && known->live_bytes > 0 ? e.live_bytes / known->live_bytes : 0;
+    score s{};
+    std::size_t n = 0;
+    double sum = -5.5;
+    const auto add = [&](kind feature, double value, double contribution) {
+        s.features[n++] = {feature, value, contribution};
+        sum += contribution;
+    };
+    add(kind::amount, e.settled, 0.6 * clamp(log2_of(e.settled / samples_needed), -4, 3));
+    add(kind::plateau, e.survival_low, 5 * (e.survival_low - 0.5));
+    add(kind::follow_up, e.follow_up, 0.8 * clamp(log2_of(e.follow_up / follow_up_needed), -3, 2));
+    add(kind::generations, generations, 2 * (generations - 0.5));
+    add(kind::growth, growth, 0.3 * clamp(growth, 0, 4));
+    add(kind::lateness, e.lateness, 6 * (clamp(e.lateness, 0, 1.1) - 0.5));
+    add(kind::per_trace, e.per_trace, 0);
+    add(kind::escape, e.escaped, 0.5 * clamp(e.escaped, 0, 1));
+    add(kind::hand_off, e.elsewhere, 0);
+    add(kind::expectation, expected, expected == 0 ? 0 : clamp(log2_of(expected / 1.5), -4, 2));
+    add(kind::persistence, e.persistence, 0.4 * clamp(e.persistence, 0, 6));
+    s.confidence = 1 / (1 + std::exp(-sum));
+    return s;
+}
+
+verdict_severity severity_of(verdict_class kind, double bytes, std::uint32_t depth,
+                             const judgement_settings& settings) noexcept {
+    if (level_of(kind) == verdict_level::none) { return verdict_severity::none; }
+    const bool is_shallow = depth != 0 && depth <= settings.shallow_depth;
+    if (bytes > static_cast<double>(settings.critical_bytes)) { return verdict_severity::critical; }
+    if (is_shallow && bytes > static_cast<double>(settings.shallow_bytes)) { return verdict_severity::critical; }
+    return bytes > static_cast<double>(settings.warning_bytes) ? verdict_severity::warning : verdict_severity::info;
+}
+
+}  // namespace v1
+}  // namespace memwatch

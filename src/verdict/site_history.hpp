@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What the engine keeps of a site: survivors by group of births, deaths by age, and the few sums that a judgement needs. Plain
+// numbers, no pointers, at most 400 bytes. Amounts are objects where every block is known (preset full, an escalated site),
+// else weighted bytes; `unit` turns them into samples, which is what uncertainty is made of.
+//
+//   group of births   [0..20] [20..40] [40..50] [50..60] s      birth_groups, the same for all sites
+//   born                 400      410      200      190
+//   alive                 40       41       19       60         a tenth stays, the youngest are still on their way
+//   live at its start      0       70      110      130
+//
+//   age in epochs       <1   1..2   2..4   4..8   8..16 ...     of blocks that were alive at the last look
+//   exposure           300    150    250    300    200          amount x epochs that were watched (decayed)
+//   deaths             290      9      1      0      0          what of them died (decayed): all who die are dead by age 4
+
+#include <cstdint>
+#include <type_traits>
+
+#include <memwatch/model/verdict.hpp>
+#include "verdict/birth_groups.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+
+struct site_history {
+    static constexpr std::size_t ages = 10;  // < 1 epoch, < 2, < 4 ... < 256, above
+
+    float alive[birth_groups::capacity];
+    float born[birth_groups::capacity];
+    float live_at[birth_groups::capacity];
+    float exposure[ages];
+    float deaths[ages];
+    double allocated;               // amount, since the session's start, at the last look
+    std::uint64_t decided_ns;       // when `kind` was adopted
+    std::uint64_t exact_from_ns;    // escalated since; 0 = not
+    std::uint64_t oldest_birth_ns;  // of what is alive at this look; the largest number: nothing is
+    float fresh;                    // born since the last look
+    float unit;                     // amount that one sample stands for; 0 before there was one
+    float freed_objects;            // since the session's start
+    float freed_elsewhere_objects;
+    float live_bytes;  // estimated, at this look
+    float live_objects;
+    float settled_bytes;  // of these, of blocks older than settled_age
+    float settled_objects;
+    float settled_age;    // in epochs: deaths end before it, as judged at the last look; 0 = never judged
+    float young_samples;  // seen alive for the first time, decayed
+    float young_traced;   // those of them that were born in a trace, decayed
+    float escaped;        // amount alive that was born in a trace, three epochs ago and more
+    float persistence;    // natural log of the e-value against "old blocks are still being freed"
+    std::uint32_t looks;  // since anything was born
+    std::uint16_t depth;
+    verdict_class kind;       // adopted
+    verdict_class candidate;  // of the last look
+    verdict_doubt doubt;
+    std::uint8_t agreeing;     // looks in a row with this candidate
+    bool is_unsure_of_births;  // escalation began or ended: what was born before is not counted
+};
+static_assert(std::is_trivially_copyable_v<site_history>);
+static_assert(sizeof(site_history) <= 400, "the budget of a site");
+
+// What the same place held in a healthy run of this program or the build before. Estimates.
+struct expectation {
+    double live_bytes{};    // at the end of that run
+    double oldest_age_s{};  // of what was alive
+    double run_s{};         // how long it ran
+};
+
+}  // namespace v1
+}  // namespace memwatch

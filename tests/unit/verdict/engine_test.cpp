@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verdict/engine.hpp"
+
+#include <functional>
+#include <random>
+
+#include <catch2/catch.hpp>
+
+#include "support/seed.hpp"
+
+using namespace memwatch;
+
+namespace {
+
+constexpr std::uint64_t epoch = 250'000'000;
+
+// One site, every block known: births and deaths as a program makes them, looked at each epoch.
+struct program {
+    struct block {
+        double birth;  // epochs
+        double death;  // epochs; far away: never
+    };
+    static constexpr double never = 1e9;
+
+    engine judge{engine_settings{epoch, {}}};
+    std::vector<block> blocks;
+    double now{0};
+
+    void run(unsigned epochs, const std::function<void(program&, double)>& each) {
+        for (unsigned i = 0; i < epochs; ++i) {
+            each(*this, now);
+            now += 1;
+            look_once();
+        }
+    }
+    void born(double at, double lifetime) { blocks.push_back({at, at + lifetime}); }
+
+    void look_once() {
+        const auto ns = [](double epochs) { return static_cast<std::uint64_t>(epochs * static_cast<double>(epoch)); };
+        judge.begin_look({ns(now), 1, true, 0, 0});
+        site_totals totals;
+        for (const block& each : blocks) {
+            if (each.birth >= now) { continue; }
+            totals.allocated.add(64, 0);
+            if (each.death <= now) {
+                totals.freed.add(64, 0);
+            } else {
+                judge.count_block(0, {ns(each.birth), 64, 0, false});
+            }
+        }
+        judge.count_site(0, totals);
+        judge.end_look();
+    }
+    verdict said() const {
+        const auto all = judge.verdicts();
+        REQUIRE(all.size() == 1);
+        return all[0];
+    }
+};
+
+}  // namespace
+
+TEST_CASE("engine: what is never freed is a leak after nine epochs, and not before the sixth") {
+    program p;
+    p.run(5, [](program& self, double now) {
+        for (int i = 0; i < 10; ++i) { self.born(now + i * 0.1, program::never); }
+    });
+    CHECK(level_of(p.said().kind) == verdict_level::none);
+    p.run(4, [](program& self, double now) {
+        for (int i = 0; i < 10; ++i) { self.born(now + i * 0.1, program::never); }
+    });
+    const verdict v = p.said();
+    CHECK(v.kind == verdict_class::leak_retained);
+    CHECK(v.is_exact);
+    CHECK(v.kept_share == Approx(1));
+    CHECK(v.confidence > 0.5);
+    CHECK(v.rate_bytes_per_second == Approx(10 * 64 / 0.25).epsilon(0.1));
+}
+
+TEST_CASE("engine: a tenth that stays among blocks that go is a leak, at the rate of the tenth") {
+    program p;
+    const std::uint64_t seed = test_support::seed();
+    INFO("seed " << seed);
+    std::mt19937_64 random(seed);
+    std::exponential_distribution<double> lifetime(5);
+    p.run(60, [&](program& self, double now) {
+        for (int i = 0; i < 100; ++i) { self.born(now + i * 0.01, i % 10 == 0 ? program::never : lifetime(random)); }
+    });
+    const verdict v = p.said();
+    CHECK(v.kind == verdict_class::leak_retained);
+    CHECK(v.kept_share == Approx(0.1).epsilon(0.1));
+}
+
+TEST_CASE("engine: a cache that was full half way through is none") {
+    program p;
+    p.run(80, [](program& self, double now) {
+        for (int i = 0; i < 20; ++i) { self.born(now + i * 0.05, 40); }
+    });
+    CHECK(level_of(p.said().kind) == verdict_level::none);
+}
+
+TEST_CASE("engine: what was made at the start and stays is steady") {
+    program p;
+    p.run(40, [](program& self, double now) {
+        for (int i = 0; now < 3 && i < 100; ++i) { self.born(now, program::never); }
+    });
+    CHECK(p.said().kind == verdict_class::steady);
+}
+
+TEST_CASE("engine: a queue that is filled faster than it is emptied is a leak") {
+    program p;
+    p.run(80, [](program& self, double now) {
+        for (int i = 0; i < 20; ++i) {
+            const double at = now + i * 0.05;
+            self.born(at, 0.5 * at + 0.1);  // emptied at two thirds of the pace
+        }
+    });
+    CHECK(p.said().kind == verdict_class::leak_retained);
+}
+
+TEST_CASE("engine: load that doubles and halves is none") {
+    program p;
+    p.run(80, [](program& self, double now) {
+        const int load = static_cast<int>(100 + 80 * std::sin(now / 80 * 6.283 * 1.75));
+        for (int i = 0; i < load; ++i) { self.born(now + i / static_cast<double>(load), 3); }
+    });
+    CHECK(level_of(p.said().kind) == verdict_level::none);
+}
