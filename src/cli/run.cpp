@@ -20,6 +20,7 @@
 #include "control/client.hpp"
 #include "platform/platform.hpp"
 #include "report/process_report.hpp"
+#include "report/verdict_findings.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -134,13 +135,14 @@ process_report make_report(const run_command& command, const dump_folder& folder
     return out;
 }
 
+// Of processes that have ended: of one that runs there will be another word.
 bool has_leak(const process_report& report, const run_command& command) {
-    std::size_t sites = 0;
+    std::size_t leaks = 0;
     for (const reported_process& each : report.processes) {
-        if (!each.is_running) { sites += count_sites_above(each.value, static_cast<double>(command.leak_threshold_bytes)); }
+        if (!each.is_running) { leaks += leaks_above(each.value, static_cast<double>(command.leak_threshold_bytes)).size(); }
     }
-    if (sites != 0) { fmt::print(stderr, "memwatch: {} sites above the threshold at the end\n", sites); }
-    return sites != 0;
+    if (leaks != 0) { fmt::print(stderr, "memwatch: {} leak{} at the end\n", leaks, leaks == 1 ? "" : "s"); }
+    return leaks != 0;
 }
 
 int finish(const run_command& command, const dump_folder& folder, pid_t child, int status) {

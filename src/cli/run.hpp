@@ -22,7 +22,7 @@ struct run_command {
     std::string dump_dir;  // kept; empty: a private one, removed
     bool wants_control{};  // a control socket from the start, also in programs with one thread
     bool fail_on_leak{};
-    std::uint64_t leak_threshold_bytes{1U << 20U};
+    std::uint64_t leak_threshold_bytes{};  // of smaller leaks fail_on_leak takes no notice
     std::size_t top{10};
     bool is_quiet{};
     source_options source;

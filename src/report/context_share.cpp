@@ -50,9 +50,10 @@ std::uint64_t rounded(double value) { return static_cast<std::uint64_t>(std::max
 }  // namespace
 
 context_share measure_context(const snapshot& s) {
-    if (!s.live.empty()) { return from_records(s); }
+    // What was kept comes first: it is there when records were left out, and then those that are left are not all.
     const context_share kept = from_activity(s, of::live_blocks, "live_");
-    return kept.what != of::nothing ? kept : from_activity(s, of::sampled_since_start, "");
+    if (kept.what != of::nothing) { return kept; }
+    return s.live.empty() ? from_activity(s, of::sampled_since_start, "") : from_records(s);
 }
 
 std::string to_words(const context_share& share) {

@@ -10,6 +10,7 @@
 #include "base/json_writer.hpp"
 #include "report/context_share.hpp"
 #include "report/text_table.hpp"
+#include "report/verdict_findings.hpp"
 #include "report/words.hpp"
 
 namespace memwatch {
@@ -128,6 +129,23 @@ std::string site_words(const snapshot& s, const site& of, std::size_t stack_line
     return words;
 }
 
+// What leaks is said with routes and traces; an even choice of this many records a site says them as well as all would.
+constexpr std::size_t most_records_a_site = 10'000;
+
+void keep_suspicious_records(snapshot& s) {
+    std::vector<std::size_t> stride(s.sites.size());  // 0: none is kept
+    for (const verdict* const each : reported_verdicts(s)) {
+        if (wants_records(*each)) { stride[each->index] = s.sites[each->index].live.samples / most_records_a_site + 1; }
+    }
+    std::vector<std::size_t> met(s.sites.size());
+    std::erase_if(s.live, [&](const live_record& r) { return stride[r.site] == 0 || met[r.site]++ % stride[r.site] != 0; });
+    s.live.shrink_to_fit();
+}
+
+void need_frames(std::vector<bool>& is_needed, const snapshot& s, const site& of) {
+    for (const std::uint32_t index : s.stacks[of.stack].frames) { is_needed[index] = true; }
+}
+
 }  // namespace
 
 sampled_totals live_sum(const snapshot& s) noexcept {
@@ -146,18 +164,16 @@ std::vector<const site*> largest_live_sites(const snapshot& s, std::size_t top) 
     return out;
 }
 
-std::size_t count_sites_above(const snapshot& s, double threshold_bytes) noexcept {
-    return static_cast<std::size_t>(std::count_if(s.sites.begin(), s.sites.end(), [&](const site& each) {
-        return each.live.samples != 0 && each.live.bytes - 2 * each.live.bytes_standard_error() > threshold_bytes;
-    }));
-}
-
 void keep_largest_sites(snapshot& s, std::size_t top) {
     keep_context_share(s);
-    s.live.clear();
+    keep_suspicious_records(s);
     std::vector<bool> is_needed(s.frames.size());
-    for (const site* const each : largest_live_sites(s, top)) {
-        for (const std::uint32_t index : s.stacks[each->stack].frames) { is_needed[index] = true; }
+    for (const site* const each : largest_live_sites(s, top)) { need_frames(is_needed, s, *each); }
+    for (const verdict* const each : reported_verdicts(s)) {
+        if (each->subject == verdict_subject::site) { need_frames(is_needed, s, s.sites[each->index]); }
+    }
+    for (const pool_totals& pool : s.pools) {
+        if (pool.oldest_frame != 0) { is_needed[pool.oldest_frame - 1] = true; }
     }
     for (std::size_t i = 0; i < s.frames.size(); ++i) {
         if (!is_needed[i]) { s.frames[i].module = no_module; }
@@ -177,6 +193,9 @@ std::string render_json(const process_report& r) {
     if (r.status) { json.key("status").value(std::int64_t{*r.status}); }
     json.key("processes").begin_array();
     for (const reported_process& each : r.processes) { write_process(json, each, r.top); }
+    json.end_array();
+    json.key("findings").begin_array();
+    for (const reported_process& each : r.processes) { write_findings(json, each.value); }
     json.end_array();
     json.key("remarks").begin_array();
     for (const std::string& each : r.remarks) { json.value(each); }

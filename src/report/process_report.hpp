@@ -3,8 +3,9 @@
 // What was live in some processes, site by site: what `memwatch run` says when a program has ended, and
 // `memwatch show --by process` of dumps and running processes.
 //
-// In: snapshots, symbolized. Out: JSON (kind memwatch.report, version 1) or text. Threads: any. Laws: the sites' bytes and
-// those left out sum to the process' live bytes; exact figures carry an error of 0, estimated ones their standard error.
+// In: snapshots, symbolized. Out: JSON (kind memwatch.report, version 1, with the findings of verdict_findings.hpp) or text.
+// Threads: any. Laws: the sites' bytes and those left out sum to the process' live bytes; exact figures carry an error of 0,
+// estimated ones their standard error.
 
 #include <cstddef>
 #include <cstdint>
@@ -43,11 +44,8 @@ struct report_text_options {
 [[nodiscard]] std::vector<const site*> largest_live_sites(const snapshot& s, std::size_t top);
 [[nodiscard]] sampled_totals live_sum(const snapshot& s) noexcept;  // over its sites
 
-// Sites whose live bytes are above `threshold_bytes` by at least two standard errors.
-[[nodiscard]] std::size_t count_sites_above(const snapshot& s, double threshold_bytes) noexcept;
-
-// Leaves what the `top` largest sites (0 = all) need: no records, and no module for the frames of other sites, so that
-// symbolizing reads nothing for them. Figures stay.
+// Leaves what the `top` largest sites (0 = all) and those that were judged need: records of what leaks or may, and no module
+// for the frames of other sites, so that symbolizing reads nothing for them. Figures stay.
 void keep_largest_sites(snapshot& s, std::size_t top);
 
 }  // namespace v1

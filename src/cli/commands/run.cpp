@@ -23,7 +23,8 @@ public:
             app.add_option("--preset", wanted_.preset, "nothing, sampled, finer for a while, each allocation (default: on)"));
         app.add_option("--interval", wanted_.interval, "mean bytes between samples (default: 1MiB)")->type_name("SIZE");
         app.add_option("--epoch", wanted_.epoch, "time between two looks at what lives (default: 10s)")->type_name("DURATION");
-        app.add_option("--report", wanted_.report_file, "JSON of what is live at the end, by process and site")
+        app.add_option("--report", wanted_.report_file,
+                       "JSON of what is live at the end, by process and site, and the verdicts")
             ->type_name("FILE");
         app.add_option("--metrics", wanted_.metrics_address,
                        "serve /metrics and /debug/memtrace of its processes, e.g. 127.0.0.1:9467")
@@ -31,9 +32,10 @@ public:
         app.add_flag("--control", wanted_.wants_control,
                      "a control socket from the start; without it, from the program's first thread of its own on");
         app.add_option("--dump-dir", wanted_.dump_dir, "keep the dump of each process here")->type_name("DIR");
-        app.add_flag("--fail-on-leak", wanted_.fail_on_leak,
-                     "end with 1 if a site holds more than the threshold at the end, by two standard errors");
-        app.add_option("--threshold", threshold_, "of --fail-on-leak (default: 1MiB)")->type_name("SIZE");
+        app.add_flag("--fail-on-leak", wanted_.fail_on_leak, "end with 1 if a verdict says leak, of what is held at the end");
+        app.add_option("--threshold", threshold_,
+                       "--fail-on-leak takes no notice of leaks that hold less, by two standard errors")
+            ->type_name("SIZE");
         app.add_option("--top", wanted_.top, "sites a process; 0 for all")
             ->check(CLI::NonNegativeNumber)
             ->capture_default_str();

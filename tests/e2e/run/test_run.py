@@ -214,13 +214,13 @@ class RunTest(unittest.TestCase):
         self.assertEqual([n for n in set(os.listdir(tempfile.gettempdir())) - before if n.startswith("memwatch-run-")
                           and not n.startswith("memwatch-run-test-")], [])
 
-    def test_fail_on_leak(self):
-        def status(*words):
-            return memwatch("run", "-q", "--preset", "full", "--fail-on-leak", "--threshold", "100KB", "--", VICTIM, *words).returncode
-        self.assertEqual(status("keep=1000000"), 1)
-        self.assertEqual(status("keep=1000000", "exit=3"), 3)
-        self.assertEqual(status("keep=50000"), 0)
-        self.assertEqual(memwatch("run", "-q", "--preset", "full", "--", VICTIM, "keep=1000000").returncode, 0)
+    def test_what_is_kept_is_no_leak(self):
+        for words in (["keep=1000000"], ["keep=1000000", "exit=3"]):
+            done = memwatch("run", "-q", "--preset", "full", "--fail-on-leak", "--", VICTIM, *words)
+            self.assertEqual(done.returncode, 3 if "exit=3" in words else 0, done.stderr)
+
+    def test_a_program_in_which_nothing_was_judged_has_no_findings(self):
+        self.assertEqual(self.report_of("exit=0")[1]["findings"], [])
 
     # --- while it runs
 

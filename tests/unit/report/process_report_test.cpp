@@ -67,13 +67,3 @@ TEST_CASE("process report: keeping the largest sites keeps the figures and forge
     CHECK(s.frames[1].module == 0);
     CHECK(validate(s));
 }
-
-TEST_CASE("process report: a site is above a threshold when chance is no excuse", "[report]") {
-    snapshot s = made_snapshot();
-    CHECK(count_sites_above(s, 50) == 2);
-    CHECK(count_sites_above(s, 4999) == 1);
-    CHECK(count_sites_above(s, 5000) == 0);
-    s.sites[1].live = {};
-    s.sites[1].live.add(5000, 1U << 20U);  // one sample of 1 MiB, give or take as much
-    CHECK(count_sites_above(s, 5000) == 0);
-}
