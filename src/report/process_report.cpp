@@ -12,6 +12,7 @@
 #include "report/text_table.hpp"
 #include "report/verdict_findings.hpp"
 #include "report/words.hpp"
+#include "verdict/sentence.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -116,6 +117,25 @@ std::string process_words(const reported_process& p) {
                                format_duration(s.info.exact_until_ns));
 }
 
+// What leaks and what may, each in a sentence, before the sites: who reads one line reads this one.
+std::string verdict_words(const snapshot& s, const report_text_options& options) {
+    std::string words;
+    std::size_t said = 0, left = 0;
+    for (const verdict* const each : ranked_verdicts(s)) {
+        const verdict_level level = level_of(each->kind);
+        if (level == verdict_level::none) { break; }
+        if (said == options.verdicts) {
+            ++left;
+            continue;
+        }
+        ++said;
+        const std::string line = fmt::format("  {}: {}", word_of(level), printable(sentence(*each, s)));
+        words += styled(line, level == verdict_level::leak ? text_style::growth : text_style::plain, options.colour) + "\n";
+    }
+    if (left != 0) { words += fmt::format("  and {} more leaks and suspects\n", left); }
+    return words;
+}
+
 std::string site_words(const snapshot& s, const site& of, std::size_t stack_lines) {
     std::string words = fmt::format("  {:>24}  {:>9}  {}", format_estimate(of.live.bytes, of.live.bytes_standard_error()),
                                     format_count(of.live.objects), elide(printable(site_name(s, of)), 72));
@@ -209,6 +229,7 @@ std::string render_text(const process_report& r, const report_text_options& opti
     for (std::size_t i = 0; i < r.processes.size() && i < options.processes + most_lines_of_processes; ++i) {
         const reported_process& each = r.processes[i];
         words += styled(process_words(each), text_style::bold, options.colour) + "\n";
+        words += verdict_words(each.value, options);
         if (i >= options.processes) { continue; }
         const std::vector<const site*> sites = largest_live_sites(each.value, r.top);
         for (const site* const s : sites) { words += site_words(each.value, *s, options.stack_lines); }

@@ -36,6 +36,7 @@ struct process_report {
 struct report_text_options {
     std::size_t processes{5};  // shown with their sites; of the others one line each
     std::size_t stack_lines{4};
+    std::size_t verdicts{10};  // sentences a process, of leaks and suspects
     bool colour{};
 };
 [[nodiscard]] std::string render_text(const process_report& r, const report_text_options& options);

@@ -8,6 +8,7 @@
 #include <memwatch/model/site_name.hpp>
 
 #include "report/evidence.hpp"
+#include "verdict/sentence.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -177,6 +178,8 @@ void write_finding(json_writer& json, const snapshot& s, const verdict& v, const
     json.key("confidence").value(v.confidence);
     json.key("since_unix_ns").value(s.info.started_unix_ns + v.since_ns);
     json.key("decided_unix_ns").value(s.info.started_unix_ns + v.decided_ns);
+    json.key("sentence").value(sentence(v, s));
+    json.key("change_of_mind").value(change_of_mind(v));
     json.key("holder").null();  // who keeps it: of the reachability scan, which there is none of yet
     write_stack(json, s, at.frames);
     write_evidence(json, s, v, whose);

@@ -31,7 +31,7 @@ ROOMS = {
     "symbols": HOST | {"snapshot"},  # what was looked up once is kept as a dump
     "exchange": VALUES | {"snapshot"},  # foreign formats, for the command alone; snapshot: folded lines of two dumps
     "attribution": VALUES | {"diff"},
-    "report": VALUES | {"diff", "attribution"},  # of diff plain values: clusters, key metrics
+    "report": VALUES | {"diff", "attribution", "verdict"},  # of diff plain values: clusters, key metrics; of verdict its sentence
     "gate": VALUES | {"diff", "report"},  # the patterns of --focus; the words that people read
     "fleet": VALUES | {"snapshot", "report"},  # many dumps into one; its words are made of report's
     "notify": VALUES,

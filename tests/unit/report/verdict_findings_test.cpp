@@ -29,6 +29,7 @@ snapshot judged() {
     leak.since_ns = 12 * sample::second;
     leak.rate_bytes_per_second = 4096;
     leak.kept_share = 1;
+    leak.follow_up = 9;
     leak.features = {{verdict_feature_kind::plateau, 0.9, 2.5}};
     verdict pool = about(0, verdict_class::pool_leak);
     pool.subject = verdict_subject::pool;
@@ -111,6 +112,18 @@ TEST_CASE("findings: a leak fails a run when it holds more than the threshold, a
     CHECK(leaks_above(s, held - 2 * error).empty());
     s.verdicts[1].kind = verdict_class::suspect_growth;
     CHECK(leaks_above(s, 0).size() == 1);
+}
+
+TEST_CASE("process report: says what leaks in a sentence before it lists sites, with names made safe") {
+    process_report r;
+    r.processes.push_back({judged(), false});
+    r.processes[0].value.frames[1].lines[1].function = "orders::\x1bremember()";
+    const std::string words = render_text(r, {});
+    CHECK(has(words, "\n  leak: orders::\\x1bremember has kept 100 % of what it allocated for route /api/v2/orders since "));
+    CHECK(has(words, "\n  leak: pool orders gives out objects that do not come back"));
+    CHECK(words.find("leak: ") < words.find("  [request-cache]"));
+    CHECK_FALSE(has(words, "steady"));
+    CHECK(has(findings_of(judged()), "\"sentence\": \"orders::request_cache::remember has kept"));
 }
 
 TEST_CASE("findings: a row that is not there is none") {
