@@ -133,7 +133,8 @@ public:
         const std::uint64_t before = objects_.fetch_add(objects, std::memory_order_relaxed);
         if (before == 0) { note(first_ns_); }
         if (before < enough && before + objects >= enough) { note(exact_bound_ns_); }
-        count_samples(bytes);
+        // A block that grows is one sample still.
+        if (objects != 0) { count_samples(bytes); }
     }
     /// Lost blocks were found again (a leak that is not perfect).
     void found(std::uint64_t bytes, std::uint64_t objects = 1) {
