@@ -355,15 +355,17 @@ def score(runs: Sequence[dict], detector: str = "memwatch") -> dict:
     }
 
 
-def fleeting(runs: Sequence[dict]) -> int:
+def fleeting(runs: Sequence[dict]) -> List[Unit]:
     """Functions that do not leak and were called a leak at some look, but not in the end: what would have woken somebody up."""
-    count = 0
+    out = []
     for run in runs:
         ended = {unit.function for unit in units_of(run, engine_claims(run)) if unit.is_claimed}
-        ever = [Claim(each["function"], True) for each in run.get("series") or []
-                if any(change[2] == "leak" for change in each.get("verdicts", []))]
-        count += sum(unit.is_claimed and not unit.is_leak and unit.function not in ended for unit in units_of(run, ever))
-    return count
+        ever = []
+        for each in run.get("series") or []:
+            leaks = [change for change in each.get("verdicts", []) if change[2] == "leak"]
+            ever += [Claim(each["function"], True, change[3], change[1], change[4]) for change in leaks[-1:]]
+        out += [unit for unit in units_of(run, ever) if unit.is_claimed and not unit.is_leak and unit.function not in ended]
+    return out
 
 
 def wrong(runs: Sequence[dict], detector: str = "memwatch") -> Tuple[List[Unit], List[Unit]]:

@@ -3,10 +3,13 @@
 // bytes and its verdict in each. The naive baselines judge these; of verdicts they show when one was first given and whether it
 // held.
 //
-//   zoo-series DUMP...      {"function": "subscribe", "site": "da56..", "times": [s since the start], "bytes": [..],
+//   zoo-series [--judge] DUMP...      {"function": "subscribe", "site": "da56..", "times": [s since the start], "bytes": [..],
 //                            "verdicts": [[dump's number, class, level, confidence, decided_s], ...]}    changes only
+//
+// --judge: not the verdicts in the dumps, but those of the same engine fed with the dumps (as `memwatch verdicts DUMPS...`).
 
 #include <cstdio>
+#include <cstring>
 #include <map>
 #include <string>
 #include <utility>
@@ -16,6 +19,7 @@
 #include <memwatch/snapshot/codec.hpp>
 
 #include "symbols/symbolizer.hpp"
+#include "verdict/series.hpp"
 
 using namespace memwatch;
 
@@ -26,7 +30,7 @@ struct seen_verdict {
     verdict value;
 };
 
-struct series {
+struct site_series {
     std::string function;
     std::vector<std::pair<std::size_t, double>> bytes;  // by dump
     std::vector<seen_verdict> verdicts;                 // each change
@@ -35,7 +39,7 @@ struct series {
 double seconds(std::uint64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 // Names are looked up in the last dump a site is in: one symbolization a run does for most of them.
-void name(std::map<std::string, series>& all, snapshot& s) {
+void name(std::map<std::string, site_series>& all, snapshot& s) {
     symbolize(s, {});
     for (const site& each : s.sites) {
         const auto found = all.find(site_key(s, each));
@@ -43,7 +47,7 @@ void name(std::map<std::string, series>& all, snapshot& s) {
     }
 }
 
-void note(series& of, std::size_t dump, const verdict& v) {
+void note(site_series& of, std::size_t dump, const verdict& v) {
     if (!of.verdicts.empty() && of.verdicts.back().value.kind == v.kind) {
         of.verdicts.back().value.confidence = v.confidence;
         return;
@@ -51,13 +55,13 @@ void note(series& of, std::size_t dump, const verdict& v) {
     of.verdicts.push_back({dump, v});
 }
 
-void add(std::map<std::string, series>& all, const snapshot& s, std::size_t dump) {
+void add(std::map<std::string, site_series>& all, const snapshot& s, std::size_t dump) {
     for (const site& each : s.sites) {
         if (each.allocated.samples != 0) { all[site_key(s, each)].bytes.emplace_back(dump, each.live.bytes); }
     }
     for (const verdict& each : s.verdicts) {
         if (each.subject == verdict_subject::pool && each.index < s.pools.size()) {
-            series& of = all["pool " + s.pools[each.index].name];
+            site_series& of = all["pool:" + s.pools[each.index].name];
             of.function = s.pools[each.index].name;
             note(of, dump, each);
         } else if (each.subject == verdict_subject::site && each.index < s.sites.size()) {
@@ -76,7 +80,7 @@ std::string quoted(const std::string& text) {
     return out + '"';
 }
 
-void print(const std::string& key, const series& of, const std::vector<double>& times) {
+void print(const std::string& key, const site_series& of, const std::vector<double>& times) {
     std::printf("{\"function\":%s,\"site\":%s,\"times\":[", quoted(of.function).c_str(), quoted(key).c_str());
     for (std::size_t i = 0; i < times.size(); ++i) { std::printf("%s%.3f", i == 0 ? "" : ",", times[i]); }
     std::printf("],\"bytes\":[");
@@ -96,14 +100,23 @@ void print(const std::string& key, const series& of, const std::vector<double>& 
 }  // namespace
 
 int main(int argc, char** argv) {
-    std::map<std::string, series> all;
+    const bool judges = argc > 1 && std::strcmp(argv[1], "--judge") == 0;
+    std::map<std::string, site_series> all;
     std::vector<double> times;
+    series judge;
     snapshot last;
-    for (int i = 1; i < argc; ++i) {
+    for (int i = judges ? 2 : 1; i < argc; ++i) {
         auto dump = read_dump(argv[i]);
         if (!dump) {
             std::fprintf(stderr, "%s: %s\n", argv[i], dump.error().message().c_str());
             continue;
+        }
+        if (judges) {
+            if (const auto added = judge.add(dump->value); !added) {
+                std::fprintf(stderr, "%s: %s\n", argv[i], added.error().message().c_str());
+                continue;
+            }
+            dump->value.verdicts = judge.verdicts();
         }
         add(all, dump->value, times.size());
         times.push_back(seconds(dump->value.info.taken_ns));

@@ -122,7 +122,7 @@ class Counting(unittest.TestCase):
         healthy = a_series("healthy", [0] * 9, [[1, "leak_retained", "leak", 0.9, 2.0], [5, "cache", "none", 0.1, 4.0]])
         guilty = a_series("guilty", [0] * 9, [[1, "leak_retained", "leak", 0.9, 2.0]])
         run = a_run([truth("guilty"), truth("healthy", "clean")], [finding("guilty"), finding("healthy", "none")], series=[healthy, guilty])
-        self.assertEqual(scorer.fleeting([run]), 1)
+        self.assertEqual([unit.function for unit in scorer.fleeting([run])], ["healthy"])
 
 
 class Figures(unittest.TestCase):
