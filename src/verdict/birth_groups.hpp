@@ -18,7 +18,7 @@ inline namespace v1 {
 
 class birth_groups {
 public:
-    static constexpr std::size_t capacity = 16;
+    static constexpr std::size_t capacity = 15;
     static constexpr std::size_t none = capacity;
 
     void clear() noexcept { count_ = 0; }

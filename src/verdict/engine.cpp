@@ -15,9 +15,10 @@ namespace {
 constexpr double escape_epochs = 3;
 // A look this close to the one before (in epochs) is more of the same: the last one of a process, for one.
 constexpr double least_distance = 0.5;
-// Half of what is remembered of deaths and exposure is younger than a third of the site's looks, 44 at most.
-constexpr double least_memory = 8;
-constexpr double most_memory = 64;
+// What is known of the ages at which blocks die is kept for long, or each period of a batch would be news: 11 h of looks at 10
+// s. (Forgetting at all keeps the sums within a float's precision.) What traces say of births may change with the load.
+constexpr double death_memory = 4096;
+constexpr double trace_memory = 64;
 
 constexpr std::uint64_t never_born = std::numeric_limits<std::uint64_t>::max();
 
@@ -53,6 +54,17 @@ void begin_group(site_history& site, std::size_t count) noexcept {
 std::size_t age_cell(double epochs) noexcept {
     if (epochs < 1) { return 0; }
     return std::min(site_history::ages - 1, static_cast<std::size_t>(std::ilogb(epochs)) + 1);
+}
+
+void forget(site_history& site) noexcept {
+    const auto of_deaths = static_cast<float>(std::exp(-1 / death_memory));
+    const auto of_traces = static_cast<float>(std::exp(-1 / trace_memory));
+    for (std::size_t cell = 0; cell < site_history::ages; ++cell) {
+        site.exposure[cell] *= of_deaths;
+        site.deaths[cell] *= of_deaths;
+    }
+    site.young_samples *= of_traces;
+    site.young_traced *= of_traces;
 }
 
 // One factor of the e-value: blocks of this age die with hazard 1/age or more (as a heavy tail's do), against a tenth of that.
@@ -127,10 +139,9 @@ void engine::move_groups() {
 void engine::count_block(std::uint32_t number, const alive_block& block) noexcept {
     if (number >= sites_.size()) { return; }
     site_history& site = sites_[number];
-    const bool counts_objects = now_.is_exact || site.exact_from_ns != 0;
+    const bool counts_objects = now_.is_exact || site.is_escalated;
     if (counts_objects && block.interval_bytes != 0) { return; }
-    if (block.birth_ns < site.exact_from_ns) { return; }
-    if (is_unsure_of_births_ && block.birth_ns <= groups_.start(0)) { return; }
+    if (is_of_old(number, site, block.birth_ns)) { return; }
     const double objects = 1 / sampling_probability(block.size_bytes, block.interval_bytes);
     const double bytes = static_cast<double>(block.size_bytes) * objects;
     const float amount = static_cast<float>(counts_objects ? objects : bytes);
@@ -152,10 +163,18 @@ void engine::count_block(std::uint32_t number, const alive_block& block) noexcep
     }
 }
 
+// Born before births were counted.
+bool engine::is_of_old(std::uint32_t number, const site_history& site, std::uint64_t birth_ns) const noexcept {
+    if (is_unsure_of_births_ && birth_ns <= groups_.start(0)) { return true; }
+    if (!site.is_escalated) { return false; }
+    const auto since = escalated_.find(number);
+    return since != escalated_.end() && birth_ns < since->second;
+}
+
 void engine::count_site(std::uint32_t number, const site_totals& totals) noexcept {
     if (number >= sites_.size()) { return; }
     site_history& site = sites_[number];
-    const bool counts_objects = now_.is_exact || site.exact_from_ns != 0;
+    const bool counts_objects = now_.is_exact || site.is_escalated;
     const double allocated = counts_objects ? totals.allocated.objects : totals.allocated.bytes;
     const bool is_sure = !site.is_unsure_of_births && (looks_ != 0 || !is_unsure_of_births_);
     if (is_sure && allocated > site.allocated) { site.fresh = static_cast<float>(allocated - site.allocated); }
@@ -200,11 +219,7 @@ void engine::move_history(site_history& site, const float* alive) noexcept {
     const double epochs = ratio(now_.time_ns - last_ns_, settings_.epoch_ns);
     if (is_new_group_ && (site.looks != 0 || site.fresh > 0)) { ++site.looks; }
     if (site.unit <= 0) { return; }
-    const double memory = std::clamp(site.looks / 2.0, least_memory, most_memory);
-    const auto kept = static_cast<float>(is_new_group_ ? std::exp(-1 / memory) : 1);
-    for (std::size_t cell = 0; cell < site_history::ages; ++cell) { site.exposure[cell] *= kept, site.deaths[cell] *= kept; }
-    site.young_samples *= kept;
-    site.young_traced *= kept;
+    if (is_new_group_) { forget(site); }
     double persistence = site.persistence;
     for (std::size_t g = 0; g < count; ++g) {
         const float born = g + 1 == count ? site.fresh : 0;
@@ -222,6 +237,9 @@ void engine::move_history(site_history& site, const float* alive) noexcept {
         site.alive[g] = alive[g];
     }
     site.born[count - 1] += site.fresh;
+    const float live = live_of(site, count);
+    site.peak = std::max(site.peak, live);
+    if (site.peak >= 25 * site.unit) { site.fall = std::max(site.fall, 1 - live / site.peak); }
     site.persistence = static_cast<float>(std::clamp(persistence, 0.0, 100.0));
 }
 
@@ -244,7 +262,7 @@ const expectation* engine::expectation_of(std::uint32_t site) const noexcept {
     return known == expected_.end() ? nullptr : &known->second;
 }
 
-bool engine::is_exact(const site_history& site) const noexcept { return now_.is_exact || site.exact_from_ns != 0; }
+bool engine::is_exact(const site_history& site) const noexcept { return now_.is_exact || site.is_escalated; }
 
 void engine::judge_sites() {
     std::vector<judgement> judged(sites_.size());
@@ -253,6 +271,10 @@ void engine::judge_sites() {
     for (std::uint32_t i = 0; i < sites_.size(); ++i) {
         site_history& site = sites_[i];
         if (site.looks == 0) { continue; }
+        if (site.live_objects <= 0) {  // nothing to gather
+            judged[i] = judge_site({}, site, is_exact(site), nullptr);
+            continue;
+        }
         const evidence e = evidence_of(site);
         judged[i] = judge_site(e, site, is_exact(site), expectation_of(i));
         site.settled_age = static_cast<float>(e.settled_age);
@@ -274,7 +296,7 @@ void engine::judge_sites() {
 void engine::set_escalated(std::uint32_t number, bool is_on, std::uint64_t time_ns) noexcept {
     if (number >= sites_.size()) { return; }
     site_history& site = sites_[number];
-    if ((site.exact_from_ns != 0) == is_on) { return; }
+    if (site.is_escalated == is_on) { return; }
     site_history fresh{};
     fresh.kind = site.kind;
     fresh.candidate = site.candidate;
@@ -282,9 +304,14 @@ void engine::set_escalated(std::uint32_t number, bool is_on, std::uint64_t time_
     fresh.agreeing = site.agreeing;
     fresh.decided_ns = site.decided_ns;
     fresh.depth = site.depth;
-    fresh.exact_from_ns = is_on ? std::max<std::uint64_t>(time_ns, 1) : 0;
+    fresh.is_escalated = is_on;
     fresh.is_unsure_of_births = true;
     site = fresh;
+    if (is_on) {
+        escalated_[number] = time_ns;
+    } else {
+        escalated_.erase(number);
+    }
 }
 
 void engine::set_expectation(std::uint32_t site, const expectation& known) { expected_[site] = known; }

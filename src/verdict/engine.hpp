@@ -94,6 +94,7 @@ private:
     [[nodiscard]] evidence evidence_of(const site_history& site) const noexcept;
     [[nodiscard]] const expectation* expectation_of(std::uint32_t site) const noexcept;
     [[nodiscard]] bool is_exact(const site_history& site) const noexcept;
+    [[nodiscard]] bool is_of_old(std::uint32_t number, const site_history& site, std::uint64_t birth_ns) const noexcept;
     [[nodiscard]] verdict describe(const site_history& site, const evidence& e, const expectation* known) const;
 
     engine_settings settings_;
@@ -109,6 +110,7 @@ private:
     std::vector<float> alive_;  // of this look: a row of birth_groups::capacity a site
     std::vector<pool_history> pools_;
     std::unordered_map<std::uint32_t, expectation> expected_;
+    std::unordered_map<std::uint32_t, std::uint64_t> escalated_;  // since when
 };
 
 }  // namespace v1

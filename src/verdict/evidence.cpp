@@ -9,7 +9,7 @@ namespace memwatch {
 inline namespace v1 {
 namespace {
 
-constexpr double most_loss = 0.2;       // beyond the settled age
+constexpr double most_loss = 0.08;      // beyond the settled age
 constexpr double one_sided_95 = 1.645;  // of the normal distribution
 constexpr double two_sided_95 = 1.96;
 
@@ -64,24 +64,39 @@ struct timeline {
 
 double lower_edge(std::size_t cell) noexcept { return cell == 0 ? 0 : std::ldexp(1.0, static_cast<int>(cell) - 1); }
 
-void find_settled(const timeline& t, evidence& e, const settlement& settled) {
-    e.settled_age = settled.age;
-    if (settled.age <= 0) { return; }
-    double born = 0;
+// The oldest group of those that hold all but a hundredth of what is settled: with it retention began.
+std::size_t first_kept(const timeline& t, double settled_age) {
+    double all = 0;
+    for (std::size_t g = 0; g < t.size(); ++g) { all += t.end_ago(g) >= settled_age ? t.samples(t.site.alive[g]) : 0; }
+    double older = 0;
     for (std::size_t g = 0; g < t.size(); ++g) {
-        if (t.end_ago(g) < settled.age) { continue; }
+        older += t.samples(t.site.alive[g]);
+        if (t.is_alive(g) && older > all / 100) { return g; }
+    }
+    return t.size();
+}
+
+void find_settled(const timeline& t, evidence& e, const settlement& found) {
+    e.settled_age = found.age;
+    if (found.age <= 0) { return; }
+    const std::size_t first = first_kept(t, found.age);
+    double born = 0;
+    for (std::size_t g = first; g < t.size(); ++g) {
+        if (t.end_ago(g) < found.age) { continue; }
         e.settled += t.samples(t.site.alive[g]);
         born += t.samples(t.site.born[g]);
         e.generations += t.is_alive(g) ? 1 : 0;
-        e.possible += t.site.born[g] > 0 ? 1 : 0;
+        ++e.possible;
     }
-    e.settled_share = e.live > 0 ? e.settled / e.live : 0;
-    e.follow_up = e.oldest / settled.age;
-    const double spread = settled.loss_variance + (e.settled > 0 ? 1 / (e.settled * e.settled) : 1);
-    e.survival_low = std::exp(-(settled.loss + one_sided_95 * std::sqrt(spread)));
+    if (first == t.size() || e.settled <= 0) { return; }
+    e.kept_for = t.start_ago(first);
+    e.settled_share = e.settled / e.live;
+    e.follow_up = e.oldest / found.age;
+    e.loss = found.loss;
+    const double spread = found.loss_variance + 1 / (e.settled * e.settled);
+    e.survival_low = std::exp(-(found.loss + one_sided_95 * std::sqrt(spread)));
     // Wilson's interval of alive / born.
     const double n = std::max(born, e.settled);
-    if (n <= 0) { return; }
     const double p = std::min(1.0, e.settled / n);
     const double z2 = two_sided_95 * two_sided_95;
     const double centre = (p + z2 / (2 * n)) / (1 + z2 / n);
@@ -91,40 +106,56 @@ void find_settled(const timeline& t, evidence& e, const settlement& settled) {
     e.kept_high = std::min(1.0, centre + half);
 }
 
-// Retention in the last third of the settled time beside the time before, by time or by what was born (or completed) then.
+// Events before and after a moment, and how much of the load was after it.
+struct halves {
+    double early;
+    double late;
+    double late_load;  // share
+};
+
+double lateness_of(const halves& h) { return h.late / h.late_load / (std::max(h.early, 0.5) / (1 - h.late_load)); }
+
+// log10 of the likelihood of a pace that goes with the load, over one that falls to two fifths (Heaps' law with exponent 0.5
+// falls to 0.45, a fill that is four fifths complete to 0.3).
+double linearity_of(const halves& h) {
+    constexpr double falling = 0.4;
+    const double q = h.late_load;
+    const double slow = falling * q / (falling * q + 1 - q);
+    return h.late * std::log10(q / slow) + h.early * std::log10((1 - q) / (1 - slow));
+}
+
+// Retention in the last third of the time since it began, beside the time before: by time, by what was born, by completed
+// traces, whichever explains it best.
 void find_lateness(const timeline& t, evidence& e) {
-    if (e.settled_age <= 0 || e.watched <= e.settled_age) { return; }
-    const double from = e.watched;
+    const double from = e.kept_for;
     const double to = e.settled_age;
+    if (to <= 0 || from <= to) { return; }
     const double third = to + (from - to) / 3;
     const double sixth = to + (from - to) / 6;
-    const double early = t.between(t.site.alive, from, third) / t.site.unit;
-    const double late = t.between(t.site.alive, third, to) / t.site.unit;
-    const double last = t.between(t.site.alive, sixth, to) / t.site.unit;
-    const double whole = early + late;
+    halves h{t.between(t.site.alive, from, third) / t.site.unit, t.between(t.site.alive, third, to) / t.site.unit, 1.0 / 3};
+    const double whole = h.early + h.late;
     if (whole <= 0) { return; }
-    e.recently_expected = whole / 6;
-    e.recently = last / e.recently_expected;
     e.retained_rate = whole / (from - to);
     e.retained_rate_error = two_sided_95 * std::sqrt(whole) / (from - to);
-    const double floor = 0.5;  // samples: a ratio with nothing in it is one of half a sample
-    const auto ratio = [&](double early_load, double late_load) {
-        return std::max(late, 0.0) / late_load / (std::max(early, floor) / early_load);
+    double last_load = 1.0 / 6;
+    const auto take = [&](const float* load, double least) {
+        const double early = t.between(load, from, third);
+        const double late = t.between(load, third, to);
+        if (early < least || late < least) { return early + late; }
+        const halves by_load{h.early, h.late, late / (early + late)};
+        if (linearity_of(by_load) > linearity_of(h)) {
+            h = by_load;
+            last_load = std::max(1e-6, t.between(load, sixth, to) / (early + late));
+        }
+        return early + late;
     };
-    e.lateness = ratio(2, 1);
-    e.lateness_error = e.lateness * std::sqrt(1 / std::max(late, floor) + 1 / std::max(early, floor));
-    // Where most of what is born goes again, what is born is the load that the leak depends on.
-    const double early_born = t.between(t.site.born, from, third);
-    const double late_born = t.between(t.site.born, third, to);
-    if (e.kept < 0.5 && early_born > 0 && late_born > 0) {
-        e.lateness = std::max(e.lateness, ratio(early_born, late_born));
-        e.recently =
-            std::max(e.recently, last * (early_born + late_born) / std::max(t.between(t.site.born, sixth, to), 1e-9) / whole);
-    }
-    const double early_traces = t.between(t.at.traces, from, third);
-    const double late_traces = t.between(t.at.traces, third, to);
-    if (early_traces >= 100 && late_traces >= 100) { e.lateness = std::max(e.lateness, ratio(early_traces, late_traces)); }
-    const double traces = early_traces + late_traces;
+    if (e.kept < 0.5) { take(t.site.born, 1e-9); }
+    const double traces = take(t.at.traces, 100);
+    e.lateness = lateness_of(h);
+    e.lateness_error = e.lateness * std::sqrt(1 / std::max(h.late, 0.5) + 1 / std::max(h.early, 0.5));
+    e.linearity = linearity_of(h);
+    e.recently_expected = whole * last_load;
+    e.recently = t.between(t.site.alive, sixth, to) / t.site.unit / e.recently_expected;
     if (traces >= 1) { e.per_trace = whole * t.site.unit / traces; }
 }
 
@@ -162,17 +193,16 @@ void find_slope(const timeline& t, evidence& e, std::size_t first) {
 }
 
 void find_growth(const timeline& t, evidence& e) {
-    const double third = e.watched / 3;
-    const double a_third_ago = t.live_ago(third);
-    const double grown_early = a_third_ago;
-    const double grown_late = e.live - a_third_ago;
-    e.growth_late = grown_early > 0 ? 2 * grown_late / grown_early : 0;
-    e.growth_last = e.live > 0 ? 6 * (e.live - t.live_ago(e.watched / 6)) / e.live : 0;
-    const double born_late = t.between(t.site.born, third, 0);
-    const double born_before = t.between(t.site.born, 2 * third, third);
-    if (born_late > 0 && born_before > 0 && a_third_ago > 0) {
-        e.residence_growth = (e.live / born_late) / (a_third_ago / born_before);
-    }
+    const double half = e.watched / 2;
+    const double then = t.live_ago(half);
+    const double before = t.live_ago(1.5 * half);
+    e.doubled = then > 0 ? e.live / then : 0;
+    e.doubled_before = before > 0 ? then / before : 0;
+    e.growth_deviations = (e.live - then) / std::sqrt(std::max(1.0, e.live + then));
+    const double born = t.between(t.site.born, half / 2, 0);
+    const double born_then = t.between(t.site.born, 1.5 * half, half);
+    if (born > 0 && born_then > 0 && then > 0) { e.residence_growth = (e.live / born) / (then / born_then); }
+    e.fall = double{t.site.fall};
 }
 
 }  // namespace
@@ -216,6 +246,7 @@ evidence gather_evidence(const site_history& site, const look_context& at) noexc
     e.live = t.live();
     e.live_bytes = site.live_bytes;
     e.watched = t.start_ago(first);
+    e.at_work = t.start_ago(0);
     // A coarse group may be as old as its start only in name.
     if (oldest != t.size()) { e.oldest = (t.start_ago(oldest) + t.end_ago(oldest)) / 2; }
     find_settled(t, e, settlement_of(site, e.oldest));

@@ -23,23 +23,26 @@ struct evidence {
     double live{};  // samples alive
     double live_bytes{};
     double born{};     // samples since the first birth
+    double at_work{};  // epochs since the engine began to look
     double watched{};  // epochs since the first birth
     double oldest{};   // age of the oldest group with anything alive
     bool has_first_birth{};
 
-    // Deaths end at this age; what is older is settled. `ages_differ`: somebody of the settled dies, at most a fifth of them.
+    // Deaths end at this age, but for a twelfth at most; what is older is settled.
     double settled_age{};
     double settled{};        // samples
     double settled_share{};  // of what is alive
     double follow_up{};      // oldest over settled_age
+    double loss{};           // cumulative hazard beyond settled_age
     double survival_low{};   // P(alive at the oldest age | alive at settled_age), lower 95 % bound
     double kept{};           // of what was born in settled groups
     double kept_low{};
     double kept_high{};
     unsigned generations{};  // settled groups with anything alive
-    unsigned possible{};     // settled groups in which anything was born
+    unsigned possible{};     // settled groups since then
     unsigned living{};       // groups with anything alive, settled or not
 
+    double kept_for{};           // epochs since what is settled began to be kept; rates count from there
     double lateness{};           // rate of retention in the last third over the rate before; 1 = linear
     double lateness_error{};     // one standard error
     double recently{};           // rate in the last sixth over the mean rate
@@ -50,9 +53,12 @@ struct evidence {
     double slope{};  // Theil-Sen, samples an epoch, of what is live
     double slope_low{};
     double slope_high{};
-    double growth_late{};       // growth in the last third over that in the two before, a third: 1 = linear
-    double growth_last{};       // the same for the last sixth over the mean of all
-    double residence_growth{};  // (live / birth rate) now over the same a third ago: above 1, load does not explain it
+    double linearity{};  // log10 of the likelihood ratio: retained at a steady pace, against at a falling one (evidence.cpp)
+    double doubled{};    // live now over live half the time ago, and that over a quarter's: 2 each when it is linear
+    double doubled_before{};
+    double growth_deviations{};  // of live now from live half the time ago, in standard deviations of a Poisson count
+    double residence_growth{};   // (live / birth rate) now over the same half the time ago: above 1, load does not explain it
+    double fall{};               // the largest share of a peak that went again
 
     double per_trace{};    // amount of growth a completed trace
     double escaped{};      // share of what was born in a trace and is alive epochs later
@@ -61,7 +67,7 @@ struct evidence {
     double persistence{};  // log10 of the e-value
 };
 
-// Age at which deaths end: the least power of two (epochs, from 2) beyond which at most a fifth of what gets there dies, by
+// Age at which deaths end: the least power of two (epochs, from 2) beyond which at most a twelfth of what gets there dies, by
 // the decayed hazards; 0 when there is none. `loss`: the cumulative hazard beyond it, with its variance.
 struct settlement {
     double age{};

@@ -11,34 +11,62 @@ namespace {
 
 // The information bound: 25 Poisson events are five standard deviations from none. Fewer will do where every block is known.
 constexpr double samples_needed = 25;
-constexpr double few_needed = 8;  // ... and each is large
+constexpr double few_needed = 8;  // ... and each is large, and they came evenly for long
 constexpr double few_bytes = 1U << 20U;
+constexpr double few_epochs = 40;
+constexpr unsigned few_generations = 6;
 constexpr double contrast_needed = 10;  // ... and all others of the site are gone long since
 constexpr double contrast_freed = 100;  // times as many
 constexpr double contrast_follow_up = 8;
 
-constexpr double follow_up_needed = 3;
-constexpr double survival_needed = 0.6;
-constexpr unsigned generations_needed = 4;
 constexpr unsigned looks_needed = 6;
-constexpr double lateness_linear = 0.75;  // 0.66 is what Heaps' law with exponent 0.7 gives, 0.6 an exponential half way
+constexpr double follow_up_needed = 3;
+constexpr double follow_up_of_many = 2;  // of a hundred and more, none of which died
+constexpr double survival_needed = 0.75;
+constexpr unsigned generations_needed = 4;
+constexpr double generations_share = 0.4;
+constexpr double lateness_linear = 0.75;
 constexpr double lateness_least = 0.45;
 constexpr double stopped_expected = 6;  // events that did not come: e^-6
 constexpr double stopped_share = 0.25;
 
+// A site that has never let go of anything may be filling: it is given longer, and has to show that it does not slow down.
+// Unless it began in a process that had been watched for long: then it is not part of a warm-up.
+constexpr double silent_share = 0.8;  // kept, from which on a site counts as silent
+constexpr double silent_epochs = 18;
+constexpr double silent_linearity = 1.3;  // log10: 20 to 1
+constexpr double silent_linearity_exact = 0.7;
+constexpr double warm_process = 6;  // times as long as the site
+
 // Growth with frees: a queue that is filled faster than it is emptied.
 constexpr unsigned growth_looks = 24;
-constexpr double growth_linear = 0.7;
-constexpr double growth_above_load = 1.15;
+constexpr double growth_doubled = 1.5;  // 2 is linear, 1.41 a square root
+constexpr double growth_deviations = 5;
+constexpr double growth_above_load = 1.25;
+constexpr double growth_fall = 0.2;
+constexpr double growth_oldest = 0.15;  // of the time watched
 
 bool is_stopped(const evidence& e) noexcept { return e.recently_expected >= stopped_expected && e.recently < stopped_share; }
 
-bool is_linear(const evidence& e) noexcept {
-    return e.lateness >= lateness_least && e.lateness + e.lateness_error >= lateness_linear && !is_stopped(e);
+bool is_silent(const evidence& e) noexcept { return e.kept >= silent_share && e.watched * warm_process > e.at_work; }
+
+bool is_few(const evidence& e) noexcept { return e.settled < samples_needed && e.kept >= silent_share; }
+
+bool is_linear(const evidence& e, bool is_exact) noexcept {
+    if (is_stopped(e) || e.lateness < lateness_least) { return false; }
+    if (is_few(e)) { return e.watched >= few_epochs && e.lateness >= lateness_linear; }
+    if (!is_silent(e)) { return e.lateness + e.lateness_error >= lateness_linear; }
+    return e.watched >= silent_epochs && e.linearity >= (is_exact ? silent_linearity_exact : silent_linearity);
 }
 
 bool is_plateau(const evidence& e) noexcept {
-    return e.settled_age > 0 && e.survival_low >= survival_needed && e.follow_up >= follow_up_needed;
+    const double needed = e.settled >= 100 && e.loss < 0.02 ? follow_up_of_many : follow_up_needed;
+    return e.settled_age > 0 && e.survival_low >= survival_needed && e.follow_up >= needed;
+}
+
+bool is_spread(const evidence& e) noexcept {
+    const unsigned least = is_few(e) ? few_generations : generations_needed;
+    return e.generations >= std::max<double>(least, generations_share * e.possible);
 }
 
 bool is_enough(const evidence& e, const site_history& site, bool is_exact) noexcept {
@@ -48,10 +76,12 @@ bool is_enough(const evidence& e, const site_history& site, bool is_exact) noexc
     return e.settled >= contrast_needed && e.freed >= contrast_freed * e.settled && e.follow_up >= contrast_follow_up;
 }
 
-// Live memory rises in proportion to time although blocks are freed, and neither load nor a slowing pace explains it.
+// Live memory rises in proportion to time although blocks are freed, and never fell; neither load nor a slowing pace explains
+// it.
 bool is_growing(const evidence& e, const site_history& site) noexcept {
-    return site.looks >= growth_looks && e.live >= samples_needed && e.slope_low > 0 && e.growth_late >= growth_linear &&
-           e.growth_last >= growth_linear && e.residence_growth >= growth_above_load && e.oldest >= 0.15 * e.watched &&
+    return site.looks >= growth_looks && e.live >= samples_needed && e.slope_low > 0 && e.doubled >= growth_doubled &&
+           e.doubled_before >= growth_doubled && e.growth_deviations >= growth_deviations &&
+           e.residence_growth >= growth_above_load && e.fall <= growth_fall && e.oldest >= growth_oldest * e.watched &&
            e.living >= generations_needed;
 }
 
@@ -72,7 +102,7 @@ judgement judge_quiet(const evidence& e, const site_history& site, bool is_exact
     const bool has_stopped = is_stopped(e) || (e.recently_expected > 0 && e.recently == 0);
     if (has_stopped && is_watched) { return say(e.freed > 0 && e.kept < 0.9 ? verdict_class::cache : verdict_class::steady); }
     if (!is_watched) { return say(verdict_class::inconclusive, verdict_doubt::too_short); }
-    if (!is_linear(e)) { return say(verdict_class::warmup); }
+    if (e.lateness < lateness_least) { return say(verdict_class::warmup); }
     if (!is_enough(e, site, is_exact)) { return say(verdict_class::inconclusive, verdict_doubt::too_few_samples); }
     if (e.follow_up < follow_up_needed) { return say(verdict_class::inconclusive, verdict_doubt::follow_up_short); }
     if (e.survival_low < survival_needed) { return say(verdict_class::cache); }
@@ -91,8 +121,8 @@ judgement judge_site(const evidence& e, const site_history& site, bool is_exact,
                                          : say(verdict_class::bounded);
     }
     if (is_expected(e, known)) { return say(verdict_class::steady); }
-    const bool is_retained = site.looks >= looks_needed && is_enough(e, site, is_exact) && is_plateau(e) && is_linear(e) &&
-                             e.generations >= generations_needed;
+    const bool is_retained =
+        site.looks >= looks_needed && is_enough(e, site, is_exact) && is_plateau(e) && is_linear(e, is_exact) && is_spread(e);
     if (is_growing(e, site)) { return say(verdict_class::leak_retained); }
     if (is_retained) { return {verdict_class::leak_retained, verdict_doubt::none, true, false}; }
     judgement quiet = judge_quiet(e, site, is_exact);
@@ -100,14 +130,14 @@ judgement judge_site(const evidence& e, const site_history& site, bool is_exact,
     return quiet;
 }
 
-bool is_kept(const evidence& e) noexcept { return is_plateau(e) && is_linear(e); }
+bool is_kept(const evidence& e) noexcept { return is_plateau(e) && e.lateness >= lateness_least; }
 
 judgement judge_pool(const evidence& e, const pool_history& pool, double watched_ns) noexcept {
     const bool is_watched = pool.occupancy.looks >= looks_needed + 2;
     if (!is_watched) { return say(verdict_class::inconclusive, verdict_doubt::too_short); }
     const bool is_old = pool.oldest_ns == 0 || static_cast<double>(pool.oldest_ns) >= 0.3 * watched_ns;
-    if (e.live >= few_needed && is_old && e.slope_low > 0 && e.growth_late >= growth_linear && e.growth_last >= growth_linear &&
-        e.residence_growth >= growth_above_load) {
+    if (e.live >= few_needed && is_old && e.slope_low > 0 && e.doubled >= growth_doubled &&
+        e.residence_growth >= growth_above_load && e.fall <= growth_fall) {
         return say(verdict_class::pool_leak);
     }
     const double capacity = static_cast<double>(pool.capacity);

@@ -32,7 +32,6 @@ struct site_history {
     float deaths[ages];
     double allocated;               // amount, since the session's start, at the last look
     std::uint64_t decided_ns;       // when `kind` was adopted
-    std::uint64_t exact_from_ns;    // escalated since; 0 = not
     std::uint64_t oldest_birth_ns;  // of what is alive at this look; the largest number: nothing is
     float fresh;                    // born since the last look
     float unit;                     // amount that one sample stands for; 0 before there was one
@@ -47,12 +46,15 @@ struct site_history {
     float young_traced;   // those of them that were born in a trace, decayed
     float escaped;        // amount alive that was born in a trace, three epochs ago and more
     float persistence;    // natural log of the e-value against "old blocks are still being freed"
+    float peak;           // the most that was ever live
+    float fall;           // the largest share of a peak that went again
     std::uint32_t looks;  // since anything was born
     std::uint16_t depth;
     verdict_class kind;       // adopted
     verdict_class candidate;  // of the last look
     verdict_doubt doubt;
     std::uint8_t agreeing;     // looks in a row with this candidate
+    bool is_escalated;         // only blocks that stand for themselves count (engine: since when)
     bool is_unsure_of_births;  // escalation began or ended: what was born before is not counted
 };
 static_assert(std::is_trivially_copyable_v<site_history>);

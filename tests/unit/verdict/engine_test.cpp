@@ -60,21 +60,40 @@ struct program {
 
 }  // namespace
 
-TEST_CASE("engine: what is never freed is a leak after nine epochs, and not before the sixth") {
+TEST_CASE("engine: what is never freed from the start on is a leak after twenty epochs, and until then a fill that may end") {
     program p;
-    p.run(5, [](program& self, double now) {
+    const auto keep_ten = [](program& self, double now) {
         for (int i = 0; i < 10; ++i) { self.born(now + i * 0.1, program::never); }
-    });
+    };
+    p.run(17, keep_ten);
     CHECK(level_of(p.said().kind) == verdict_level::none);
-    p.run(4, [](program& self, double now) {
-        for (int i = 0; i < 10; ++i) { self.born(now + i * 0.1, program::never); }
-    });
+    p.run(5, keep_ten);
     const verdict v = p.said();
     CHECK(v.kind == verdict_class::leak_retained);
     CHECK(v.is_exact);
     CHECK(v.kept_share == Approx(1));
     CHECK(v.confidence > 0.5);
     CHECK(v.rate_bytes_per_second == Approx(10 * 64 / 0.25).epsilon(0.1));
+}
+
+TEST_CASE("engine: where nearly all is freed at once, what stays is a leak after nine epochs and not before the sixth") {
+    program p;
+    const auto keep_some = [](program& self, double now) {
+        for (int i = 0; i < 100; ++i) { self.born(now + i * 0.01, i % 10 == 0 ? program::never : 0.05); }
+    };
+    p.run(5, keep_some);
+    CHECK(level_of(p.said().kind) == verdict_level::none);
+    p.run(4, keep_some);
+    CHECK(p.said().kind == verdict_class::leak_retained);
+}
+
+TEST_CASE("engine: a site that begins to keep things in a process that was long watched is a leak after nine epochs") {
+    program p;
+    p.run(80, [](program&, double) {});
+    p.run(10, [](program& self, double now) {
+        for (int i = 0; i < 10; ++i) { self.born(now + i * 0.1, program::never); }
+    });
+    CHECK(p.said().kind == verdict_class::leak_retained);
 }
 
 TEST_CASE("engine: a tenth that stays among blocks that go is a leak, at the rate of the tenth") {
