@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <sstream>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 
 #include <memwatch/model/site_name.hpp>
@@ -190,6 +192,12 @@ std::vector<std::size_t> top_sites(const snapshot& s, std::size_t max) {
     return order;
 }
 
+label_list labels_of_site(const snapshot& s, const site& of, const grouping& tags, const metrics_options& options) {
+    const std::string function = options.name_site ? options.name_site(s, of) : "unknown";
+    const std::string tag = of.tag < tags.group.size() ? tags.names[tags.group[of.tag]] : std::string(other);
+    return {{"site", site_label(s, of)}, {"function", label_value(function)}, {"tag", tag}};
+}
+
 void add_sites(std::vector<MetricFamily>& out, const snapshot& s, const grouping& tags, const metrics_options& options) {
     MetricFamily& to = out.emplace_back(family("memwatch_site_live_bytes",
                                                "Live bytes of the largest allocation sites, estimated from samples; "
@@ -207,9 +215,7 @@ void add_sites(std::vector<MetricFamily>& out, const snapshot& s, const grouping
             to.metric[it->second].gauge.value += finite(each.live.bytes);
             continue;
         }
-        const std::string function = options.name_site ? options.name_site(s, each) : "unknown";
-        const std::string tag = each.tag < tags.group.size() ? tags.names[tags.group[each.tag]] : std::string(other);
-        add(to, {{"site", id}, {"function", label_value(function)}, {"tag", tag}}, each.live.bytes);
+        add(to, labels_of_site(s, each, tags, options), each.live.bytes);
     }
     const std::string name(other);
     add(to, {{"site", name}, {"function", name}, {"tag", name}}, std::max(0.0, rest));
@@ -267,6 +273,71 @@ void add_pools(std::vector<MetricFamily>& out, const snapshot& s, std::size_t ma
         }
         MetricFamily& to = out.emplace_back(family(m.name, m.help, m.type));
         for (std::size_t i = 0; i < sums.size(); ++i) { add(to, {{"pool", pools.names[i]}}, as_double(sums[i]) / m.units); }
+    }
+}
+
+// --- verdicts
+
+// Of the levels that are worth a series; a site or pool has all of its own whatever it is at the moment, so that none comes or
+// goes with a change of mind.
+constexpr verdict_class site_classes[] = {verdict_class::suspect_growth, verdict_class::leak_retained,
+                                          verdict_class::leak_orphan, verdict_class::leak_cycle};
+constexpr verdict_class pool_classes[] = {verdict_class::pool_leak};
+
+std::string class_label(verdict_class of) { return std::string(word_of(of)); }
+
+// Leaks and suspects, the `max` that matter most.
+std::vector<const verdict*> top_accused(const snapshot& s, std::size_t max) {
+    std::vector<const verdict*> out;
+    for (const verdict& each : s.verdicts) {
+        if (level_of(each.kind) != verdict_level::none) { out.push_back(&each); }
+    }
+    std::stable_sort(out.begin(), out.end(), [](const verdict* a, const verdict* b) {
+        const auto rank = [](const verdict* v) { return std::tuple(level_of(v->kind), v->severity, v->retained_bytes); };
+        return rank(a) > rank(b);
+    });
+    out.resize(std::min(max, out.size()));
+    return out;
+}
+
+label_list labels_of(const snapshot& s, const verdict& of, const grouping& tags, const metrics_options& options) {
+    if (of.subject == verdict_subject::site) { return labels_of_site(s, s.sites[of.index], tags, options); }
+    const pool_totals& pool = s.pools[of.index];
+    return {{"site", "pool"}, {"function", label_value(pool.name)}, {"tag", label_value(pool.tag)}};
+}
+
+void add_verdict(MetricFamily& to, const label_list& labels, const verdict& of) {
+    const auto add_class = [&](verdict_class each) {
+        label_list with_class = labels;
+        with_class.push_back({"class", class_label(each)});
+        add(to, std::move(with_class), each == of.kind ? of.confidence : 0);
+    };
+    if (of.subject == verdict_subject::site) {
+        for (const verdict_class each : site_classes) { add_class(each); }
+    } else {
+        for (const verdict_class each : pool_classes) { add_class(each); }
+    }
+}
+
+// The sites' verdicts, then how many there are of each class; the latter also while all is well.
+void add_verdicts(std::vector<MetricFamily>& out, const snapshot& s, const grouping& tags, const metrics_options& options) {
+    MetricFamily& scores = out.emplace_back(family("memwatch_verdict",
+                                                   "How sure it is that a site or pool (site=\"pool\") is of that class; those "
+                                                   "called a leak or a suspect, the ones that matter most.",
+                                                   MetricType::Gauge));
+    std::set<std::string> seen;  // two sites of one label, two pools of one name: the first is the weightier
+    for (const verdict* const each : top_accused(s, options.max_sites)) {
+        const label_list labels = labels_of(s, *each, tags, options);
+        if (seen.insert(labels[0].value + '\0' + labels[1].value).second) { add_verdict(scores, labels, *each); }
+    }
+    MetricFamily& counts = out.emplace_back(
+        family("memwatch_leak_suspects", "Sites and pools that are called a leak or a suspect.", MetricType::Gauge));
+    for (std::size_t i = 0; i < verdict_class_count; ++i) {
+        const auto kind = static_cast<verdict_class>(i);
+        if (level_of(kind) == verdict_level::none) { continue; }
+        const auto count =
+            std::count_if(s.verdicts.begin(), s.verdicts.end(), [&](const verdict& v) { return v.kind == kind; });
+        add(counts, {{"class", class_label(kind)}}, static_cast<double>(count));
     }
 }
 
@@ -330,6 +401,19 @@ void add_activity(std::vector<MetricFamily>& out, const snapshot& s) {
                MetricType::Gauge, as_double(activity_of(s, "short_lived_permille")) / 1000);
 }
 
+// How the judging goes: a page whose looks stand still tells nothing new.
+void add_looks(std::vector<MetricFamily>& out, const snapshot& s) {
+    const std::uint64_t looks = activity_of(s, "verdict_looks");
+    add_single(out, "memwatch_verdict_looks_total",
+               "Looks at every live block and site, one an epoch, that verdicts are made of.", MetricType::Counter,
+               as_double(looks));
+    if (looks == 0 || s.info.started_unix_ns == 0) { return; }
+    add_single(out, "memwatch_verdict_last_look_timestamp_seconds", "When the last look was taken.", MetricType::Gauge,
+               as_double(s.info.started_unix_ns) * 1e-9 + as_double(activity_of(s, "verdict_looked_at_ns")) * 1e-9);
+    add_single(out, "memwatch_verdict_look_seconds", "How long the last look took.", MetricType::Gauge,
+               as_double(activity_of(s, "verdict_look_ns")) * 1e-9);
+}
+
 void add_self(std::vector<MetricFamily>& out, const snapshot& s) {
     std::uint64_t self_bytes = 0;
     for (const named_value& part : s.self_bytes) { self_bytes += part.value; }
@@ -367,7 +451,7 @@ exemplars_by_tag collect_exemplars(const snapshot& s, const metrics_options& opt
 
 std::vector<prometheus::MetricFamily> collect_metrics(const snapshot& s, const metrics_options& options) {
     std::vector<MetricFamily> out;
-    out.reserve(40);  // references into `out` stay valid while one family is filled
+    out.reserve(50);  // references into `out` stay valid while one family is filled
     add_single(out, "memwatch_up", "1 while memwatch can answer, 0 when it never started.", MetricType::Gauge, 1);
     const grouping tags = group_by_name(s.tags, options.max_tags);
     add_tags(out, s, tags);
@@ -375,6 +459,8 @@ std::vector<prometheus::MetricFamily> collect_metrics(const snapshot& s, const m
     add_heap(out, s);
     add_sites(out, s, tags, options);
     add_pools(out, s, options.max_pools);
+    add_verdicts(out, s, tags, options);
+    add_looks(out, s);
     add_activity(out, s);
     add_self(out, s);
     out.erase(std::remove_if(out.begin(), out.end(), [](const MetricFamily& f) { return f.metric.empty(); }), out.end());

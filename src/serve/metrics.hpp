@@ -10,6 +10,7 @@
 // What keeps the page small and valid:
 // - cardinality: at most `max_tags` tags and `max_pools` pools (in the order they were created, so that a series never moves
 //   in or out of `other` and counters never fall), the top `max_sites` sites and one `other`;
+// - verdicts: of at most `max_sites` accused sites and pools, all classes each, so that a change of mind changes values only;
 // - series are unique whatever the names are: pools of one name are added up, a tag called "other" joins `other`;
 // - label values are UTF-8 and at most 200 bytes. HELP texts are literals: the text format's writer does not escape them.
 // Values are doubles, as everywhere in Prometheus: exact up to 2^53.

@@ -189,3 +189,77 @@ TEST_CASE("metrics: without a session the page says so") {
                                                   named());
     CHECK(serve::render_metrics(collectable.Collect()) == page(made_snapshot()));
 }
+
+TEST_CASE("metrics: a site that is accused has all its classes, and a change of mind moves a value, not a series") {
+    memwatch::snapshot s = made_snapshot();
+    s.pools.push_back(s.pools[0]);  // of the same name
+    s.pools[0].tag = "conn";
+    const auto judge = [&](memwatch::verdict_subject subject, std::uint32_t row, memwatch::verdict_class kind,
+                           double confidence) {
+        s.verdicts.emplace_back();
+        s.verdicts.back().subject = subject;
+        s.verdicts.back().index = row;
+        s.verdicts.back().kind = kind;
+        s.verdicts.back().confidence = confidence;
+    };
+    judge(memwatch::verdict_subject::site, 0, memwatch::verdict_class::suspect_growth, 0.5);
+    judge(memwatch::verdict_subject::site, 1, memwatch::verdict_class::cache, 0.25);
+    judge(memwatch::verdict_subject::pool, 0, memwatch::verdict_class::pool_leak, 0.75);
+    judge(memwatch::verdict_subject::pool, 1, memwatch::verdict_class::pool_leak, 0.25);
+    REQUIRE(memwatch::validate(s));
+    const std::string text = page(s);
+    const std::string labels =
+        R"(site=")" + serve::site_label(s, s.sites[0]) + R"(",function="cache<\"x\">::insert",tag="order-cache",)";
+    CHECK(has_line(text, "memwatch_verdict{" + labels + R"(class="suspect_growth"} 0.5)"));
+    CHECK(has_line(text, "memwatch_verdict{" + labels + R"(class="leak_retained"} 0)"));
+    CHECK(has_line(text, R"(memwatch_verdict{site="pool",function="sessions",tag="conn",class="pool_leak"} 0.75)"));
+    CHECK(text.find(R"(class="cache")") == std::string::npos);
+    CHECK(has_line(text, R"(memwatch_leak_suspects{class="suspect_growth"} 1)"));
+    CHECK(has_line(text, R"(memwatch_leak_suspects{class="pool_leak"} 2)"));
+    CHECK(has_line(text, R"(memwatch_leak_suspects{class="leak_retained"} 0)"));
+    const std::vector<std::string> before = series(text);
+    const std::set<std::string> unique(before.begin(), before.end());
+    CHECK(unique.size() == before.size());
+    s.verdicts[0].kind = memwatch::verdict_class::leak_retained;
+    CHECK(has_line(page(s), "memwatch_verdict{" + labels + R"(class="leak_retained"} 0.5)"));
+    const std::vector<std::string> after = series(page(s));  // in another order: leaks come first
+    CHECK(std::set<std::string>(after.begin(), after.end()) == unique);
+}
+
+TEST_CASE("metrics: of many accused sites the weightiest have series, and all of them are counted") {
+    memwatch::snapshot s = made_snapshot();
+    s.sites.clear();
+    for (std::uint32_t i = 0; i < 100; ++i) {
+        memwatch::site each;
+        each.tag = 1;
+        each.type = "T" + std::to_string(i);
+        s.sites.push_back(each);
+        s.verdicts.emplace_back();
+        s.verdicts.back().index = i;
+        s.verdicts.back().retained_bytes = i;
+        s.verdicts.back().kind = i == 7 ? memwatch::verdict_class::leak_retained : memwatch::verdict_class::suspect_growth;
+    }
+    const std::string text = page(s);
+    std::size_t count = 0;
+    for (const std::string& each : series(text)) { count += each.rfind("memwatch_verdict{", 0) == 0 ? 1U : 0U; }
+    CHECK(count == 20 * 4);
+    CHECK(text.find(R"(memwatch_verdict{site=")" + serve::site_label(s, s.sites[7])) != std::string::npos);
+    CHECK(text.find(R"(memwatch_verdict{site=")" + serve::site_label(s, s.sites[99])) != std::string::npos);
+    CHECK(text.find(R"(memwatch_verdict{site=")" + serve::site_label(s, s.sites[50])) == std::string::npos);
+    CHECK(has_line(text, R"(memwatch_leak_suspects{class="suspect_growth"} 99)"));
+}
+
+TEST_CASE("metrics: how many looks were taken, when the last one was and what it cost") {
+    memwatch::snapshot s = made_snapshot();
+    CHECK(has_line(page(s), "memwatch_verdict_looks_total 0"));
+    CHECK(page(s).find("memwatch_verdict_look_seconds") == std::string::npos);
+    s.info.started_unix_ns = 1'700'000'000'000'000'000;
+    for (const memwatch::named_value& each : {memwatch::named_value{"verdict_looks", 12},
+                                              {"verdict_looked_at_ns", 120'000'000'000},
+                                              {"verdict_look_ns", 2'500'000}}) {
+        s.activity.push_back(each);
+    }
+    CHECK(has_line(page(s), "memwatch_verdict_looks_total 12"));
+    CHECK(has_line(page(s), "memwatch_verdict_last_look_timestamp_seconds 1700000120"));
+    CHECK(has_line(page(s), "memwatch_verdict_look_seconds 0.0025"));
+}
