@@ -59,7 +59,8 @@ std::vector<std::uint64_t> oldest_ages(const snapshot& s) {
     return ages;
 }
 
-std::vector<site_evidence> gather_evidence(const snapshot& s, const std::vector<std::uint32_t>& sites) {
+std::vector<site_evidence> gather_evidence(const snapshot& s, const std::vector<std::uint32_t>& sites,
+                                           const std::vector<birth_range>& births) {
     constexpr std::uint32_t not_asked = std::numeric_limits<std::uint32_t>::max();
     std::vector<std::uint32_t> slot_of(s.sites.size(), not_asked);
     for (std::size_t i = 0; i < sites.size(); ++i) { slot_of[sites[i]] = static_cast<std::uint32_t>(i); }
@@ -69,6 +70,7 @@ std::vector<site_evidence> gather_evidence(const snapshot& s, const std::vector<
     for (const live_record& r : s.live) {
         const std::uint32_t slot = slot_of[r.site];
         if (slot == not_asked) { continue; }
+        if (!births.empty() && (r.birth_ns < births[slot].from_ns || r.birth_ns > births[slot].until_ns)) { continue; }
         const double bytes = weighted_bytes(r);
         add_route(evidence[slot], r.route, bytes);
         add_trace(traces[slot], r.trace, bytes);

@@ -19,8 +19,16 @@ struct site_evidence {
     std::vector<trace_id> traces;                          // of the largest blocks, at most three, no repeats
 };
 
-// One element per element of `sites` (indices into s.sites), in the same order.
-[[nodiscard]] std::vector<site_evidence> gather_evidence(const snapshot& s, const std::vector<std::uint32_t>& sites);
+// Births from one moment to another, both included.
+struct birth_range {
+    std::uint64_t from_ns{};
+    std::uint64_t until_ns{};
+};
+
+// One element per element of `sites` (indices into s.sites), in the same order. `births`: for each of them, which of its blocks
+// count; empty = all.
+[[nodiscard]] std::vector<site_evidence> gather_evidence(const snapshot& s, const std::vector<std::uint32_t>& sites,
+                                                         const std::vector<birth_range>& births = {});
 
 // Age of the oldest live record of each site; 0 = none.
 [[nodiscard]] std::vector<std::uint64_t> oldest_ages(const snapshot& s);

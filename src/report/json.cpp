@@ -16,28 +16,6 @@ namespace {
 
 constexpr std::uint64_t format_version = 1;
 
-void write_info(json_writer& json, const snapshot_info& info) {
-    json.begin_object();
-    json.key("label").value(info.label);
-    json.key("service").value(info.service);
-    json.key("host").value(info.host);
-    json.key("pid").value(info.pid);
-    json.key("executable").value(info.executable);
-    json.key("version").value(info.version);
-    json.key("session").value(info.session);
-    json.key("started_unix_ns").value(info.started_unix_ns);
-    json.key("taken_ns").value(info.taken_ns);
-    json.key("interval_bytes").value(info.interval_bytes);
-    json.key("resident_bytes").value(info.resident_bytes);
-    if (info.exact_until_ns != 0) { json.key("exact_until_ns").value(info.exact_until_ns); }
-    if (info.window_ns != 0) { json.key("window_ns").value(info.window_ns); }
-    if (!info.sampler.empty()) { json.key("sampler").value(info.sampler); }
-    if (info.one_in != 0) { json.key("one_in").value(info.one_in); }
-    if (info.min_size_bytes != 0) { json.key("min_size_bytes").value(info.min_size_bytes); }
-    if (info.baseline_ns != 0) { json.key("baseline_ns").value(info.baseline_ns); }
-    json.end_object();
-}
-
 // Exact counters have no fraction; estimates do.
 void write_number(json_writer& json, double number, bool is_exact) {
     if (is_exact && std::fabs(number) < 9e18) {
@@ -172,6 +150,28 @@ void write_cell(json_writer& json, const view_cell& cell) {
 
 }  // namespace
 
+void write_json(json_writer& json, const snapshot_info& info) {
+    json.begin_object();
+    json.key("label").value(info.label);
+    json.key("service").value(info.service);
+    json.key("host").value(info.host);
+    json.key("pid").value(info.pid);
+    json.key("executable").value(info.executable);
+    json.key("version").value(info.version);
+    json.key("session").value(info.session);
+    json.key("started_unix_ns").value(info.started_unix_ns);
+    json.key("taken_ns").value(info.taken_ns);
+    json.key("interval_bytes").value(info.interval_bytes);
+    json.key("resident_bytes").value(info.resident_bytes);
+    if (info.exact_until_ns != 0) { json.key("exact_until_ns").value(info.exact_until_ns); }
+    if (info.window_ns != 0) { json.key("window_ns").value(info.window_ns); }
+    if (!info.sampler.empty()) { json.key("sampler").value(info.sampler); }
+    if (info.one_in != 0) { json.key("one_in").value(info.one_in); }
+    if (info.min_size_bytes != 0) { json.key("min_size_bytes").value(info.min_size_bytes); }
+    if (info.baseline_ns != 0) { json.key("baseline_ns").value(info.baseline_ns); }
+    json.end_object();
+}
+
 std::string render_json(const delta& d, const std::vector<cluster>* clusters, const metric_table* metrics) {
     json_writer json;
     json.begin_object();
@@ -180,9 +180,9 @@ std::string render_json(const delta& d, const std::vector<cluster>* clusters, co
     json.key("by").value(to_string(d.by));
     json.key("seconds").value(d.seconds);
     json.new_line();
-    write_info(json.key("before"), d.before);
+    write_json(json.key("before"), d.before);
     json.new_line();
-    write_info(json.key("after"), d.after);
+    write_json(json.key("after"), d.after);
     json.new_line();
     json.key("before_fingerprint").value(d.before_fingerprint.hex());
     json.key("after_fingerprint").value(d.after_fingerprint.hex());
@@ -246,7 +246,7 @@ std::string render_json(const view& v) {
     json.key("kind").value(std::string("memwatch.") + to_string(v.kind));
     json.key("version").value(format_version);
     json.new_line();
-    write_info(json.key("snapshot"), v.info);
+    write_json(json.key("snapshot"), v.info);
     json.new_line();
     if (v.heap != fingerprint{}) { json.key("fingerprint").value(v.heap.hex()); }
     json.key("total_rows").value(std::uint64_t{v.total_rows});

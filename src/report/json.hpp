@@ -11,6 +11,7 @@
 
 #include <memwatch/model/delta.hpp>
 
+#include "base/json_writer.hpp"
 #include "diff/clusters.hpp"
 #include "report/metrics.hpp"
 #include "report/view.hpp"
@@ -34,6 +35,9 @@ inline namespace v1 {
 // {"kind": "memwatch.sites" .., "version": 1, "snapshot": {info}, "total_rows", "cursor": text or null, "rows": [{column:
 // cell}]}
 [[nodiscard]] std::string render_json(const view& v);
+
+// Of which process and moment a document tells: its `snapshot`, `before`, `after`.
+void write_json(json_writer& json, const snapshot_info& info);
 
 // "name=value" lines, as the control socket answers, as one flat object of strings; whole numbers become numbers.
 [[nodiscard]] std::string fields_to_json(std::string_view lines);

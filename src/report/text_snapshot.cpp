@@ -9,6 +9,7 @@
 #include "report/context_share.hpp"
 #include "report/text.hpp"
 #include "report/text_table.hpp"
+#include "report/verdicts.hpp"
 #include "report/words.hpp"
 
 namespace memwatch {
@@ -177,6 +178,11 @@ std::string render_text(const snapshot& s, const text_options& options) {
     std::string text = styled(headline(s), text_style::bold, options.colour) + "\n" + figures(s) + "\n";
     text += "fingerprint " + fingerprint_of(s).hex() + "\n";
     if (const std::string words = to_words(measure_context(s)); !words.empty()) { text += words + "\n"; }
+    if (const std::string words = verdict_headline(s); !words.empty()) {
+        const bool is_alarm = std::any_of(s.verdicts.begin(), s.verdicts.end(),
+                                          [](const verdict& v) { return level_of(v.kind) == verdict_level::leak; });
+        text += styled(words, is_alarm ? text_style::growth : text_style::plain, options.colour) + "\n";
+    }
     if (options.only.is_set()) { text += to_words(options.only, s.info) + "\n"; }
     for (const section& part : sections) { text += section_words(s, part, options); }
     std::string own = named_values("Dropped records", s.drops, false, options.colour) +

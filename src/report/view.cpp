@@ -100,18 +100,29 @@ std::vector<std::string> stack_lines(const snapshot& s, const site& where) {
     return lines;
 }
 
+// The class of what was judged of each row of a table; unknown where nothing was.
+std::vector<view_cell> verdict_cells(const snapshot& s, verdict_subject subject, std::size_t rows) {
+    std::vector<view_cell> cells(rows);
+    for (const verdict& each : s.verdicts) {
+        if (each.subject == subject) { cells[each.index] = std::string(word_of(each.kind)); }
+    }
+    return cells;
+}
+
 void add_site_details(const snapshot& s, std::vector<draft>& page) {
     std::vector<std::uint32_t> sites;
     for (const draft& row : page) { sites.push_back(row.source); }
     const std::vector<site_evidence> evidence = gather_evidence(s, sites);
+    const std::vector<view_cell> verdicts = verdict_cells(s, verdict_subject::site, s.sites.size());
     for (std::size_t i = 0; i < page.size(); ++i) {
         std::vector<std::string> routes, traces;
         for (const auto& [route, bytes] : evidence[i].routes) {
             if (!s.routes[route].empty()) { routes.push_back(s.routes[route]); }
         }
         for (const trace_id trace : evidence[i].traces) { traces.push_back(to_string(trace)); }
-        page[i].cells.insert(page[i].cells.end(), {routes.empty() ? view_cell{} : view_cell{routes.front()}, std::move(routes),
-                                                   std::move(traces), stack_lines(s, s.sites[page[i].source])});
+        page[i].cells.insert(page[i].cells.end(),
+                             {routes.empty() ? view_cell{} : view_cell{routes.front()}, std::move(routes), std::move(traces),
+                              stack_lines(s, s.sites[page[i].source]), verdicts[page[i].source]});
     }
 }
 
@@ -163,6 +174,7 @@ std::string oldest_place(const snapshot& s, const pool_totals& p) {
 
 std::vector<draft> pool_rows(const snapshot& s) {
     std::vector<draft> rows;
+    const std::vector<view_cell> verdicts = verdict_cells(s, verdict_subject::pool, s.pools.size());
     for (const pool_totals& p : s.pools) {
         rows.push_back({{p.name,
                          text_or_unknown(p.upstream),
@@ -186,7 +198,8 @@ std::vector<draft> pool_rows(const snapshot& s) {
                          p.upstream.empty() ? view_cell{} : view_cell{p.upstream_is_pool ? "pool" : "tag"},
                          p.most_waiters,
                          p.waits,
-                         p.wait_ns},
+                         p.wait_ns,
+                         verdicts[rows.size()]},
                         0});
     }
     return rows;
@@ -279,7 +292,8 @@ const std::vector<view_spec>& specs() {
           {"route", "route", text, false, false},
           {"routes", "routes", text, true, false},
           {"trace_ids", "trace ids", text, true, false},
-          {"stack", "stack", text, true, false}},
+          {"stack", "stack", text, true, false},
+          {"verdict", "verdict", text, true, false}},
          site_rows,
          add_site_details},
         {view_kind::types,
@@ -333,7 +347,8 @@ const std::vector<view_spec>& specs() {
           {"upstream_kind", "upstream is", text, true},
           {"most_waiters", "most waiting", count, true},
           {"waits", "waits", count, true},
-          {"wait_ns", "waited", nanoseconds, true}},
+          {"wait_ns", "waited", nanoseconds, true},
+          {"verdict", "verdict", text, true}},
          pool_rows,
          nullptr},
         {view_kind::threads,

@@ -11,12 +11,12 @@
 //
 // Column keys (the JSON member names, stable; [] = list, ~ = estimate {"estimate", "standard_error"}, * = default order):
 //   sites    site function type tag live_bytes~* live_objects~ samples oldest_age_ns allocated_bytes~ freed_bytes~
-//            cross_thread_freed_bytes~ route routes[] trace_ids[] stack[]
+//            cross_thread_freed_bytes~ route routes[] trace_ids[] stack[] verdict
 //   types    type live_bytes~* live_objects~ samples sites oldest_age_ns
 //   tags     tag live_bytes* live_objects allocated_bytes allocations freed_bytes frees
 //   pools    pool upstream object_bytes capacity in_use* free high_water acquires hits acquire_failures misuses waiters
 //            oldest_checkout_ns oldest_site oldest_trace_id oldest_route idle_bytes storage_bytes tag upstream_kind
-//            most_waiters waits wait_ns
+//            most_waiters waits wait_ns verdict
 //   threads  thread tid alive live_bytes~* live_objects~ samples oldest_age_ns
 //   routes   route live_bytes~* live_objects~ samples oldest_age_ns
 //   traces   trace_id route live_bytes~* live_objects~ samples oldest_age_ns            trace_id "(none)": blocks without

@@ -29,6 +29,7 @@
 namespace memwatch {
 inline namespace v1 {
 
+// What it says; the table above. In the order of how bad it is to be one.
 enum class verdict_class : std::uint8_t {
     inconclusive,
     steady,
@@ -42,9 +43,12 @@ enum class verdict_class : std::uint8_t {
     leak_orphan,
     leak_cycle,
 };
+// How many classes there are.
 inline constexpr std::size_t verdict_class_count = 11;
 
+// What a class amounts to.
 enum class verdict_level : std::uint8_t { none, suspect, leak };
+// How many levels there are.
 inline constexpr std::size_t verdict_level_count = 3;
 
 // How much it matters, by bytes and by how shallow the stack is; `none` for classes of level none.
@@ -81,6 +85,7 @@ enum class verdict_feature_kind : std::uint8_t {
 };
 inline constexpr std::size_t verdict_feature_count = 11;
 
+// One statistic, and what it did to the score.
 struct verdict_feature {
     verdict_feature_kind kind{};
     double value{};
@@ -114,6 +119,7 @@ struct verdict {
     std::vector<verdict_feature> features;
 };
 
+// The one place that says which classes are leaks. Threads: any.
 [[nodiscard]] constexpr verdict_level level_of(verdict_class kind) noexcept {
     switch (kind) {
         case verdict_class::leak_retained:
