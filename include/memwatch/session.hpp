@@ -81,8 +81,8 @@ public:
     [[nodiscard]] MEMWATCH_API result<memwatch::snapshot> summary() const;
 
     // Fills in function names (symbol table only: no lines, no inlined frames) for the frames of the `max_sites` sites with the
-    // most live bytes, and of the places that pools' oldest checkouts were acquired at. Bounded work and memory, cached;
-    // everything else is symbolized offline by the CLI. Never fails: a frame that cannot be named stays as module + offset.
+    // most live bytes, of as many that are called a leak or a suspect, and of the places that pools' oldest checkouts were
+    // acquired at. Bounded work and memory, cached; everything else is symbolized offline by the CLI. Never fails: a frame that cannot be named stays as module + offset.
     MEMWATCH_API void name_functions(memwatch::snapshot& s, std::size_t max_sites = 20) const;
 
     // The options in force after defaults, code and environment were merged.

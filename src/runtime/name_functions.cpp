@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <tuple>
 
 #include <memwatch/session.hpp>
 #include "runtime/process_state.hpp"
@@ -18,6 +19,22 @@ std::vector<std::uint32_t> largest_sites(const snapshot& s, std::size_t count) {
                       [&](std::uint32_t a, std::uint32_t b) { return s.sites[a].live.bytes > s.sites[b].live.bytes; });
     order.resize(count);
     return order;
+}
+
+// Leaks and suspects, those that keep most; whatever their size: they are what somebody will ask about.
+std::vector<std::uint32_t> accused_sites(const snapshot& s, std::size_t count) {
+    std::vector<const verdict*> accused;
+    for (const verdict& each : s.verdicts) {
+        const bool is_site = each.subject == verdict_subject::site && each.index < s.sites.size();
+        if (is_site && level_of(each.kind) != verdict_level::none) { accused.push_back(&each); }
+    }
+    std::sort(accused.begin(), accused.end(), [](const verdict* a, const verdict* b) {
+        return std::tuple(level_of(a->kind), a->retained_bytes) > std::tuple(level_of(b->kind), b->retained_bytes);
+    });
+    accused.resize(std::min(count, accused.size()));
+    std::vector<std::uint32_t> sites;
+    for (const verdict* const each : accused) { sites.push_back(each->index); }
+    return sites;
 }
 
 // Frames without a name, by module, of the stacks of `sites` and of the pools' oldest checkouts.
@@ -40,7 +57,12 @@ std::map<std::uint32_t, std::vector<std::uint32_t>> unnamed_frames(const snapsho
 
 void session::name_functions(memwatch::snapshot& s, std::size_t max_sites) const {
     try {
-        for (auto& [module_index, frames] : unnamed_frames(s, largest_sites(s, max_sites))) {
+        std::vector<std::uint32_t> sites = largest_sites(s, max_sites);
+        const std::vector<std::uint32_t> accused = accused_sites(s, max_sites);
+        sites.insert(sites.end(), accused.begin(), accused.end());
+        std::sort(sites.begin(), sites.end());
+        sites.erase(std::unique(sites.begin(), sites.end()), sites.end());
+        for (auto& [module_index, frames] : unnamed_frames(s, sites)) {
             const module& m = s.modules[module_index];
             std::vector<std::uint64_t> offsets;
             for (const std::uint32_t index : frames) { offsets.push_back(s.frames[index].offset); }

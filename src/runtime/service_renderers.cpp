@@ -12,6 +12,7 @@
 #include "report/json.hpp"
 #include "report/metrics.hpp"
 #include "report/text.hpp"
+#include "report/verdicts.hpp"
 #include "report/view.hpp"
 
 namespace memwatch {
@@ -69,6 +70,12 @@ result<std::string> render_table(const snapshot& s, const serve::table_request& 
     return render_json(*table);
 }
 
+result<std::string> render_verdicts(const snapshot& s, const serve::verdict_request& wanted) {
+    const verdict_list list = list_verdicts(s, {wanted.least, wanted.only, wanted.top});
+    if (wanted.format == "text") { return render_text(list); }
+    return wanted.format == "md" ? render_markdown(list) : render_json(list);
+}
+
 }  // namespace
 
 void fill_renderers(serve::service_view& view) {
@@ -86,6 +93,7 @@ void fill_renderers(serve::service_view& view) {
         return render_text(s, how);
     };
     view.render_table = &render_table;
+    view.render_verdicts = &render_verdicts;
     view.name_site = [](const snapshot& s, const site& of) { return site_name(s, of); };
 }
 

@@ -8,7 +8,7 @@
 namespace memwatch {
 inline namespace v1 {
 
-// encode, decode, render_diff, render_summary, render_table, name_site.
+// encode, decode, render_diff, render_summary, render_table, render_verdicts, name_site.
 void fill_renderers(serve::service_view& view);
 
 }  // namespace v1

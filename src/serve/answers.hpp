@@ -14,6 +14,7 @@ namespace serve {
 
 inline constexpr const char* text_type = "text/plain; charset=utf-8";
 inline constexpr const char* json_type = "application/json";
+inline constexpr const char* markdown_type = "text/markdown; charset=utf-8";
 inline constexpr const char* html_type = "text/html; charset=utf-8";
 
 [[nodiscard]] http_response answer(unsigned status, const char* content_type, std::string body);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The routes that answer at once and never wait for a window: metrics, health, tables, options, control.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "serve/openmetrics.hpp"
@@ -13,6 +14,38 @@ namespace serve {
 namespace {
 constexpr std::size_t max_epochs = 1'000'000;
 constexpr std::size_t max_stack_depth = 64;
+constexpr std::size_t default_rows = 100;
+constexpr const char* level_choices = "none|suspect|leak";
+
+// `class`, where it is given. Errors: invalid_argument, naming the choices.
+result<std::optional<verdict_class>> class_of(const request_target& target) {
+    if (target.find("class") == nullptr) { return std::nullopt; }
+    std::string choices;
+    for (std::size_t i = 0; i < verdict_class_count; ++i) {
+        choices += (i == 0 ? "" : "|") + std::string(word_of(static_cast<verdict_class>(i)));
+    }
+    return target.choice("class", {}, choices).map([](const std::string& word) { return verdict_class_of(word); });
+}
+
+// Errors: invalid_argument.
+result<verdict_request> verdicts_of(const request_target& target) {
+    verdict_request wanted;
+    const auto format = target.choice("format", "json", "json|text|md");
+    if (!format) { return tl::unexpected<error>(format.error()); }
+    const auto level = target.choice("level", "suspect", level_choices);
+    if (!level) { return tl::unexpected<error>(level.error()); }
+    const auto only = class_of(target);
+    if (!only) { return tl::unexpected<error>(only.error()); }
+    wanted.format = *format;
+    wanted.least = verdict_level_of(*level).value_or(wanted.least);
+    wanted.only = *only;
+    return wanted;
+}
+
+const char* type_of(const std::string& format) {
+    return format == "json" ? json_type : format == "md" ? markdown_type : text_type;
+}
+
 }  // namespace
 
 outcome router::metrics(const call& c) {
@@ -42,7 +75,7 @@ outcome router::table(const call& c) {
     table_request wanted;
     const auto format = c.target.choice("format", "json", "json|text");
     if (!format) { return refuse(format.error()); }
-    const auto top = c.target.number("top", 100, max_top);
+    const auto top = c.target.number("top", default_rows, max_top);
     if (!top) { return refuse(top.error()); }
     if (*top == 0) { return refuse(400, "top: must be at least 1"); }
     wanted.name = c.target.path.substr(c.target.path.rfind('/') + 1);
@@ -75,6 +108,24 @@ outcome router::table(const call& c) {
         return render(s);
     });
     return then ? with_snapshot({}, 0, std::move(*then)) : refuse(then.error());
+}
+
+outcome router::verdicts(const call& c) {
+    result<verdict_request> wanted = verdicts_of(c.target);
+    if (!wanted) { return refuse(wanted.error()); }
+    const auto top = c.target.number("top", default_rows, max_top);
+    if (!top) { return refuse(top.error()); }
+    if (*top == 0) { return refuse(400, "top: must be at least 1"); }
+    const auto records = c.target.choice("records", "1", "0|1");
+    if (!records) { return refuse(records.error()); }
+    wanted->top = *top;
+    const auto render = [this, wanted = *wanted](snapshot& s) {
+        view_.name_functions(s, std::min(wanted.top, named_sites_in_dump));
+        return rendered(view_.render_verdicts(s, wanted), type_of(wanted.format));
+    };
+    if (*records == "1") { return with_snapshot({}, 0, render); }  // who the kept blocks are for stands in the records
+    result<snapshot> s = view_.summarize();
+    return s ? render(*s) : refuse(s.error());
 }
 
 outcome router::config(const call& c) {

@@ -16,12 +16,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include <memwatch/base/clock.hpp>
 #include <memwatch/base/result.hpp>
 #include <memwatch/model/snapshot.hpp>
+#include <memwatch/model/verdict.hpp>
 #include <memwatch/serve/http_handler.hpp>
 
 #include "serve/access.hpp"
@@ -47,6 +49,13 @@ struct table_request {
     bool as_text{};
 };
 
+struct verdict_request {
+    verdict_level least{verdict_level::suspect};  // rows of that level and above
+    std::optional<verdict_class> only;            // rows of that class, whatever its level
+    std::size_t top{};                            // rows
+    std::string format;                           // json, text, md
+};
+
 struct diff_request {
     std::string by;  // site, type, tag, trace, route, thread, pool
     std::string focus;
@@ -67,6 +76,7 @@ struct service_view {
     std::function<result<std::string>(const snapshot& before, const snapshot& after, const diff_request&)> render_diff;
     std::function<result<std::string>(const snapshot&, std::size_t top)> render_summary;
     std::function<result<std::string>(const snapshot&, const table_request&)> render_table;
+    std::function<result<std::string>(const snapshot&, const verdict_request&)> render_verdicts;
     std::function<result<std::string>(bool as_text)> render_config;
     std::function<std::string()> health;  // empty = running; else one sentence
     site_namer name_site;
@@ -133,6 +143,7 @@ private:
     [[nodiscard]] outcome metrics(const call& c);
     [[nodiscard]] outcome healthz(const call& c);
     [[nodiscard]] outcome table(const call& c);
+    [[nodiscard]] outcome verdicts(const call& c);
     [[nodiscard]] outcome config(const call& c);
     [[nodiscard]] outcome control(const call& c);
     [[nodiscard]] outcome pprof_symbol(const call& c);

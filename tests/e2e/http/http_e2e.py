@@ -138,6 +138,12 @@ def routes(program: str) -> None:
         traces = json.loads(v.get("/debug/memtrace/traces"))["rows"]
         check(any(row["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736" for row in traces), f"the trace is known: {traces}")
 
+        verdicts = json.loads(v.get("/debug/memtrace/verdicts"))
+        check(verdicts["kind"] == "memwatch.verdicts" and verdicts["leaks"] == 0 and verdicts["rows"] == [], f"no leak: {verdicts}")
+        for format in ("text", "md"):
+            check("judged" in v.get(f"/debug/memtrace/verdicts?format={format}&level=none&records=0"), f"verdicts as {format}")
+        check(metric(page, 'memwatch_leak_suspects{class="leak_retained"}') == 0, "none is accused")
+
         config = json.loads(v.get("/debug/memtrace/config"))
         options = {row["name"]: row for row in config["options"]}
         check(options["interval"]["value"] == 4096 and options["interval"]["origin"] == "code", f"{options}")
@@ -167,7 +173,7 @@ def routes(program: str) -> None:
         for target, status in (("/", 404), ("/metrics?x=1", 400), ("/debug/memtrace/sites?top=0", 400),
                                ("/debug/memtrace/sites?by=nonsense", 400), ("/debug/memtrace/sites?cursor=%21", 400),
                                ("/debug/memtrace/snapshot?seconds=301", 400), ("/debug/pprof/heap?seconds=0", 400),
-                               ("/debug/memtrace/verdicts", 404), ("/debug/memtrace/footprint", 404),
+                               ("/debug/memtrace/verdicts?class=nonsense", 400), ("/debug/memtrace/footprint", 404),
                                ("/debug/memtrace/timeline", 404), ("/debug/memtrace/scan", 404)):
             check(v.ask(target)[0] == status, f"{target}: not {status}")
         check(v.ask("/metrics", "PUT")[0] == 405, "a wrong method")

@@ -82,6 +82,10 @@ struct fixture {
             return r.name + " by=" + r.by + " cursor=" + r.cursor + " top=" + std::to_string(r.top) + only +
                    (r.as_text ? " text" : " json");
         };
+        v.render_verdicts = [](const memwatch::snapshot&, const serve::verdict_request& r) -> memwatch::result<std::string> {
+            return r.format + " level=" + std::string(word_of(r.least)) +
+                   " class=" + (r.only ? std::string(word_of(*r.only)) : "any") + " top=" + std::to_string(r.top);
+        };
         v.render_config = [](bool as_text) -> memwatch::result<std::string> {
             return std::string(as_text ? "config text" : "{}");
         };

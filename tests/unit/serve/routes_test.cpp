@@ -31,6 +31,11 @@ TEST_CASE("routes: each route answers with its type") {
         {"/debug/memtrace/pools", "application/json", "pools"},
         {"/debug/memtrace/threads", "application/json", "threads"},
         {"/debug/memtrace/survivors", "application/json", "survivors by= cursor= top=100 json"},
+        {"/debug/memtrace/verdicts", "application/json", "json level=suspect class=any top=100"},
+        {"/debug/memtrace/verdicts?level=leak&format=text&top=3&records=0", "text/plain; charset=utf-8",
+         "text level=leak class=any top=3"},
+        {"/debug/memtrace/verdicts?class=cache&format=md", "text/markdown; charset=utf-8",
+         "md level=suspect class=cache top=100"},
         {"/debug/memtrace/survivors?epochs=3", "application/json", "survivors by= cursor= top=100 epochs=3 depth=0 json"},
         {"/debug/memtrace/sites?epochs=6&depth=5", "application/json", "sites by= cursor= top=100 epochs=6 depth=5 json"},
         {"/debug/memtrace/hand_offs", "application/json", "hand_offs"},
@@ -72,7 +77,12 @@ TEST_CASE("routes: every refusal has its status and names what was wrong") {
         {"GET", "/", 404, "no such route"},
         {"GET", "/metrics/", 404, "no such route"},
         {"GET", "/debug/memtrace/../../etc/passwd", 404, "no such route"},
-        {"GET", "/debug/memtrace/verdicts", 404, "no such route"},
+        {"GET", "/debug/memtrace/verdicts?class=leaky", 400, "class: must be one of inconclusive|steady|"},
+        {"GET", "/debug/memtrace/verdicts?level=all", 400, "level: must be one of none|suspect|leak"},
+        {"GET", "/debug/memtrace/verdicts?top=0", 400, "top:"},
+        {"GET", "/debug/memtrace/verdicts?format=html", 400, "format: must be one of json|text|md"},
+        {"GET", "/debug/memtrace/verdicts?by=site", 400, "by: unknown parameter"},
+        {"GET", "/debug/memtrace/footprint", 404, "no such route"},
         {"POST", "/nonsense", 404, "no such route"},
         {"GET", "metrics", 400, "begin with '/'"},
         {"GET", "/debug/memtrace/survivors?epochs=-1", 400, "epochs"},
@@ -366,6 +376,16 @@ TEST_CASE("routes: survivors alone need the live records, so a full snapshot; al
     CHECK(f.freezes == 1);
     CHECK(router.handle(get("/debug/memtrace/survivors?depth=5")).status == 200);
     CHECK(f.freezes == 2);
+}
+
+TEST_CASE("routes: verdicts say whose the kept blocks are by a full snapshot, and do without for who asks often", "[serve]") {
+    fixture f;
+    serve::router router = f.router();
+    CHECK(router.handle(get("/debug/memtrace/verdicts")).status == 200);
+    CHECK(f.freezes == 1);
+    CHECK(router.handle(get("/debug/memtrace/verdicts?records=0")).status == 200);
+    CHECK(f.freezes == 1);
+    CHECK(f.summaries == 1);
 }
 
 TEST_CASE("routes: since=baseline shows what was born after the mark, and says when there is none", "[serve]") {
