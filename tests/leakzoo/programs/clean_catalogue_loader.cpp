@@ -42,7 +42,8 @@ int main(int argc, char** argv) {
     zoo.is_clean("catalogue::store_article", "start_up_load");
     zoo.is_clean("catalogue::search", "churn");
     const double load_until = zoo.random().between(0.06, 0.15);  // of the run
-    const double update_share = zoo.random().between(0.0, 0.02);
+    const double update_share = zoo.random().between(0.02, 0.3);
+    const std::uint64_t offers = zoo.random().between(10U, 40U);
     static std::vector<catalogue> replicas(static_cast<std::size_t>(zoo.threads()));
     zoo.on_threads([&](zoo::worker& self) {
         catalogue& articles = replicas[self.index()];
@@ -53,7 +54,7 @@ int main(int argc, char** argv) {
                     articles.store_article(++loaded, self.random().between(50U, 500U), self.random().between(1U, 12U));
                 }
             } else if (self.random().chance(update_share)) {
-                articles.store_article(1 + self.random().below(loaded), self.random().between(50U, 500U), 5);
+                articles.store_article(1 + self.random().below(offers), self.random().between(50U, 500U), 5);
             }
             zoo::use(articles.search(self.random().below(loaded + 1), 100).data());
         }
