@@ -34,29 +34,36 @@ def slope_score(times: Sequence[float], values: Sequence[float]) -> float:
     return grown / values[-1]
 
 
+def mann_kendall_by_length(values: Sequence[float]) -> List[float]:
+    """One-sided p of "no upward trend" of values[:1], values[:2] ..., with the variance corrected for ties; 1 for what is too short."""
+    out, s, ties = [], 0, {}
+    tie_sum = 0  # of t (t - 1) (2 t + 5) over groups of equal values
+    for j, value in enumerate(values):
+        s += sum((value > before) - (value < before) for before in values[:j])
+        t = ties.get(value, 0)
+        ties[value] = t + 1
+        tie_sum += (t + 1) * t * (2 * t + 7) - t * (t - 1) * (2 * t + 5)
+        count = j + 1
+        variance = (count * (count - 1) * (2 * count + 5) - tie_sum) / 18
+        is_known = count >= FEWEST_POINTS and s > 0 and variance > 0
+        out.append(0.5 * math.erfc((s - 1) / math.sqrt(variance) / math.sqrt(2)) if is_known else 1.0)
+    return out
+
+
 def mann_kendall(values: Sequence[float]) -> float:
-    """One-sided p of "no upward trend", with the variance corrected for ties; 1 for a constant or short series."""
-    count = len(values)
-    if count < FEWEST_POINTS:
-        return 1.0
-    s = sum((values[j] > values[i]) - (values[j] < values[i]) for i in range(count) for j in range(i + 1, count))
-    ties = {}
-    for value in values:
-        ties[value] = ties.get(value, 0) + 1
-    variance = (count * (count - 1) * (2 * count + 5) - sum(t * (t - 1) * (2 * t + 5) for t in ties.values())) / 18
-    if s <= 0 or variance <= 0:
-        return 1.0
-    return 0.5 * math.erfc((s - 1) / math.sqrt(variance) / math.sqrt(2))
+    """Of the whole series; 1 for a constant one."""
+    return mann_kendall_by_length(values)[-1] if values else 1.0
 
 
-def first_time(times: Sequence[float], values: Sequence[float], is_alarmed) -> Optional[float]:
-    """When an alarm that looks at every point first goes off and stays on until the end; None: it is off at the end."""
+def slope_score_by_length(times: Sequence[float], values: Sequence[float]) -> List[float]:
+    return [slope_score(times[:count], values[:count]) for count in range(1, len(times) + 1)]
+
+
+def alarm_since(times: Sequence[float], is_alarmed: Sequence[bool]) -> Optional[float]:
+    """When an alarm first goes off that stays on until the end; None: it is off at the end."""
     since = None
-    for count in range(FEWEST_POINTS, len(times) + 1):
-        if is_alarmed(times[:count], values[:count]):
-            since = since if since is not None else times[count - 1]
-        else:
-            since = None
+    for time, alarmed in zip(times, is_alarmed):
+        since = (since if since is not None else time) if alarmed else None
     return since
 
 

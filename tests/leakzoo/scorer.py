@@ -115,9 +115,9 @@ def slope_claims(run: dict) -> List[Claim]:
     out = []
     for function, sites in series_by_function(run).items():
         times, values = baselines.summed(sites)
-        score = baselines.slope_score(times, values)
-        decided = baselines.first_time(times, values, lambda t, v: baselines.slope_score(t, v) >= SLOPE_LEAST_SHARE)
-        out.append(Claim(function, score >= SLOPE_LEAST_SHARE, score, "slope", decided))
+        scores = baselines.slope_score_by_length(times, values)
+        decided = baselines.alarm_since(times, [each >= SLOPE_LEAST_SHARE for each in scores])
+        out.append(Claim(function, decided is not None, scores[-1], "slope", decided))
     return out
 
 
@@ -125,9 +125,9 @@ def mann_kendall_claims(run: dict) -> List[Claim]:
     out = []
     for function, sites in series_by_function(run).items():
         times, values = baselines.summed(sites)
-        p = baselines.mann_kendall(values)
-        decided = baselines.first_time(times, values, lambda _, v: baselines.mann_kendall(v) < MANN_KENDALL_P)
-        out.append(Claim(function, p < MANN_KENDALL_P, 1.0 - p, "mann_kendall", decided))
+        chances = baselines.mann_kendall_by_length(values)
+        decided = baselines.alarm_since(times, [p < MANN_KENDALL_P for p in chances])
+        out.append(Claim(function, decided is not None, 1.0 - chances[-1], "mann_kendall", decided))
     return out
 
 
@@ -206,8 +206,16 @@ def units_of(run: dict, claims: Sequence[Claim]) -> List[Unit]:
 
 
 def all_units(runs: Sequence[dict], detector: str) -> List[Unit]:
-    say = DETECTORS[detector]
-    return [unit for run in runs if detector != "LeakSanitizer at exit" or run.get("lsan") is not None for unit in units_of(run, say(run))]
+    """What was said of a run is kept beside it: tables ask more than once."""
+    out = []
+    for run in runs:
+        if detector == "LeakSanitizer at exit" and run.get("lsan") is None:
+            continue
+        said = run.setdefault("_claims", {})
+        if detector not in said:
+            said[detector] = DETECTORS[detector](run)
+        out += units_of(run, said[detector])
+    return out
 
 
 # --- figures

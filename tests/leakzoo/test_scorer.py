@@ -3,6 +3,7 @@
 
 import importlib.machinery
 import importlib.util
+import math
 import random
 import sys
 import unittest
@@ -197,9 +198,19 @@ class Baselines(unittest.TestCase):
 
     def test_an_alarm_counts_from_when_it_stays_on(self):
         times = list(range(20))
-        on = {12, 13, 16, 17, 18, 19, 20}
-        self.assertEqual(baselines.first_time(times, times, lambda t, _: len(t) in on), 15)
-        self.assertIsNone(baselines.first_time(times, times, lambda t, _: len(t) < 15))
+        self.assertEqual(baselines.alarm_since(times, [t in {11, 12, 15, 16, 17, 18, 19} for t in times]), 15)
+        self.assertIsNone(baselines.alarm_since(times, [t < 14 for t in times]))
+
+    def test_mann_kendall_by_length_is_that_of_each_beginning(self):
+        noise = random.Random(3)
+        values = [noise.randrange(6) + i / 8 // 1 for i in range(25)]  # with ties
+        by_length = baselines.mann_kendall_by_length(values)
+        for count in range(1, 26):
+            s = sum((values[j] > values[i]) - (values[j] < values[i]) for i in range(count) for j in range(i + 1, count))
+            groups = [values[:count].count(v) for v in set(values[:count])]
+            variance = (count * (count - 1) * (2 * count + 5) - sum(t * (t - 1) * (2 * t + 5) for t in groups)) / 18
+            expected = 0.5 * math.erfc((s - 1) / math.sqrt(2 * variance)) if count >= 8 and s > 0 and variance > 0 else 1.0
+            self.assertAlmostEqual(by_length[count - 1], expected)
 
 
 class Runner(unittest.TestCase):
