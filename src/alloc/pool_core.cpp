@@ -73,8 +73,9 @@ pool_state& state_of(pool_core* core) noexcept { return *static_cast<pool_state*
     return {place.index + 1};
 }
 
-sample_ticket draw(const pool_state& pool) noexcept {
-    return __builtin_expect(countdown_borrows(pool.bytes), 0) ? take_sample(pool.bytes, pool.owner.id()) : sample_ticket{};
+sample_ticket draw(const pool_state& pool, const void* caller) noexcept {
+    if (__builtin_expect(!countdown_borrows(pool.bytes), 1)) { return {}; }
+    return take_sample(sample_request{pool.bytes, pool.owner.id(), caller, false});
 }
 
 }  // namespace
@@ -92,18 +93,20 @@ void pool_core::abandon() noexcept { state_of(this).end_with_last(); }
 
 void* pool_core::acquire() noexcept {
     pool_state& pool = state_of(this);
-    const sample_ticket ticket = draw(pool);
+    const void* const caller = __builtin_return_address(0);
+    const sample_ticket ticket = draw(pool, caller);
     slot_place place;
     if (__builtin_expect(!pool.take(place), 0)) {
         pool.count_failure();
         return nullptr;
     }
-    return hand_out(pool, place, ticket, __builtin_return_address(0));
+    return hand_out(pool, place, ticket, caller);
 }
 
 void* pool_core::acquire_within(std::uint64_t patience_ns) noexcept {
     pool_state& pool = state_of(this);
-    sample_ticket ticket = draw(pool);
+    const void* const caller = __builtin_return_address(0);
+    sample_ticket ticket = draw(pool, caller);
     slot_place place;
     if (!pool.take(place)) {
         if (!pool.wait_and_take(place, patience_ns)) {
@@ -112,7 +115,7 @@ void* pool_core::acquire_within(std::uint64_t patience_ns) noexcept {
         }
         ticket.began_ns = 0;  // recording begins now: the wait was the program's, not what the sample costs
     }
-    return hand_out(pool, place, ticket, __builtin_return_address(0));
+    return hand_out(pool, place, ticket, caller);
 }
 
 release_ticket pool_core::begin_release(void* object) noexcept {

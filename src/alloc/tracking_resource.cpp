@@ -7,6 +7,7 @@
 #include "alloc/resource_table.hpp"
 #include "base/hash.hpp"
 #include "capture/own_work.hpp"
+#include "capture/sample_request.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -31,7 +32,9 @@ std::atomic<std::uint32_t>& tracking_resource::filter_of(const void* block) noex
 
 void* tracking_resource::do_allocate(std::size_t bytes, std::size_t alignment) {
     detail::sample_ticket ticket{};
-    if (__builtin_expect(detail::countdown_borrows(bytes), 0)) { ticket = detail::take_sample(bytes, tag_.id()); }
+    if (__builtin_expect(detail::countdown_borrows(bytes), 0)) {
+        ticket = detail::take_sample(detail::sample_request{bytes, tag_.id(), __builtin_return_address(0), false});
+    }
     void* const block = fetch(*upstream_, bytes, alignment);  // a throw leaves a draw unused: no bias, nothing counted
     detail::count_allocation(tag_.id(), bytes);
     if (__builtin_expect(ticket.is_taken, 0)) {

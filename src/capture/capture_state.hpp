@@ -13,6 +13,7 @@
 #include "capture/attribution_meter.hpp"
 #include "capture/edge_budget.hpp"
 #include "capture/edge_map.hpp"
+#include "capture/escalation.hpp"
 #include "capture/heap_door.hpp"
 #include "capture/record_sink.hpp"
 #include "capture/sampler_choice.hpp"
@@ -62,6 +63,7 @@ struct capture_state {
     // What is asked at each block; null: Poisson sampling by bytes. Kept alive by runtime/ for good: threads may be inside.
     std::atomic<const sampler_choice*> sampler{nullptr};
     std::atomic<std::uint64_t> min_size_bytes{0};  // smaller blocks are no samples
+    memwatch::escalation escalation;               // sites that are recorded block by block
     self_meter cost;
     attribution_meter attribution;
     std::atomic<std::uint32_t> stack_depth{64};
@@ -86,6 +88,9 @@ struct capture_state {
 [[nodiscard]] capture_state& process_capture() noexcept;
 
 namespace detail {
+
+// record_free() of a block that was recorded because its site is escalated. [hook]
+[[gnu::cold]] bool record_escalated_free(const void* address, tag_id owner) noexcept;
 
 // Forgets the block in two steps, around a realloc that may fail: hold takes the record out before the address can go to
 // another thread (false: none there), then settle counts it as freed, or restore puts it back as it was. [hook]

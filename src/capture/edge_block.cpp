@@ -43,30 +43,44 @@ void give_back(edge_map& edges, void* block, edge_shape shape) noexcept {
 }  // namespace
 
 void* allocate_sampled(std::size_t bytes, std::size_t alignment, tag_id owner, std::string_view type) {
-    sample_ticket ticket = take_sample(bytes, owner);
+    const void* const caller = __builtin_return_address(0);
+    sample_ticket ticket = take_sample(sample_request{bytes, owner, caller});
     if (!ticket.is_taken) { return nullptr; }
     capture_state& state = process_capture();
     const edge_shape shape = shape_of(bytes, alignment);
-    if (shape.bytes != bytes && !state.edge_waste.admits(bytes, ticket, this_thread.random_state)) { return nullptr; }
+    const bool needs_leave = shape.bytes != bytes && ticket.escalated == 0;  // an escalated site's page was asked for before
+    if (needs_leave && !state.edge_waste.admits(bytes, ticket, this_thread.random_state)) { return nullptr; }
     void* const block = obtain(state.edges, shape);
-    if (!state.edges.set(block, owner)) {
+    if (!state.edges.set(block, escalation::owner_of(owner, ticket.escalated))) {
         give_back(state.edges, block, shape);
         return nullptr;
     }
-    state.edge_waste.add_waste(shape.bytes - bytes);
-    record_allocation(block, bytes, owner, type, ticket, __builtin_return_address(0));
+    if (ticket.escalated == 0) {
+        state.edge_waste.add_waste(shape.bytes - bytes);
+    } else {
+        state.escalation.take_page(ticket.escalated);
+    }
+    record_allocation(block, bytes, owner, type, ticket, caller);
     return block;
 }
 
 bool release_sampled(void* address, std::size_t bytes, std::size_t alignment, tag_id owner) noexcept {
     capture_state& state = process_capture();
-    tag_id allocated_under = owner;
-    if (!state.edges.take(address, allocated_under)) { return false; }
+    std::uint16_t noted = owner;
+    if (!state.edges.take(address, noted)) { return false; }
+    const tag_id allocated_under = escalation::tag_in(noted);
+    const std::uint8_t escalated = escalation::slot_in(noted);
     // The counters of both tags are wrong by now, which nothing can mend; the record at least is the right one.
     if (allocated_under != owner) { state.attribution.count_mismatch(); }
-    record_free(address, allocated_under);  // may be false: thinned away, the page is ours all the same
     const edge_shape shape = shape_of(bytes, alignment);
-    state.edge_waste.remove_waste(shape.bytes - bytes);
+    // A record may have been thinned away: the page is ours all the same.
+    if (escalated == 0) {
+        record_free(address, allocated_under);
+        state.edge_waste.remove_waste(shape.bytes - bytes);
+    } else {
+        record_escalated_free(address, allocated_under);
+        state.escalation.give_page_back(escalated);
+    }
     give_back(state.edges, address, shape);
     return true;
 }

@@ -68,7 +68,9 @@ bool edge_map::take(const void* address) noexcept {
 
 bool edge_map::set(const void* address, std::uint16_t owner) noexcept {
     const std::uint64_t page = page_of(address);
-    if (word* const words = leaf_or_reserve(page); words != nullptr) {
+    word* const words = leaf_or_reserve(page);
+    // relaxed: as has_owners_ below; where there never was an owner, no word need be looked at to say so again.
+    if (words != nullptr && (owner != 0 || has_owners_.load(std::memory_order_relaxed))) {
         owner_word& known = owner_in(words, page);
         // relaxed, all: as the bit; the page is the caller's until it sets it. Looked at first: an untouched one stays so.
         if (known.load(std::memory_order_relaxed) != owner) {
@@ -83,7 +85,9 @@ bool edge_map::take(const void* address, std::uint16_t& owner) noexcept {
     const std::uint64_t page = page_of(address);
     word* const words = leaf(page);
     if (words == nullptr) { return false; }
-    const std::uint16_t known = owner_in(words, page).load(std::memory_order_relaxed);  // relaxed: as in set()
+    // relaxed, all: as in set(). A map without owners has untouched ones, which stay so.
+    const bool has_owners = has_owners_.load(std::memory_order_relaxed);
+    const std::uint16_t known = has_owners ? owner_in(words, page).load(std::memory_order_relaxed) : 0;
     if (!take(address)) { return false; }
     owner = known;
     return true;

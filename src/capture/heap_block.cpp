@@ -68,28 +68,49 @@ void give_back(edge_map& edges, const heap_functions& heap, void* block) noexcep
     heap.release(block);
 }
 
+// The page of a sample, on the account of who asked for it: all samples, or an escalated site (`escalated` > 0).
+bool mark_page(capture_state& state, void* block, std::uint8_t escalated) noexcept {
+    if (!state.heap_edges.set(block, escalation::owner_of(heap_tag, escalated))) { return false; }
+    if (escalated == 0) {
+        state.edge_waste.add_waste(edge_waste_bytes);
+    } else {
+        state.escalation.take_page(escalated);
+    }
+    return true;
+}
+
 // Makes `block`, at an edge, a sample. False: no memory to mark it with.
 bool mark(capture_state& state, void* block, std::size_t bytes, sample_ticket ticket, const void* caller) noexcept {
-    if (!state.heap_edges.set(block)) { return false; }
-    state.edge_waste.add_waste(edge_waste_bytes);
+    if (!mark_page(state, block, ticket.escalated)) { return false; }
     detail::record_allocation(block, bytes, heap_tag, {}, ticket, caller);
     return true;
 }
 
-bool unmark(capture_state& state, void* block) noexcept {
-    if (!state.heap_edges.take(block)) { return false; }
-    state.edge_waste.remove_waste(edge_waste_bytes);
+// False: no sample. `escalated` then says whose page it was.
+bool unmark(capture_state& state, void* block, std::uint8_t& escalated) noexcept {
+    std::uint16_t owner = 0;
+    if (!state.heap_edges.take(block, owner)) { return false; }
+    escalated = escalation::slot_in(owner);
+    if (escalated == 0) {
+        state.edge_waste.remove_waste(edge_waste_bytes);
+    } else {
+        state.escalation.give_page_back(escalated);
+    }
     return true;
 }
 
+bool forget(const void* block, std::uint8_t escalated) noexcept {
+    return escalated == 0 ? detail::record_free(block, heap_tag) : detail::record_escalated_free(block, heap_tag);
+}
+
 // A sample of a thread that is inside one of our own doors belongs to that door, which has a countdown of its own to take.
-bool is_sample(capture_state& state, std::size_t bytes, sample_ticket& ticket) noexcept {
+bool is_sample(capture_state& state, std::size_t bytes, const void* caller, sample_ticket& ticket) noexcept {
     if (detail::is_covered()) {
         detail::skip_sample(bytes);
         return false;
     }
-    ticket = detail::take_sample(bytes);
-    if (!ticket.is_taken) { return false; }
+    ticket = detail::take_sample(detail::sample_request{bytes, heap_tag, caller});
+    if (!ticket.is_taken || ticket.escalated != 0) { return ticket.is_taken; }
     return bytes >= small_edge_bytes || state.edge_waste.admits(bytes, ticket, this_thread.random_state);
 }
 
@@ -98,7 +119,7 @@ bool is_sample(capture_state& state, std::size_t bytes, sample_ticket& ticket) n
 void* allocate_heap_sample(const heap_functions& heap, const heap_request& request, const void* caller) noexcept {
     capture_state& state = process_capture();
     sample_ticket ticket{};
-    if (!is_sample(state, request.bytes, ticket)) { return nullptr; }
+    if (!is_sample(state, request.bytes, caller, ticket)) { return nullptr; }
     void* const block = obtain(state.heap_edges, heap, request);
     // Not at an edge: an allocator that does not align as asked (mimalloc 2.0 for some sizes). Then it is no sample.
     if (block != nullptr && is_edge(block)) { mark(state, block, request.bytes, ticket, caller); }
@@ -106,8 +127,9 @@ void* allocate_heap_sample(const heap_functions& heap, const heap_request& reque
 }
 
 bool forget_heap_sample(void* block) noexcept {
-    if (!unmark(process_capture(), block)) { return false; }
-    detail::record_free(block, heap_tag);  // may be false: thinned away
+    std::uint8_t escalated = 0;
+    if (!unmark(process_capture(), block, escalated)) { return false; }
+    forget(block, escalated);  // may be false: thinned away
     return true;
 }
 
@@ -120,7 +142,8 @@ bool release_heap_sample(const heap_functions& heap, void* block) noexcept {
 void abandon_heap_samples(bool keeps_marks) noexcept {
     process_capture().heap_edges.visit(
         [](void* context, void* page) {
-            if (!*static_cast<const bool*>(context)) { unmark(process_capture(), page); }
+            std::uint8_t escalated = 0;
+            if (!*static_cast<const bool*>(context)) { unmark(process_capture(), page, escalated); }
             // A large block of glibc's begins behind a header.
             if (!detail::abandon_record(page, heap_tag)) { detail::abandon_record(static_cast<char*>(page) + 16, heap_tag); }
         },
@@ -131,12 +154,13 @@ bool is_heap_sample(const void* block) noexcept { return process_capture().heap_
 
 bool reallocate_heap_sample(const heap_functions& heap, void* block, std::size_t bytes, void*& result) noexcept {
     capture_state& state = process_capture();
-    if (!unmark(state, block)) { return false; }
+    std::uint8_t escalated = 0;
+    if (!unmark(state, block, escalated)) { return false; }
     if (bytes != 0 && is_one_page(heap, block)) {  // copying is cheap, and leaves the page for the next sample
         result = heap.allocate(bytes);
         if (result != nullptr) {
             std::memcpy(result, block, std::min(bytes, heap.usable_bytes(block)));
-            detail::record_free(block, heap_tag);
+            forget(block, escalated);
             give_back(state.heap_edges, heap, block);
             return true;
         }
@@ -151,14 +175,14 @@ bool reallocate_heap_sample(const heap_functions& heap, void* block, std::size_t
         }
         if (was_live) { detail::restore_record(held); }
     }
-    if (state.heap_edges.set(block)) { state.edge_waste.add_waste(edge_waste_bytes); }  // failed: all as before
+    mark_page(state, block, escalated);  // failed: all as before
     return true;
 }
 
 void* adopt_heap_sample(const heap_functions& heap, void* block, std::size_t bytes, const void* caller) noexcept {
     capture_state& state = process_capture();
     sample_ticket ticket{};
-    if (!is_sample(state, bytes, ticket) || block == nullptr) { return block; }  // null: realloc failed
+    if (!is_sample(state, bytes, caller, ticket) || block == nullptr) { return block; }  // null: realloc failed
     void* edge = block;
     // A small block that lies at an edge by chance shares its page, and the page has one bit.
     if (!is_edge(block) || bytes < small_edge_bytes) {

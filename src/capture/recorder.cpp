@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include <memwatch/model/weight.hpp>
+#include "capture/attention.hpp"
 #include "capture/capture_state.hpp"
 #include "capture/exact_sink.hpp"
 #include "capture/own_work.hpp"
@@ -95,7 +96,7 @@ namespace {
     platform::unwind_dwarf(stack, platform::max_stack_depth);
 }
 
-void capture_stack(capture_state& state, platform::captured_stack& stack) noexcept {
+void walk_stack(capture_state& state, platform::captured_stack& stack) noexcept {
     // relaxed: an option; start() sets it before it lets sampling begin.
     switch (state.unwinder.load(std::memory_order_relaxed)) {
         case unwinder_option::automatic:
@@ -108,7 +109,6 @@ void capture_stack(capture_state& state, platform::captured_stack& stack) noexce
             platform::unwind_dwarf(stack, platform::max_stack_depth);
             break;
     }
-    if (stack.is_truncated) { state.losses.count(degradation::stack_truncated); }
 }
 
 std::uint64_t read_big_endian(const std::uint8_t (&bytes)[16], std::size_t first) noexcept {
@@ -141,11 +141,48 @@ trace_id trace_of_this_thread(const capture_state& state) noexcept {
 
 // Our own frames on top are noise: the stack begins at `caller`, the return address into the user's code.
 std::uint32_t own_frames(const platform::captured_stack& stack, std::uint64_t caller) noexcept {
-    constexpr std::uint32_t most = 8;
+    constexpr std::uint32_t most = 16;
     for (std::uint32_t i = 0; i < stack.depth && i < most; ++i) {
         if (stack.frames[i] == caller) { return i; }
     }
     return 0;
+}
+
+// The stack as it is recorded, from `caller` outwards.
+struct kept_stack {
+    const std::uint64_t* frames;
+    std::uint32_t depth;
+    bool is_truncated;
+};
+
+kept_stack stack_from(capture_state& state, platform::captured_stack& stack, const void* caller) noexcept {
+    walk_stack(state, stack);
+    const std::uint32_t skipped = own_frames(stack, reinterpret_cast<std::uint64_t>(caller));
+    const std::uint32_t depth = stack.depth - skipped;
+    // relaxed: an option; start() sets it before it lets sampling begin.
+    const std::uint32_t kept = std::min(depth, state.stack_depth.load(std::memory_order_relaxed));
+    return {stack.frames + skipped, kept, stack.is_truncated || depth > kept};
+}
+
+// One event's cost, on the account that it belongs to.
+void charge_sample(capture_state& state, sample_ticket ticket, std::uint64_t began_ns) noexcept {
+    const std::uint64_t ended_ns = platform::monotonic_ns();
+    if (ticket.escalated == 0) { return state.cost.add_sample(began_ns, ended_ns); }
+    state.escalation.cost.add_sample(began_ns, ended_ns);
+    state.escalation.count_record(ticket.escalated);
+    pay_attention(ended_ns - began_ns + free_ns);
+}
+
+bool forget_record(capture_state& state, const void* address, tag_id owner, self_meter& cost) noexcept {
+    const record_sink* const sink = sink_of(state);
+    if (sink == nullptr) { return false; }
+    const own_work guard;
+    const std::uint64_t began_ns = platform::monotonic_ns();
+    const bool was_live =
+        sink->remove(sink->context, make_block_key(address, owner), index_of_this_thread(*sink), state.now_ns(began_ns));
+    if (was_live) { platform::probe_free(address); }
+    cost.add_work(began_ns, platform::monotonic_ns());
+    return was_live;
 }
 
 }  // namespace
@@ -179,14 +216,11 @@ void record_allocation(const void* address, std::size_t bytes, tag_id owner, std
     record r;
     r.thread = index_of_this_thread(*sink);
     platform::captured_stack stack;
-    capture_stack(state, stack);
-    const std::uint32_t skipped = own_frames(stack, reinterpret_cast<std::uint64_t>(caller));
-    // relaxed: an option; start() sets it before it lets sampling begin.
-    const std::uint32_t kept = state.stack_depth.load(std::memory_order_relaxed);
-    r.frames = stack.frames + skipped;
-    r.depth = stack.depth - skipped;
-    r.is_truncated = stack.is_truncated || r.depth > kept;
-    if (r.depth > kept) { r.depth = kept; }
+    const kept_stack kept = stack_from(state, stack, caller);
+    if (stack.is_truncated) { state.losses.count(degradation::stack_truncated); }
+    r.frames = kept.frames;
+    r.depth = kept.depth;
+    r.is_truncated = kept.is_truncated;
     r.key = make_block_key(address, owner);
     r.size_bytes = bytes;
     r.interval_bytes = ticket.interval_bytes;
@@ -201,20 +235,23 @@ void record_allocation(const void* address, std::size_t bytes, tag_id owner, std
     const double represented = static_cast<double>(bytes) / probability;
     state.attribution.add(r.trace.is_valid(), represented, 1 / probability);
     platform::probe_alloc(address, bytes, static_cast<std::uint64_t>(represented));
-    state.cost.add_sample(began_ns, platform::monotonic_ns());
+    charge_sample(state, ticket, began_ns);
+}
+
+std::uint64_t key_of_this_stack(const void* caller) noexcept {
+    platform::captured_stack stack;
+    const kept_stack kept = stack_from(process_capture(), stack, caller);
+    return escalation::stack_key(kept.frames, kept.depth);
 }
 
 bool record_free(const void* address, tag_id owner) noexcept {
     capture_state& state = process_capture();
-    const record_sink* const sink = sink_of(state);
-    if (sink == nullptr) { return false; }
-    const own_work guard;
-    const std::uint64_t began_ns = platform::monotonic_ns();
-    const bool was_live =
-        sink->remove(sink->context, make_block_key(address, owner), index_of_this_thread(*sink), state.now_ns(began_ns));
-    if (was_live) { platform::probe_free(address); }
-    state.cost.add_work(began_ns, platform::monotonic_ns());
-    return was_live;
+    return forget_record(state, address, owner, state.cost);
+}
+
+bool record_escalated_free(const void* address, tag_id owner) noexcept {
+    capture_state& state = process_capture();
+    return forget_record(state, address, owner, state.escalation.cost);
 }
 
 bool hold_record(const void* address, tag_id owner, held_block& held) noexcept {

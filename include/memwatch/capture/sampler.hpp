@@ -6,6 +6,9 @@
 // allocation is at most one sample. Draws are floored to whole bytes, which keeps that probability exact for whole sizes:
 // P(floor(X) < S) = P(X < S). Weights: model/weight.hpp. Checked by tests/unit/capture/sampler_test.cpp, 4 sigma.
 //
+// While sites are escalated (src/capture/escalation.hpp) each allocation borrows, too, as long as the thread looks at its
+// blocks; what is left of the draw waits, so samples are the ones they would have been.
+//
 // Other samplers (src/capture/README.md): the countdown stands at 0, so that every allocation borrows and is asked for, here in
 // the slow path. A decision with probability p is recorded with the R' that has 1 - exp(-S/R') = p, rounded to whole bytes
 // *before* it is drawn for: weights are exact, and what rounding moves is the rate (S = 1, p = 1/2: R' = 1, p' = 0.63).
@@ -34,6 +37,7 @@ struct sample_ticket {
     bool is_taken;
     std::uint64_t interval_bytes;
     std::uint64_t began_ns = 0;
+    std::uint8_t escalated = 0;  // who asked for this block: a slot of src/capture/escalation.hpp, plus 1; 0 = it was drawn
 };
 
 // After countdown_borrows(bytes) said true: seeds a new thread, refills the countdown, and says whether this block is a sample.
