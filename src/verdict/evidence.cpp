@@ -138,19 +138,21 @@ void find_lateness(const timeline& t, evidence& e) {
     e.retained_rate = whole / (from - to);
     e.retained_rate_error = two_sided_95 * std::sqrt(whole) / (from - to);
     double last_load = 1.0 / 6;
-    const auto take = [&](const float* load, double least) {
+    const auto take = [&](const float* load, double least, bool is_only) {
         const double early = t.between(load, from, third);
         const double late = t.between(load, third, to);
         if (early < least || late < least) { return early + late; }
         const halves by_load{h.early, h.late, late / (early + late)};
-        if (linearity_of(by_load) > linearity_of(h)) {
+        if (is_only || linearity_of(by_load) > linearity_of(h)) {
             h = by_load;
             last_load = std::max(1e-6, t.between(load, sixth, to) / (early + late));
         }
         return early + late;
     };
-    if (e.kept < 0.5) { take(t.site.born, 1e-9); }
-    const double traces = take(t.at.traces, 100);
+    if (e.kept < 0.5) { take(t.site.born, 1e-9, false); }
+    // A site that requests allocate at grows with requests: a rising load must not hide that it takes ever less of each.
+    const bool is_of_requests = e.kept >= 0.5 && t.site.young_traced >= 0.4F * t.site.young_samples;
+    const double traces = take(t.at.traces, 100, is_of_requests);
     e.lateness = lateness_of(h);
     e.lateness_error = e.lateness * std::sqrt(1 / std::max(h.late, 0.5) + 1 / std::max(h.early, 0.5));
     e.linearity = linearity_of(h);
@@ -202,6 +204,9 @@ void find_growth(const timeline& t, evidence& e) {
     const double born = t.between(t.site.born, half / 2, 0);
     const double born_then = t.between(t.site.born, 1.5 * half, half);
     if (born > 0 && born_then > 0 && then > 0) { e.residence_growth = (e.live / born) / (then / born_then); }
+    const double eighth = e.watched / 8;
+    e.lately = e.live - t.live_ago(eighth);
+    e.lately_expected = e.live / 8;
     e.fall = double{t.site.fall};
 }
 
@@ -213,8 +218,7 @@ settlement settlement_of(const site_history& site, double oldest_epochs) noexcep
     double variance = 0;
     for (std::size_t cell = site_history::ages; cell-- > 2;) {
         const double edge = lower_edge(cell);
-        if (edge >= oldest_epochs) { continue; }
-        const double width = std::min(cell + 1 == site_history::ages ? oldest_epochs : edge, oldest_epochs - edge);
+        const double width = cell + 1 == site_history::ages ? std::max(edge, oldest_epochs - edge) : edge;
         if (site.exposure[cell] > 0) {
             const double hazard = static_cast<double>(site.deaths[cell]) / site.exposure[cell];
             const double samples = static_cast<double>(site.deaths[cell]) / site.unit;

@@ -57,8 +57,10 @@ struct evidence {
     double doubled{};    // live now over live half the time ago, and that over a quarter's: 2 each when it is linear
     double doubled_before{};
     double growth_deviations{};  // of live now from live half the time ago, in standard deviations of a Poisson count
-    double residence_growth{};   // (live / birth rate) now over the same half the time ago: above 1, load does not explain it
-    double fall{};               // the largest share of a peak that went again
+    double lately{};             // growth in the last eighth of the time watched, and what it would be if it was even
+    double lately_expected{};
+    double residence_growth{};  // (live / birth rate) now over the same half the time ago: above 1, load does not explain it
+    double fall{};              // the largest share of a peak that went again
 
     double per_trace{};    // amount of growth a completed trace
     double escaped{};      // share of what was born in a trace and is alive epochs later

@@ -21,7 +21,10 @@ constexpr double contrast_follow_up = 8;
 
 constexpr unsigned looks_needed = 6;
 constexpr double follow_up_needed = 3;
-constexpr double follow_up_of_many = 2;  // of a hundred and more, none of which died
+constexpr double follow_up_of_many = 2;   // of a hundred and more, none of which died
+constexpr double follow_up_of_mixed = 4;  // most stay and some go: log-outs, and sessions that time out later
+constexpr double mixed_low = 0.5;
+constexpr double mixed_high = 0.98;
 constexpr double survival_needed = 0.75;
 constexpr unsigned generations_needed = 4;
 constexpr double generations_share = 0.4;
@@ -44,6 +47,7 @@ constexpr double growth_doubled = 1.5;  // 2 is linear, 1.41 a square root
 constexpr double growth_deviations = 5;
 constexpr double growth_above_load = 1.25;
 constexpr double growth_fall = 0.2;
+constexpr double growth_lately = 0.5;
 constexpr double growth_oldest = 0.15;  // of the time watched
 
 bool is_stopped(const evidence& e) noexcept { return e.recently_expected >= stopped_expected && e.recently < stopped_share; }
@@ -52,15 +56,22 @@ bool is_silent(const evidence& e) noexcept { return e.kept >= silent_share && e.
 
 bool is_few(const evidence& e) noexcept { return e.settled < samples_needed && e.kept >= silent_share; }
 
+// A test that is repeated at each look is passed by luck some day, unless its bound rises with the looks.
+double linearity_needed(const evidence& e, bool is_exact) noexcept {
+    const double looks = std::log10(std::max(1.0, e.watched / silent_epochs));
+    return (is_exact ? silent_linearity_exact : silent_linearity) + looks;
+}
+
 bool is_linear(const evidence& e, bool is_exact) noexcept {
     if (is_stopped(e) || e.lateness < lateness_least) { return false; }
     if (is_few(e)) { return e.watched >= few_epochs && e.lateness >= lateness_linear; }
     if (!is_silent(e)) { return e.lateness + e.lateness_error >= lateness_linear; }
-    return e.watched >= silent_epochs && e.linearity >= (is_exact ? silent_linearity_exact : silent_linearity);
+    return e.watched >= silent_epochs && e.linearity >= linearity_needed(e, is_exact);
 }
 
 bool is_plateau(const evidence& e) noexcept {
-    const double needed = e.settled >= 100 && e.loss < 0.02 ? follow_up_of_many : follow_up_needed;
+    double needed = e.settled >= 100 && e.loss < 0.02 ? follow_up_of_many : follow_up_needed;
+    if (e.kept >= mixed_low && e.kept < mixed_high) { needed = follow_up_of_mixed; }
     return e.settled_age > 0 && e.survival_low >= survival_needed && e.follow_up >= needed;
 }
 
@@ -81,8 +92,8 @@ bool is_enough(const evidence& e, const site_history& site, bool is_exact) noexc
 bool is_growing(const evidence& e, const site_history& site) noexcept {
     return site.looks >= growth_looks && e.live >= samples_needed && e.slope_low > 0 && e.doubled >= growth_doubled &&
            e.doubled_before >= growth_doubled && e.growth_deviations >= growth_deviations &&
-           e.residence_growth >= growth_above_load && e.fall <= growth_fall && e.oldest >= growth_oldest * e.watched &&
-           e.living >= generations_needed;
+           e.residence_growth >= growth_above_load && e.fall <= growth_fall && e.lately >= growth_lately * e.lately_expected &&
+           e.oldest >= growth_oldest * e.watched && e.living >= generations_needed;
 }
 
 // In a healthy run the same place held as much, for as long.
@@ -195,7 +206,9 @@ score score_of(const evidence& e, const expectation* known) noexcept {
     add(kind::plateau, e.survival_low, 5 * (e.survival_low - 0.5));
     add(kind::follow_up, e.follow_up, 0.8 * clamp(log2_of(e.follow_up / follow_up_needed), -3, 2));
     add(kind::generations, generations, 2 * (generations - 0.5));
-    add(kind::growth, growth, 0.3 * clamp(growth, 0, 4));
+    // Where nothing is settled, growth that doubled twice is all there is.
+    const double doubled = is_kept(e) ? 0 : clamp(std::min(e.doubled, e.doubled_before), 1, 2) - 1;
+    add(kind::growth, growth, 0.3 * clamp(growth, 0, 4) + doubled * clamp(e.growth_deviations, 0, 15));
     add(kind::lateness, e.lateness, 6 * (clamp(e.lateness, 0, 1.1) - 0.5));
     add(kind::per_trace, e.per_trace, 0);
     add(kind::escape, e.escaped, 0.5 * clamp(e.escaped, 0, 1));
