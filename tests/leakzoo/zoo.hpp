@@ -127,14 +127,14 @@ protected:
 /// What is true of one function. Any thread may count.
 class truth {
 public:
-    /// A block of that many bytes was lost just now. `objects` 0: a block that was lost before got larger.
+    /// A block, or several of that many bytes together, was lost just now. `objects` 0: a block that was lost before got
+    /// larger.
     void lost(std::uint64_t bytes, std::uint64_t objects = 1) {
         bytes_.fetch_add(bytes, std::memory_order_relaxed);
         const std::uint64_t before = objects_.fetch_add(objects, std::memory_order_relaxed);
         if (before == 0) { note(first_ns_); }
         if (before < enough && before + objects >= enough) { note(exact_bound_ns_); }
-        // A block that grows is one sample still.
-        if (objects != 0) { count_samples(bytes); }
+        count_samples(bytes, objects);
     }
     /// Lost blocks were found again (a leak that is not perfect).
     void found(std::uint64_t bytes, std::uint64_t objects = 1) {
@@ -153,10 +153,12 @@ private:
 
     void note(std::atomic<std::int64_t>& when) const { when.store((clock::now() - start_).count(), std::memory_order_relaxed); }
     /// Expected samples, in millionths: a block of b bytes is sampled with 1 - exp(-b / R).
-    void count_samples(std::uint64_t bytes) {
-        if (interval_bytes_ == 0) { return; }
-        const double share = -std::expm1(-static_cast<double>(bytes) / static_cast<double>(interval_bytes_));
-        const auto millionths = static_cast<std::uint64_t>(share * 1e6);
+    /// A block that grows is one sample still.
+    void count_samples(std::uint64_t bytes, std::uint64_t objects) {
+        if (interval_bytes_ == 0 || objects == 0) { return; }
+        const double each = static_cast<double>(bytes) / static_cast<double>(objects);
+        const double share = -std::expm1(-each / static_cast<double>(interval_bytes_));
+        const auto millionths = static_cast<std::uint64_t>(static_cast<double>(objects) * share * 1e6);
         const std::uint64_t before = samples_.fetch_add(millionths, std::memory_order_relaxed);
         if (before < enough * 1'000'000 && before + millionths >= enough * 1'000'000) { note(sampled_bound_ns_); }
     }
