@@ -44,9 +44,9 @@ ZOO_FUNCTION std::vector<char> compress(const std::string& line) {
 
 class audit_trail {
 public:
-    ZOO_FUNCTION void append(std::vector<char> packed) {
+    ZOO_FUNCTION void append(std::vector<char> packed, std::size_t most) {
         trail_.push_back(std::move(packed));
-        if (trail_.size() > 300) { trail_.erase(trail_.begin(), trail_.begin() + 150); }
+        if (trail_.size() > most) { trail_.erase(trail_.begin(), trail_.begin() + static_cast<std::ptrdiff_t>(most / 2)); }
     }
 
 private:
@@ -70,7 +70,8 @@ int main(int argc, char** argv) {
         while (self.tick(std::chrono::milliseconds(4))) {
             for (double left = requests; self.random().chance(left); --left) {
                 caches[self.index()].store_object(self.random().between(1000U, 8000U), most);
-                trails[self.index()].append(compress(format_fields(parse_fields(self.random().between(1U, 20U)))));
+                trails[self.index()].append(compress(format_fields(parse_fields(self.random().between(1U, 20U)))),
+                                            most / 4 + 2);
             }
         }
     });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A page cache that evicts the least recently used page. Most reads bring a new page, so it fills evenly for somewhat less than
+// A page cache that evicts the least recently used page. Most reads bring a new page, so it fills evenly for a third to a
 // half of the run; from then on each page that comes puts another one out, while popular ones stay for ever.
 
 #include <list>
@@ -44,9 +44,9 @@ private:
 int main(int argc, char** argv) {
     zoo::scenario zoo(argc, argv);
     zoo.is_clean("page_cache::read_page", "lru_cache");
-    // Reads a beat of 4 ms and thread; full after 30 to 45 % of the run. Every fourth read is of the ten favourites.
+    // Reads a beat of 4 ms and thread; full after 30 to 50 % of the run. Every fourth read is of the ten favourites.
     const double reads = zoo.random().between(3.0, 6.0) / zoo.threads();
-    const auto most = static_cast<std::size_t>(0.75 * reads * 250 * zoo.seconds() * zoo.random().between(0.3, 0.45)) + 10;
+    const auto most = static_cast<std::size_t>(0.75 * reads * 250 * zoo.seconds() * zoo.random().between(0.3, 0.5)) + 10;
     static std::vector<page_cache> caches(static_cast<std::size_t>(zoo.threads()), page_cache(most));
     zoo.on_threads([&](zoo::worker& self) {
         std::uint64_t newest = 10;
