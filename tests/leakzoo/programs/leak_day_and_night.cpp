@@ -33,11 +33,12 @@ int main(int argc, char** argv) {
     const double phase = zoo.random().between(0.0, 6.28);
     const std::size_t bytes = zoo.random().between(500U, 2000U);
     zoo.on_threads([&](zoo::worker& self) {
-        std::array<basket, 50> shopping;
+        std::array<basket, 48> shopping;  // 48 of all threads together
+        const std::size_t places = std::max<std::size_t>(2, shopping.size() / static_cast<std::size_t>(zoo.threads()));
         for (std::size_t visit = 0; self.tick(std::chrono::milliseconds(2) * zoo.threads());) {
             const double load = 0.55 + 0.45 * std::sin(phase + 4 * 6.2832 * self.progress());
             if (!self.random().chance(load)) { continue; }
-            basket& place = shopping[visit++ % shopping.size()];
+            basket& place = shopping[visit++ % places];
             check_out(place);
             place = basket{fill_basket(bytes), self.random().chance(share_abandoned)};
             if (place.is_abandoned) { abandoned.lost(bytes); }
