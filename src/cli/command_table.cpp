@@ -30,6 +30,15 @@ constexpr command_entry entries[] = {
      "  memwatch report before.memtrace http://127.0.0.1:9467 --format md --threshold 1MiB\n"
      "  memwatch report before.memtrace after.memtrace --format html -o leak.html --focus '*api/v2/*'\n",
      make_report},
+    {"verdicts", "Say which sites and pools leak, how sure that is, and what would change it",
+     "Examples:\n"
+     "  memwatch verdicts http://127.0.0.1:9467\n"
+     "  memwatch verdicts --pid 4711 --all\n"
+     "  memwatch verdicts after.memtrace --level leak --json\n"
+     "  memwatch verdicts series/*.memtrace --baseline before.memtrace --suppressions lsan.supp\n\n"
+     "One source shows what its process came to; three dumps or more of one process, taken at any distance, are judged here.\n"
+     "1 is a leak (0 with --exit-zero); a suspect is none.\n",
+     make_verdicts},
     {"symbolize", "Write a dump with the names of its frames in it",
      "Examples:\n"
      "  memwatch symbolize prod.memtrace -o named.memtrace --debug-dir /srv/debug\n"

@@ -117,6 +117,10 @@ symbolize_summary name_frames(snapshot& s, const source_options& options) {
     return symbolize(s, how);
 }
 
+void name_frames_aloud(snapshot& s, const source_options& options) {
+    print_warnings(name_frames(s, options).warnings, "no names for ");
+}
+
 namespace {
 
 // A profile comes with names, or with modules that have some on this machine.
@@ -126,7 +130,7 @@ loaded_snapshot name_foreign(const std::string& argument, exchange::imported_pro
     for (std::string& loss : profile.damage) { loss = argument + ": " + loss; }
     print_warnings(profile.damage, "");
     print_warnings(profile.notes, argument + ": ");
-    if (needs_names) { print_warnings(name_frames(profile.value, options).warnings, "no names for "); }
+    if (needs_names) { name_frames_aloud(profile.value, options); }
     return {std::move(profile.value), std::move(profile.damage), 0};
 }
 
@@ -170,7 +174,7 @@ result<loaded_snapshot> load_snapshot(const std::string& argument, const source_
     }
     for (std::string& loss : loaded->damage) { loss = argument + ": " + loss; }
     print_warnings(loaded->damage, "");
-    if (options.symbolize) { print_warnings(name_frames(loaded->value, options).warnings, "no names for "); }
+    if (options.symbolize) { name_frames_aloud(loaded->value, options); }
     return loaded;
 }
 

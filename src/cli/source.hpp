@@ -33,6 +33,8 @@ struct loaded_snapshot {
 
 // Looks up names as `options` say, with progress on a terminal.
 symbolize_summary name_frames(snapshot& s, const source_options& options);
+// The same; what could not be named is a warning on stderr.
+void name_frames_aloud(snapshot& s, const source_options& options);
 
 // Warnings (damage, modules that could not be named) go to stderr. Errors: as read_dump() and http_get(); what a server or file
 // sent and cannot be decoded is unreadable.

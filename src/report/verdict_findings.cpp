@@ -226,8 +226,9 @@ std::vector<const verdict*> reported_verdicts(const snapshot& s) {
 std::vector<const verdict*> leaks_above(const snapshot& s, double threshold_bytes) {
     std::vector<const verdict*> out = ranked_verdicts(s);
     std::erase_if(out, [&](const verdict* v) {
+        if (level_of(v->kind) != verdict_level::leak) { return true; }
         const sampled_totals held = held_by(s, *v);
-        return level_of(v->kind) != verdict_level::leak || held.bytes - 2 * held.bytes_standard_error() <= threshold_bytes;
+        return threshold_bytes > 0 && held.bytes - 2 * held.bytes_standard_error() <= threshold_bytes;
     });
     return out;
 }

@@ -25,7 +25,7 @@ inline constexpr std::size_t most_findings_without_suspicion = 5000;
 // The same without the smallest of those that most_findings_without_suspicion leaves out.
 [[nodiscard]] std::vector<const verdict*> reported_verdicts(const snapshot& s);
 
-// Of level leak, and holding more than `threshold_bytes` by at least two standard errors; the largest first.
+// Of level leak, and holding more than `threshold_bytes` by at least two standard errors (0: all of them); the largest first.
 [[nodiscard]] std::vector<const verdict*> leaks_above(const snapshot& s, double threshold_bytes);
 
 // What the verdict's site holds in `s`; of a pool, its objects in use, exactly.

@@ -98,7 +98,7 @@ bool is_growing(const evidence& e, const site_history& site) noexcept {
 
 // In a healthy run the same place held as much, for as long.
 bool is_expected(const evidence& e, const expectation* known) noexcept {
-    return known != nullptr && e.live_bytes <= 1.5 * known->live_bytes;
+    return known != nullptr && known->covers(e.live_bytes);
 }
 
 judgement say(verdict_class kind, verdict_doubt doubt = verdict_doubt::none) noexcept { return {kind, doubt, false, false}; }

@@ -65,6 +65,9 @@ struct expectation {
     double live_bytes{};    // at the end of that run
     double oldest_age_s{};  // of what was alive
     double run_s{};         // how long it ran
+
+    // As much as then, and half as much again: one run is not like another to the byte.
+    [[nodiscard]] bool covers(double bytes) const noexcept { return bytes <= 1.5 * live_bytes; }
 };
 
 }  // namespace v1

@@ -66,12 +66,16 @@ class Folder:
             os.chmod(os.path.join(path, name), 0o755)
         with open(os.path.join(path, "big.txt"), "w", encoding="ascii") as file:
             file.writelines(f"{i * 7919 % 10007}\n" for i in range(20000))
-        for folder in ("dumps", "debug", ".zfunc", ".config/fish/completions"):
+        with open(os.path.join(path, "lsan.supp"), "w", encoding="ascii") as file:
+            file.write("leak:no_such_function\n")
+        for folder in ("dumps", "series", "debug", ".zfunc", ".config/fish/completions"):
             os.makedirs(os.path.join(path, folder))
         if shutil.which("git"):
             self.run("git init -q")  # a baseline lives in a repository
         self.run(f"memwatch snapshot --url {address} -o {self.before}")
         self.run(f"memwatch snapshot --url {address} -o {self.after}")
+        for moment in range(3):
+            self.run(f"memwatch snapshot --url {address} -o series/{moment}.memtrace")
 
     def run(self, command):
         variables = {k: v for k, v in os.environ.items() if not k.startswith("MEMWATCH_")}
@@ -100,6 +104,8 @@ class Folder:
         for i, word in enumerate(words):
             is_output = i > 0 and words[i - 1] in ("-o", "--output", ">")
             if is_output:
+                continue
+            if word.startswith("series/"):
                 continue
             if word.endswith(".memtrace") and "*" in word:
                 for each in ("a", "b"):
