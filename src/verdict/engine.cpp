@@ -75,6 +75,16 @@ double log_factor(double died_share, double epochs, double age) noexcept {
     return std::log((1 - died_share) * (1 - h1) / (1 - h0) + died_share * h1 / h0);
 }
 
+// One factor of the e-value against "births become fewer": that `born` now has a mean of at most `slowing` times `expected`,
+// which is the mean pace so far. A Poisson likelihood ratio, whose mean under the hypothesis is at most 1; to a power below 1
+// where births are many, for they come in bunches.
+constexpr double slowing = 0.65;
+constexpr double pace_samples = 8;  // an epoch counts for so many at most
+constexpr double least_pace = -3;   // what was born at the start is not held against the site for ever
+double pace_factor(double born, double expected) noexcept {
+    return std::min(1.0, pace_samples / expected) * (born * std::log(1 / slowing) - (1 - slowing) * expected);
+}
+
 }  // namespace
 
 engine::engine(const engine_settings& settings) : settings_(settings) {}
@@ -104,7 +114,7 @@ void engine::begin_look(const look& now) {
     move_groups();
     for (site_history& site : sites_) {
         site.fresh = 0;
-        site.live_bytes = site.live_objects = site.settled_bytes = site.settled_objects = 0;
+        site.live_bytes = site.live_objects = site.live_samples = site.settled_bytes = site.settled_objects = 0;
         site.escaped = 0;
         site.oldest_birth_ns = never_born;
     }
@@ -140,7 +150,7 @@ void engine::count_block(std::uint32_t number, const alive_block& block) noexcep
     if (number >= sites_.size()) { return; }
     site_history& site = sites_[number];
     const bool counts_objects = now_.is_exact || site.is_escalated;
-    if (counts_objects && block.interval_bytes != 0) { return; }
+    if (site.is_escalated && block.interval_bytes != 0) { return; }
     if (is_of_old(number, site, block.birth_ns)) { return; }
     const double objects = 1 / sampling_probability(block.size_bytes, block.interval_bytes);
     const double bytes = static_cast<double>(block.size_bytes) * objects;
@@ -149,6 +159,7 @@ void engine::count_block(std::uint32_t number, const alive_block& block) noexcep
     alive_[number * birth_groups::capacity + group] += amount;
     site.live_bytes += static_cast<float>(bytes);
     site.live_objects += static_cast<float>(objects);
+    site.live_samples += 1;
     site.oldest_birth_ns = std::min(site.oldest_birth_ns, block.birth_ns);
     const std::uint64_t age_ns = now_.time_ns > block.birth_ns ? now_.time_ns - block.birth_ns : 0;
     const double age = ratio(age_ns, settings_.epoch_ns);
@@ -180,11 +191,7 @@ void engine::count_site(std::uint32_t number, const site_totals& totals) noexcep
     if (is_sure && allocated > site.allocated) { site.fresh = static_cast<float>(allocated - site.allocated); }
     site.is_unsure_of_births = false;
     site.allocated = allocated;
-    if (counts_objects) {
-        site.unit = 1;
-    } else if (totals.allocated.samples != 0) {
-        site.unit = static_cast<float>(std::max(1.0, totals.allocated.bytes / static_cast<double>(totals.allocated.samples)));
-    }
+    if (site.live_samples > 0) { site.unit = (counts_objects ? site.live_objects : site.live_bytes) / site.live_samples; }
     site.freed_objects = static_cast<float>(totals.freed.objects);
     site.freed_elsewhere_objects = static_cast<float>(totals.freed_by_other_thread.objects);
     site.depth = static_cast<std::uint16_t>(std::min<std::uint32_t>(totals.depth, 0xFFFF));
@@ -236,11 +243,29 @@ void engine::move_history(site_history& site, const float* alive) noexcept {
         }
         site.alive[g] = alive[g];
     }
+    move_pace(site, epochs);
     site.born[count - 1] += site.fresh;
     const float live = live_of(site, count);
     site.peak = std::max(site.peak, live);
     if (site.peak >= 25 * site.unit) { site.fall = std::max(site.fall, 1 - live / site.peak); }
     site.persistence = static_cast<float>(std::clamp(persistence, 0.0, 100.0));
+}
+
+void engine::move_pace(site_history& site, double epochs) const noexcept {
+    const std::size_t last = groups_.size() - 1;
+    double born = 0;
+    double completed = 0;
+    for (std::size_t g = 0; g < last; ++g) {
+        born += double{site.born[g]};
+        completed += born > 0 ? double{traces_[g]} : 0;
+    }
+    born /= double{site.unit};
+    const double watched = site.looks - 1.0;  // before this look
+    if (born < 5 || watched < 2 || epochs <= 0 || !is_new_group_) { return; }
+    const bool is_by_traces = is_mostly_traced(site) && completed >= 100;
+    const double load = is_by_traces ? double{traces_[last]} / completed : epochs / watched;
+    const double moved = double{site.pace} + pace_factor(double{site.fresh} / double{site.unit}, std::max(1e-6, born * load));
+    site.pace = static_cast<float>(std::clamp(moved, least_pace, 100.0));
 }
 
 void engine::end_look() {
@@ -262,7 +287,10 @@ const expectation* engine::expectation_of(std::uint32_t site) const noexcept {
     return known == expected_.end() ? nullptr : &known->second;
 }
 
-bool engine::is_exact(const site_history& site) const noexcept { return now_.is_exact || site.is_escalated; }
+// In preset full, too, a site may have estimated blocks: of tracked allocators, once page edges are scarce.
+bool engine::is_exact(const site_history& site) const noexcept {
+    return (now_.is_exact || site.is_escalated) && site.unit <= 1.01F;
+}
 
 void engine::judge_sites() {
     std::vector<judgement> judged(sites_.size());

@@ -89,6 +89,7 @@ public:
 
 private:
     void move_groups();
+    void move_pace(site_history& site, double epochs) const noexcept;
     void move_history(site_history& site, const float* alive) noexcept;
     void judge_sites();
     [[nodiscard]] evidence evidence_of(const site_history& site) const noexcept;

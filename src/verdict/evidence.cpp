@@ -149,13 +149,16 @@ void find_lateness(const timeline& t, evidence& e) {
         }
         return early + late;
     };
-    if (e.kept < 0.5) { take(t.site.born, 1e-9, false); }
+    // Where most of what is born goes again, births are the load; unless they dry up together with what stays, as a table's do
+    // that fills.
+    const double born_early = t.between(t.site.born, from, third);
+    const double born_late = t.between(t.site.born, third, to);
+    if (e.kept < 0.5 && 2 * born_late >= 0.6 * born_early) { take(t.site.born, 1e-9, false); }
     // A site that requests allocate at grows with requests: a rising load must not hide that it takes ever less of each.
-    const bool is_of_requests = e.kept >= 0.5 && t.site.young_traced >= 0.4F * t.site.young_samples;
+    const bool is_of_requests = e.kept >= 0.5 && is_mostly_traced(t.site);
     const double traces = take(t.at.traces, 100, is_of_requests);
     e.lateness = lateness_of(h);
     e.lateness_error = e.lateness * std::sqrt(1 / std::max(h.late, 0.5) + 1 / std::max(h.early, 0.5));
-    e.linearity = linearity_of(h);
     e.recently_expected = whole * last_load;
     e.recently = t.between(t.site.alive, sixth, to) / t.site.unit / e.recently_expected;
     if (traces >= 1) { e.per_trace = whole * t.site.unit / traces; }
@@ -262,6 +265,7 @@ evidence gather_evidence(const site_history& site, const look_context& at) noexc
     const double traced_share = site.young_samples > 0 ? double{site.young_traced} / double{site.young_samples} : 0;
     const double traced_born = traced_share * t.between(site.born, e.watched, 3);
     e.escaped = traced_born > 0 ? std::min(1.0, double{site.escaped} / traced_born) : 0;
+    e.pace = double{site.pace};
     e.persistence = double{site.persistence} / std::log(10.0);
     return e;
 }

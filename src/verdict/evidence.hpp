@@ -53,8 +53,8 @@ struct evidence {
     double slope{};  // Theil-Sen, samples an epoch, of what is live
     double slope_low{};
     double slope_high{};
-    double linearity{};  // log10 of the likelihood ratio: retained at a steady pace, against at a falling one (evidence.cpp)
-    double doubled{};    // live now over live half the time ago, and that over a quarter's: 2 each when it is linear
+    double pace{};     // natural log of the e-value against "births become fewer"
+    double doubled{};  // live now over live half the time ago, and that over a quarter's: 2 each when it is linear
     double doubled_before{};
     double growth_deviations{};  // of live now from live half the time ago, in standard deviations of a Poisson count
     double lately{};             // growth in the last eighth of the time watched, and what it would be if it was even

@@ -37,9 +37,9 @@ constexpr double stopped_share = 0.25;
 // Unless it began in a process that had been watched for long: then it is not part of a warm-up.
 constexpr double silent_share = 0.8;  // kept, from which on a site counts as silent
 constexpr double silent_epochs = 18;
-constexpr double silent_linearity = 1.3;  // log10: 20 to 1
-constexpr double silent_linearity_exact = 0.7;
-constexpr double warm_process = 6;  // times as long as the site
+constexpr double pace_needed = 3;          // natural log: 20 to 1 that it does not slow down, at any look
+constexpr double pace_needed_exact = 1.6;  // 5 to 1
+constexpr double warm_process = 6;         // times as long as the site
 
 // Growth with frees: a queue that is filled faster than it is emptied.
 constexpr unsigned growth_looks = 24;
@@ -56,17 +56,13 @@ bool is_silent(const evidence& e) noexcept { return e.kept >= silent_share && e.
 
 bool is_few(const evidence& e) noexcept { return e.settled < samples_needed && e.kept >= silent_share; }
 
-// A test that is repeated at each look is passed by luck some day, unless its bound rises with the looks.
-double linearity_needed(const evidence& e, bool is_exact) noexcept {
-    const double looks = std::log10(std::max(1.0, e.watched / silent_epochs));
-    return (is_exact ? silent_linearity_exact : silent_linearity) + looks;
-}
-
 bool is_linear(const evidence& e, bool is_exact) noexcept {
     if (is_stopped(e) || e.lateness < lateness_least) { return false; }
-    if (is_few(e)) { return e.watched >= few_epochs && e.lateness >= lateness_linear; }
+    const bool is_even_for_long = e.watched >= few_epochs && e.lateness >= lateness_linear;
+    if (is_few(e)) { return is_even_for_long; }
     if (!is_silent(e)) { return e.lateness + e.lateness_error >= lateness_linear; }
-    return e.watched >= silent_epochs && e.linearity >= linearity_needed(e, is_exact);
+    if (is_exact && is_even_for_long) { return true; }
+    return e.watched >= silent_epochs && e.pace >= (is_exact ? pace_needed_exact : pace_needed);
 }
 
 bool is_plateau(const evidence& e) noexcept {

@@ -39,12 +39,14 @@ struct site_history {
     float freed_elsewhere_objects;
     float live_bytes;  // estimated, at this look
     float live_objects;
+    float live_samples;
     float settled_bytes;  // of these, of blocks older than settled_age
     float settled_objects;
     float settled_age;    // in epochs: deaths end before it, as judged at the last look; 0 = never judged
     float young_samples;  // seen alive for the first time, decayed
     float young_traced;   // those of them that were born in a trace, decayed
     float escaped;        // amount alive that was born in a trace, three epochs ago and more
+    float pace;           // natural log of the e-value against "births become fewer"
     float persistence;    // natural log of the e-value against "old blocks are still being freed"
     float peak;           // the most that was ever live
     float fall;           // the largest share of a peak that went again
@@ -58,6 +60,12 @@ struct site_history {
     bool is_unsure_of_births;  // escalation began or ended: what was born before is not counted
 };
 static_assert(std::is_trivially_copyable_v<site_history>);
+
+// Its births follow the traces that end, then, rather than time.
+[[nodiscard]] inline bool is_mostly_traced(const site_history& site) noexcept {
+    return site.young_samples > 0 && site.young_traced >= 0.4F * site.young_samples;
+}
+
 static_assert(sizeof(site_history) <= 400, "the budget of a site");
 
 // What the same place held in a healthy run of this program or the build before. Estimates.
