@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What makes a row of snapshot.verdicts whole: shared by validate(), which refuses, and the repair of a damaged dump, which
-// mends.
+// What makes a row of snapshot.verdicts whole: shared by validate(), which refuses, the repair of a damaged dump, which mends,
+// and who freezes a process, which leaves out: a figure that came out wrong must cost its verdict, never the dump.
 //
 // In: a verdict of anyone, and the snapshot it stands in. Out: yes or no. Threads: any.
 
@@ -38,6 +38,17 @@ inline namespace v1 {
     }
     return false;
 }
+
+// Bytes are below 2^64 and a variance below its square: what is larger is no measurement, and sums of it would overflow. False
+// for NaN.
+[[nodiscard]] constexpr bool is_amount(double value) noexcept { return value >= 0 && value <= 1e300; }
+[[nodiscard]] constexpr bool is_share(double value) noexcept { return value >= 0 && value <= 1; }
+
+// Its figures are such; its words and features are known.
+[[nodiscard]] bool is_sound(const verdict& of) noexcept;
+
+// Takes out the rows that are not whole, and puts the others in order.
+void keep_whole_verdicts(snapshot& s);
 
 // Sites in order, then pools in order, each once.
 [[nodiscard]] constexpr bool is_before(const verdict& a, const verdict& b) noexcept {

@@ -93,7 +93,7 @@ void repair_pools(snapshot& s, std::vector<std::string>& damage) {
 
 // True when something had to be replaced by zero.
 bool repair_amount(double& value) {
-    if (value >= 0 && value <= 1e300) { return false; }  // validate()'s own limit
+    if (is_amount(value)) { return false; }
     value = 0;
     return true;
 }
@@ -208,7 +208,7 @@ bool repair_figures(verdict& row) {
     }
     for (double* const value : {&row.confidence, &row.kept_share, &row.kept_share_low, &row.kept_share_high, &row.escaped_share,
                                 &row.other_thread_share}) {
-        if (!(*value >= 0 && *value <= 1)) { forget(*value); }
+        if (!is_share(*value)) { forget(*value); }
     }
     return touched;
 }

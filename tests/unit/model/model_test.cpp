@@ -8,6 +8,8 @@
 #include <memwatch/model/site_name.hpp>
 #include <memwatch/model/snapshot.hpp>
 
+#include "model/verdict_checks.hpp"
+
 using namespace memwatch;
 
 namespace {
@@ -239,4 +241,32 @@ TEST_CASE("site_key: the same wherever a build is loaded, another for another bu
     other = here;
     other.stack = 1;
     CHECK(site_key(s, other) != key);
+}
+
+TEST_CASE("verdicts: what a process could not judge soundly is left out of its snapshot, which stays whole") {
+    memwatch::snapshot s;
+    s.stacks.resize(1);
+    s.tags.resize(1);
+    s.sites.resize(3);
+    s.pools.resize(2);
+    const auto add = [&](memwatch::verdict_subject subject, std::uint32_t row) -> memwatch::verdict& {
+        s.verdicts.emplace_back();
+        s.verdicts.back().subject = subject;
+        s.verdicts.back().index = row;
+        return s.verdicts.back();
+    };
+    add(memwatch::verdict_subject::pool, 1);
+    add(memwatch::verdict_subject::pool, 0);
+    add(memwatch::verdict_subject::pool, 2);  // there is none
+    add(memwatch::verdict_subject::site, 2).looks = 7;
+    add(memwatch::verdict_subject::site, 2);
+    add(memwatch::verdict_subject::site, 0).kept_share = std::nan("");
+    add(memwatch::verdict_subject::site, 1).confidence = 1.0000001;
+    REQUIRE_FALSE(memwatch::validate(s));
+    memwatch::keep_whole_verdicts(s);
+    CHECK(memwatch::validate(s));
+    REQUIRE(s.verdicts.size() == 3);
+    CHECK(s.verdicts[0].looks == 7);
+    CHECK(s.verdicts[1].index == 0);
+    CHECK(s.verdicts[2].index == 1);
 }
