@@ -62,6 +62,39 @@ std::vector<delta_share> shares_of(const delta& change, const row_indices& rows)
     return kept;
 }
 
+// What a snapshot's process thinks of its sites and pools, by what machines call them.
+class judgements {
+public:
+    judgements() = default;
+    explicit judgements(const snapshot& s) {
+        for (const verdict& each : s.verdicts) {
+            const bool is_pool = each.subject == verdict_subject::pool;
+            keep_worse(of_[{each.subject, is_pool ? s.pools[each.index].name : site_key(s, s.sites[each.index])}], each);
+        }
+    }
+
+    [[nodiscard]] std::optional<verdict> of_pool(const std::string& name) const { return find(verdict_subject::pool, name); }
+    [[nodiscard]] std::optional<verdict> of_rows(const delta& change, const row_indices& rows) const {
+        std::optional<verdict> worst;
+        for (const std::size_t row : rows) {
+            if (const auto each = find(verdict_subject::site, change.rows[row].key)) { keep_worse(worst, *each); }
+        }
+        return worst;
+    }
+
+private:
+    static void keep_worse(std::optional<verdict>& kept, const verdict& other) {
+        const auto rank = [](const verdict& v) { return std::tuple(v.kind, v.confidence); };
+        if (!kept || rank(*kept) < rank(other)) { kept = other; }
+    }
+    [[nodiscard]] std::optional<verdict> find(verdict_subject subject, const std::string& key) const {
+        const auto found = of_.find({subject, key});
+        return found == of_.end() ? std::nullopt : found->second;
+    }
+
+    std::map<std::pair<verdict_subject, std::string>, std::optional<verdict>> of_;
+};
+
 class attributor {
 public:
     attributor(const std::vector<const snapshot*>& inputs, const attribution_options& options) : inputs_(inputs) {
@@ -75,6 +108,7 @@ public:
         result<delta> change = diff(inputs_, how);
         if (!change) { return tl::unexpected<error>(change.error()); }
         out_.change = std::move(*change);
+        judgements_ = judgements(after());  // which diff() found to be valid
         out_.warnings = out_.change.warnings;
         for (const snapshot* s : inputs_) { out_.snapshots.push_back(compared(*s)); }
         out_.metrics = key_metrics(inputs_);
@@ -150,6 +184,7 @@ private:
                 f.trace_ids.push_back(to_string(share.trace));
             }
         }
+        f.judged = judgements_.of_rows(out_.change, rows);
         f.known = std::move(g.known);
         complete(f);
         return f;
@@ -207,6 +242,7 @@ private:
             f.since.oldest_live_ns = after().info.taken_ns - std::min(after().info.taken_ns, now.oldest_checkout_ns);
             if (now.oldest_trace.is_valid()) { f.trace_ids.push_back(to_string(now.oldest_trace)); }
             f.course = course_of_pool(now.name);
+            f.judged = judgements_.of_pool(now.name);
             known.seconds = out_.change.seconds;
             f.known = std::move(known);
             complete(f);
@@ -252,6 +288,7 @@ private:
     }
 
     const std::vector<const snapshot*>& inputs_;
+    judgements judgements_;
     attribution out_;
 };
 

@@ -10,8 +10,8 @@
 //     -> attribution                              rendered by report/ as Markdown, JSON, HTML and test templates
 //
 // In: two or more validated snapshots, oldest first, symbolized or not. Out: a plain value; names in it are as the program
-// wrote them. Threads: any. Errors: invalid_argument (fewer than two, a bad focus, an invalid snapshot). Nothing here is a
-// verdict: it says what grew and how sure that is.
+// wrote them. Threads: any. Errors: invalid_argument (fewer than two, a bad focus, an invalid snapshot). Nothing here judges:
+// it says what grew and how sure that is, and quotes what the process itself thought of the place, where AFTER says it.
 //
 // Times are nanoseconds on AFTER's timeline (snapshot_info.taken_ns).
 
@@ -93,7 +93,8 @@ struct finding {
     std::vector<std::size_t> rows;  // of change.rows, the leading one first; none for pools and the process
     std::vector<frame> stack;       // of the leading row; modules are change.modules
     facts known;
-    std::vector<hint> hints;  // fixes first; the first fix or wait is the likely one
+    std::vector<hint> hints;        // fixes first; the first fix or wait is the likely one
+    std::optional<verdict> judged;  // AFTER's, of its sites the worst, or of the pool; its index is a row of AFTER
 
     // The first hint that is not about measuring; null = no rule applies.
     [[nodiscard]] const hint* likely_fix() const noexcept;

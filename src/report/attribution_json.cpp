@@ -138,6 +138,20 @@ void write_whom(json_writer& json, const finding& f) {
     json.end_array();
 }
 
+void write_verdict(json_writer& json, const std::optional<verdict>& judged) {
+    if (!judged) { return json.null(); }
+    json.begin_object();
+    json.key("class").value(word_of(judged->kind));
+    json.key("level").value(word_of(level_of(judged->kind)));
+    json.key("severity").value(word_of(judged->severity));
+    json.key("doubt").value(word_of(judged->doubt));
+    json.key("confidence").value(judged->confidence);
+    json.key("since_ns").value(judged->since_ns);
+    json.key("retained_bytes").value(judged->retained_bytes);
+    json.key("rate_bytes_per_s").value(judged->rate_bytes_per_second);
+    json.end_object();
+}
+
 void write_finding(json_writer& json, const finding& f, std::uint64_t number) {
     json.begin_object();
     json.key("number").value(number);
@@ -157,6 +171,7 @@ void write_finding(json_writer& json, const finding& f, std::uint64_t number) {
     json.key("certainty").value(to_string(f.sure));
     json.key("standard_errors").value(f.standard_errors);
     json.key("samples").value(f.samples);
+    write_verdict(json.key("verdict"), f.judged);
     json.new_line();
     write_since(json.key("since"), f.since);
     write_speed(json.key("speed"), f.speed);

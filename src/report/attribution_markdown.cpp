@@ -53,11 +53,11 @@ std::string yaml_finding(const finding& f) {
     return fmt::format(
         "  - {{kind: {}, id: {}, name: {}, place: {}, tag: {}, type: {}, bytes: {}, standard_error: {}, bytes_per_s: {}, "
         "bytes_per_day: "
-        "{}, likely_fix: {}}}\n",
+        "{}, likely_fix: {}, verdict: {}}}\n",
         to_string(f.kind), yaml_string(f.key), yaml_string(finding_title(f).plain()),
         yaml_string(f.file.empty() ? std::string() : fmt::format("{}:{}", f.file, f.line)), yaml_string(f.tag),
         yaml_string(f.type), yaml_number(f.bytes), yaml_number(f.bytes_error), yaml_number(f.speed.bytes_per_s),
-        yaml_number(f.speed.bytes_per_day), fix == nullptr ? "null" : fix->rule);
+        yaml_number(f.speed.bytes_per_day), fix == nullptr ? "null" : fix->rule, f.judged ? word_of(f.judged->kind) : "null");
 }
 
 std::string front_matter(const attribution& a, const attribution_text_options& options) {

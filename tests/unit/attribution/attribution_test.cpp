@@ -5,7 +5,10 @@
 #include <cmath>
 
 #include <catch2/catch.hpp>
+#include <memwatch/model/site_name.hpp>
 
+#include "report/attribution_json.hpp"
+#include "report/attribution_markdown.hpp"
 #include "service.hpp"
 #include "support/random_snapshot.hpp"
 #include "support/seed.hpp"
@@ -104,6 +107,32 @@ TEST_CASE("attribution: a limit says when it is reached") {
     REQUIRE(f->speed.seconds_to_limit.has_value());
     CHECK(*f->speed.seconds_to_limit ==
           Approx((1e9 - static_cast<double>(service::after().info.resident_bytes)) / f->speed.bytes_per_s));
+}
+
+TEST_CASE("attribution: a finding quotes what the process itself thought of the place, of several sites the worst") {
+    snapshot after = service::after();
+    for (std::uint32_t i = 0; i < after.sites.size(); ++i) {
+        after.verdicts.emplace_back();
+        after.verdicts.back().index = i;
+        const bool is_leak = site_name(after, after.sites[i]).find("request_cache::remember") != std::string::npos;
+        after.verdicts.back().kind = is_leak ? verdict_class::leak_retained : verdict_class::cache;
+        after.verdicts.back().confidence = 0.97;
+    }
+    const auto a = attribute({&service::before(), &after});
+    REQUIRE(a);
+    const finding* const leak = find(*a, "request_cache::remember");
+    REQUIRE((leak != nullptr && leak->judged));
+    CHECK(leak->judged->kind == verdict_class::leak_retained);
+    const finding* const prices = find(*a, "price_table::load");
+    REQUIRE((prices != nullptr && prices->judged));
+    CHECK(prices->judged->kind == verdict_class::cache);
+    const attribution without = whole();
+    CHECK_FALSE(find(without, "request_cache::remember")->judged);
+    const std::string page = render_markdown(*a, {});
+    CHECK(page.find("- **Verdict**: leak_retained (97 % sure") != std::string::npos);
+    CHECK(page.find("- **Verdict**: cache, no leak") != std::string::npos);
+    CHECK(page.find("verdict: leak_retained}") != std::string::npos);
+    CHECK(render_json(*a, "1").find("\"verdict\": {\"class\": \"leak_retained\"") != std::string::npos);
 }
 
 TEST_CASE("attribution: the threshold and the number of findings are kept") {
