@@ -48,6 +48,15 @@ inline constexpr const char* compiled_out = "memwatch is compiled out (MEMWATCH_
 
 inline result<void> snapshot::write_to(const std::string&) const { return detail::nothing_here(); }
 
+// --- model/verdict.hpp: there is none that a word could be of
+
+inline std::string_view word_of(verdict_class) noexcept { return {}; }
+inline std::string_view word_of(verdict_level) noexcept { return {}; }
+inline std::string_view word_of(verdict_severity) noexcept { return {}; }
+inline std::string_view word_of(verdict_doubt) noexcept { return {}; }
+inline std::string_view word_of(verdict_subject) noexcept { return {}; }
+inline std::string_view word_of(verdict_feature_kind) noexcept { return {}; }
+
 // --- base/log.hpp
 
 enum class log_level { warning, info };
@@ -62,6 +71,8 @@ struct session_status {
     session_state state{session_state::stopped};
     std::string detail;
 };
+
+using verdict_function = void (*)(const verdict& changed, const snapshot& seen, void* context) noexcept;
 
 class session {
 public:
@@ -82,6 +93,7 @@ public:
     result<std::uint64_t> mark_baseline() { return detail::nothing_here(); }
     [[nodiscard]] result<memwatch::snapshot> snapshot(std::string_view = {}) const { return detail::nothing_here(); }
     [[nodiscard]] result<memwatch::snapshot> summary() const { return detail::nothing_here(); }
+    void on_verdict(verdict_function, void* = nullptr) noexcept {}
     void name_functions(memwatch::snapshot&, std::size_t = 20) const {}
     [[nodiscard]] options effective_options() const { return {}; }
 };

@@ -31,6 +31,8 @@ enum class unwinder_option { automatic, frame_pointer, dwarf };
 // automatic: on as soon as the process has a second thread of its own. A thread of memwatch would make glibc's malloc take
 // locks (measured: 7 ns an operation beyond the thread's cache), which a program with one thread does without.
 enum class control_option { off, automatic, on };
+// Whether leaks are judged. automatic: wherever memwatch has a thread of its own; on: it gets one for this, too.
+enum class verdicts_option { off, automatic, on };
 
 // P(a block of `bytes` under `tag` (memwatch::tag::id(); 0 = untagged) becomes a sample), for session::set_sampler(). Called at
 // every allocation of every thread, inside of malloc where that is interposed: it must not allocate, lock, throw or take long.

@@ -29,6 +29,9 @@ struct session_status {
     std::string detail;  // one sentence for a log line; empty when running
 };
 
+// What session::on_verdict() calls. `changed` is a verdict of a row of `seen`, whose frames have the names it needs.
+using verdict_function = void (*)(const verdict& changed, const snapshot& seen, void* context) noexcept;
+
 class session {
 public:
     // Starts sampling, or joins the session that is already running (its options stay in force and status() says so).
@@ -80,9 +83,17 @@ public:
     // As snapshot(), without the live records and so in time proportional to the sites: what a scrape or a top list needs.
     [[nodiscard]] MEMWATCH_API result<memwatch::snapshot> summary() const;
 
+    // Who is told when a site or a pool begins to leak or to be suspected of it, when its severity rises, and when that is
+    // over: level_of(changed.kind) says which. One function a process, null for none; it and `context` must stay valid for the
+    // life of the process. Called on memwatch's thread at the end of an epoch, under no lock, one call at a time; it may take
+    // snapshots, and what it allocates is not sampled. A change at the last look of a session is told to nobody: snapshots have
+    // it.
+    MEMWATCH_API void on_verdict(verdict_function function, void* context = nullptr) noexcept;
+
     // Fills in function names (symbol table only: no lines, no inlined frames) for the frames of the `max_sites` sites with the
     // most live bytes, of as many that are called a leak or a suspect, and of the places that pools' oldest checkouts were
-    // acquired at. Bounded work and memory, cached; everything else is symbolized offline by the CLI. Never fails: a frame that cannot be named stays as module + offset.
+    // acquired at. Bounded work and memory, cached; everything else is symbolized offline by the CLI. Never fails: a frame that
+    // cannot be named stays as module + offset.
     MEMWATCH_API void name_functions(memwatch::snapshot& s, std::size_t max_sites = 20) const;
 
     // The options in force after defaults, code and environment were merged.

@@ -4,7 +4,12 @@
 
 namespace memwatch::interpose {
 
-// Writes the dump of what is live, where one was asked for. Does nothing in a process that only borrows our memory (vfork).
+// main returned or exit() was called, and what tidies up has not run: what leaks is judged now. Where verdicts are on and a
+// dump was asked for, this is its moment, and what destructors free later is in it.
+void say_what_is_left() noexcept;
+
+// Writes the dump of what is live, unless that was done, where one was asked for. Does nothing in a process that only borrows
+// our memory (vfork).
 void say_last_word() noexcept;
 
 // The same for ends that may come from a signal handler, which may have interrupted the allocator: what a process with one

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a process does that matters to us beside allocating: its ends that run no destructors (_exit, _Exit, quick_exit, abort),
-// dlclose, after which an address may be other code, and pthread_create, after which a thread of ours costs it nothing more.
+// What a process does that matters to us beside allocating: its end, before handlers and destructors tidy up (main returns,
+// exit) or without any (_exit, _Exit, quick_exit, abort); dlclose, after which an address may be other code; and
+// pthread_create, after which a thread of ours costs it nothing more.
 #include <dlfcn.h>
 #include <pthread.h>
 
@@ -25,12 +26,13 @@ struct real_ends {
     void (*exit_now_c)(int){};
     void (*exit_quick)(int){};
     void (*abort)(){};
+    void (*exit)(int){};
 };
 real_ends ends;
 
 [[gnu::constructor]] void find_ends() {
     ends = {next_of<void (*)(int)>("_exit"), next_of<void (*)(int)>("_Exit"), next_of<void (*)(int)>("quick_exit"),
-            next_of<void (*)()>("abort")};
+            next_of<void (*)()>("abort"), next_of<void (*)(int)>("exit")};
 }
 
 [[noreturn]] void end_by(void (*real)(int), const char* symbol, int status) noexcept {
@@ -39,7 +41,30 @@ real_ends ends;
     __builtin_unreachable();
 }
 
+using main_function = int (*)(int, char**, char**);
+main_function main_of_the_program = nullptr;
+
+int run_main(int argc, char** argv, char** environment) {
+    const int status = main_of_the_program(argc, argv, environment);
+    memwatch::interpose::say_what_is_left();
+    return status;
+}
+
 }  // namespace
+
+// libc calls main by this, and then exit() without passing by ours.
+MEMWATCH_ENTRY int __libc_start_main(main_function main, int argc, char** argv, void (*init)(), void (*fini)(),
+                                     void (*loader_fini)(), void* stack_end) {
+    using start_function = int (*)(main_function, int, char**, void (*)(), void (*)(), void (*)(), void*);
+    main_of_the_program = main;
+    return next_of<start_function>("__libc_start_main")(&run_main, argc, argv, init, fini, loader_fini, stack_end);
+}
+
+MEMWATCH_ENTRY [[noreturn]] void exit(int status) noexcept {
+    memwatch::interpose::say_what_is_left();
+    (ends.exit != nullptr ? ends.exit : next_of<void (*)(int)>("exit"))(status);
+    __builtin_unreachable();
+}
 
 MEMWATCH_ENTRY [[noreturn]] void _exit(int status) { end_by(ends.exit_now, "_exit", status); }
 MEMWATCH_ENTRY [[noreturn]] void _Exit(int status) noexcept { end_by(ends.exit_now_c, "_Exit", status); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The preload object's life: started before the program's own constructors, its last word after the program's destructors. The
-// worker thread lives in a forked child, too: a child is a process like any other.
+// The preload object's life: started before the program's own constructors, its last word when main ends, or, where nothing is
+// judged, after the program's destructors. The worker thread lives in a forked child, too: a child is a process like any other.
 #include <pthread.h>
 #include <sys/auxv.h>
 #include <sys/single_threaded.h>
@@ -70,13 +70,18 @@ bool start_session() {
     detail::this_thread.random_state = 0;
 }
 
-// main returned or exit() was called, and the program's own destructors have run: what is live now stays.
+// main returned or exit() was called, and the program's own destructors have run: what is live now stays. Also where libc
+// called exit() itself (err(), the end of the last thread).
 [[gnu::destructor]] void finish() { say_last_word(); }
 
 }  // namespace
 
 // relaxed: this process' own number, set before any second thread.
 bool is_started() noexcept { return owner.load(std::memory_order_relaxed) == getpid(); }
+
+void say_what_is_left() noexcept {
+    if (is_dump_wanted && is_started()) { write_judged_dump(); }
+}
 
 void say_last_word() noexcept {
     if (is_dump_wanted && is_started()) { write_exit_dump(); }

@@ -117,6 +117,7 @@ public:
     // lock of a table. Those born meanwhile may be among them.
     template <class See>
     void visit(std::vector<exact_site_totals>& totals, See see);
+    [[nodiscard]] std::size_t most_records() const noexcept { return records_.carved(); }
     // Since when it is not exact; 0: it is, or was never open.
     [[nodiscard]] std::uint64_t exact_until_ns() const noexcept;
     void add_self_bytes(std::vector<named_value>& into);

@@ -111,8 +111,7 @@ live_record live_state::as_live_record(const live_entry& e) const noexcept {
     return {0, e.size_bytes, since_origin(e.birth_ns), e.interval_bytes, e.trace, e.site, e.route, e.thread};
 }
 
-site live_state::totals_of(std::uint32_t id, const std::vector<exact_site_totals>& exact) {
-    const site_state state = sites_.copy(id);
+site live_state::totals_of(const site_state& state, const exact_site_totals* exact) const {
     site totals;
     totals.tag = state.key.tag;
     totals.live = state.live;
@@ -120,7 +119,7 @@ site live_state::totals_of(std::uint32_t id, const std::vector<exact_site_totals
     totals.freed = state.freed;
     totals.freed_by_other_thread = state.freed_by_other_thread;
     totals.lifetimes = state.lifetimes;
-    if (id < exact.size()) { add_exact(totals, exact[id]); }
+    if (exact != nullptr) { add_exact(totals, *exact); }
     return totals;
 }
 

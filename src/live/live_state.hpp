@@ -96,6 +96,10 @@ public:
     [[nodiscard]] std::uint64_t epoch_ns() const noexcept { return epoch_ns_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t epoch_at(std::uint64_t time_ns) const noexcept { return since_origin(time_ns) / epoch_ns(); }
     [[nodiscard]] std::size_t live_samples() const noexcept { return live_.size(); }
+    // No snapshot has more records; a figure that is old when it is returned.
+    [[nodiscard]] std::size_t most_records() const noexcept { return live_.size() + exact_.most_records(); }
+    // Numbers of sites are below this; it only grows.
+    [[nodiscard]] std::uint32_t site_count() const noexcept { return sites_.size(); }
     void add_self_bytes(std::vector<named_value>& into);
 
     // The mutex of the telemetry's consumer, which allocates while it holds it: before any spin lock.
@@ -111,7 +115,7 @@ private:
 
     [[nodiscard]] std::uint64_t since_origin(std::uint64_t time_ns) const noexcept;
     [[nodiscard]] live_record as_live_record(const live_entry& entry) const noexcept;
-    [[nodiscard]] site totals_of(std::uint32_t id, const std::vector<exact_site_totals>& exact);
+    [[nodiscard]] site totals_of(const site_state& state, const exact_site_totals* exact) const;
     void freeze_records(snapshot& into);
     [[nodiscard]] std::uint32_t freeze_sites(snapshot& into, const std::vector<exact_site_totals>& exact, detail how);
     void freeze_threads(snapshot& into, detail how);
@@ -138,7 +142,11 @@ template <class Visitor>
 void live_state::visit(Visitor& visitor, std::vector<exact_site_totals>& scratch) {
     live_.for_each([](std::size_t) {}, [&](const live_entry& entry) { visitor.see(as_live_record(entry)); });
     exact_.visit(scratch, [&](const live_record& record) { visitor.see(record); });
-    for (std::uint32_t id = site_table::overflow; id < sites_.size(); ++id) { visitor.see(id, totals_of(id, scratch)); }
+    const std::uint32_t count = sites_.size();
+    for (std::uint32_t id = site_table::overflow; id < count; ++id) {
+        const site_state state = sites_.copy(id);
+        visitor.see(id, totals_of(state, id < scratch.size() ? &scratch[id] : nullptr), stacks_.at(state.key.stack).depth);
+    }
 }
 
 }  // namespace v1

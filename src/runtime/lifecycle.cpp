@@ -40,6 +40,7 @@ private:
             id = state.session.id;
         }
         if (directory.empty() || id.empty() || id == written_id_) { return; }
+        state.verdicts.look_now(state);
         const result<snapshot> frozen = session{}.snapshot("exit");
         if (!frozen) { return; }
         is_written =
@@ -61,9 +62,11 @@ bool run_worker(process_state& state) noexcept {
             const std::lock_guard guard(state.session_mutex);
             const control_option wanted = state.session.effective.control;
             // The first second thread makes glibc's malloc and stdio take locks from then on: not for our sake.
-            // A full mode that is to end is the exception: nobody else would end it.
-            const bool must_end = state.session.term.is_running() && state.session.effective.preset == preset_option::full;
-            if (wanted != control_option::on && !must_end && platform::is_single_threaded()) { return false; }
+            // A full mode that is to end is the exception: nobody else would end it; and verdicts, where they were asked for.
+            const options& chosen = state.session.effective;
+            const bool must_run = (state.session.term.is_running() && chosen.preset == preset_option::full) ||
+                                  chosen.verdicts == verdicts_option::on;
+            if (wanted != control_option::on && !must_run && platform::is_single_threaded()) { return false; }
             if (wanted != control_option::off && !platform::is_secure_mode()) {
                 setup = {&answer_control, state.session.control_directory};
             }
@@ -92,6 +95,8 @@ void run_on_worker(std::uint64_t (*turn)(std::uint64_t now_ns) noexcept) noexcep
         },
         reinterpret_cast<void*>(turn));
 }
+
+bool write_judged_dump(std::uint64_t timeout_ns) noexcept { return process().verdicts.is_on() && write_exit_dump(timeout_ns); }
 
 bool write_exit_dump(std::uint64_t timeout_ns) noexcept {
     // _exit in a signal handler that interrupted us: locks may be held that the dump would wait for.

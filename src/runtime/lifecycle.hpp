@@ -20,10 +20,14 @@ MEMWATCH_API bool ensure_worker() noexcept;
 MEMWATCH_API void run_on_worker(std::uint64_t (*turn)(std::uint64_t now_ns) noexcept) noexcept;
 
 // Writes what is live now to MEMWATCH_DUMP_DIR/PID-SESSION.memtrace (0600, by rename), once per process image: for exit hooks.
-// On the worker thread when there is one - the calling thread may be under a system call filter - else here. Waits at most
-// `timeout_ns`. False: no directory was given, nothing was ever started, not in time, already done, or the calling thread is
-// inside memwatch's own work (a signal handler that interrupted it).
+// Where leaks are judged, a last look is taken for it. On the worker thread when there is one - the calling thread may be under
+// a system call filter - else here. Waits at most `timeout_ns`. False: no directory was given, nothing was ever started, not in
+// time, already done, or the calling thread is inside memwatch's own work (a signal handler that interrupted it).
 MEMWATCH_API bool write_exit_dump(std::uint64_t timeout_ns = 10'000'000'000) noexcept;
+
+// The same for the moment before handlers and destructors tidy up, which is when leaks are judged: what is only held until the
+// end is still there. Does nothing with verdicts off.
+MEMWATCH_API bool write_judged_dump(std::uint64_t timeout_ns = 10'000'000'000) noexcept;
 
 // After a dlclose: what is known of code by its address is forgotten (unwind rules, full mode's stacks), for the address may be
 // other code by now. Threads: any, outside of hooks. Allocates: never.

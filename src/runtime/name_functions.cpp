@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include <memwatch/session.hpp>
+#include "runtime/freeze_process.hpp"
 #include "runtime/process_state.hpp"
 
 namespace memwatch {
@@ -55,13 +56,8 @@ std::map<std::uint32_t, std::vector<std::uint32_t>> unnamed_frames(const snapsho
 
 }  // namespace
 
-void session::name_functions(memwatch::snapshot& s, std::size_t max_sites) const {
+void name_functions_of(snapshot& s, const std::vector<std::uint32_t>& sites) noexcept {
     try {
-        std::vector<std::uint32_t> sites = largest_sites(s, max_sites);
-        const std::vector<std::uint32_t> accused = accused_sites(s, max_sites);
-        sites.insert(sites.end(), accused.begin(), accused.end());
-        std::sort(sites.begin(), sites.end());
-        sites.erase(std::unique(sites.begin(), sites.end()), sites.end());
         for (auto& [module_index, frames] : unnamed_frames(s, sites)) {
             const module& m = s.modules[module_index];
             std::vector<std::uint64_t> offsets;
@@ -75,6 +71,17 @@ void session::name_functions(memwatch::snapshot& s, std::size_t max_sites) const
     } catch (...) {
         // Names are a courtesy; a snapshot without them is whole.
     }
+}
+
+void session::name_functions(memwatch::snapshot& s, std::size_t max_sites) const {
+    try {
+        std::vector<std::uint32_t> sites = largest_sites(s, max_sites);
+        const std::vector<std::uint32_t> accused = accused_sites(s, max_sites);
+        sites.insert(sites.end(), accused.begin(), accused.end());
+        std::sort(sites.begin(), sites.end());
+        sites.erase(std::unique(sites.begin(), sites.end()), sites.end());
+        name_functions_of(s, sites);
+    } catch (...) {}  // as above
 }
 
 }  // namespace v1

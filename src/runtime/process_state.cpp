@@ -32,6 +32,7 @@ void before_fork() {
     process_state& state = process();
     state.steering.lock();
     state.session_mutex.lock();
+    state.verdicts.lock_for_fork();  // a look that is under way ends first
     state.interval_control.lock_for_fork();
     state.worker.lock_for_fork();
     // acquire: pairs with the release in session start.
@@ -72,6 +73,7 @@ void release_locks(process_state& state) {
     if (live != nullptr) { live->modules().unlock_after_fork(); }
     state.worker.unlock_after_fork();
     state.interval_control.unlock_after_fork();
+    state.verdicts.unlock_after_fork();
     state.session_mutex.unlock();
     state.steering.unlock();
 }
@@ -91,7 +93,9 @@ void after_fork_in_child() {
     if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) {
         live->enter_child(row == nullptr ? std::uint16_t{0} : static_cast<std::uint16_t>(row->thread_index), tid,
                           lane_of_this_thread());
-        state.session.first_epoch = live->epoch_at(state.capture.now_ns());
+        const std::uint64_t now_ns = state.capture.now_ns();
+        state.session.first_epoch = live->epoch_at(now_ns);
+        state.verdicts.enter_child(now_ns > live->origin_ns() ? now_ns - live->origin_ns() : 0);
     }
     state.capture.tags.keep_only(row, tid);
     state.pools.forget_calls();

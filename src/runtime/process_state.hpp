@@ -22,6 +22,7 @@
 #include "platform/module_walk.hpp"
 #include "runtime/interval_control.hpp"
 #include "runtime/sampler_list.hpp"
+#include "runtime/verdicts.hpp"
 #include "runtime/worker.hpp"
 #include "settings/chosen_options.hpp"
 #include "settings/preset_term.hpp"
@@ -75,6 +76,7 @@ struct process_state {
     platform::walk_gate* walks{};  // the first copy's, for all that join
 
     memwatch::interval_control interval_control;
+    verdict_keeper verdicts;
     memwatch::worker worker;
 };
 

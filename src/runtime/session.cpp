@@ -15,6 +15,7 @@
 #include "model/tag_weights.hpp"
 #include "platform/platform.hpp"
 #include "runtime/freeze_pools.hpp"
+#include "runtime/freeze_process.hpp"
 #include "runtime/process_state.hpp"
 #include "runtime/process_status.hpp"
 #include "runtime/run_worker.hpp"
@@ -120,6 +121,11 @@ void set_timeline(process_state& state, live_state& live, chosen_options& chosen
     session.first_epoch = live.epoch_at(state.capture.now_ns());
 }
 
+std::uint64_t since_origin(const process_state& state) noexcept {
+    const std::uint64_t now = state.capture.now_ns();
+    return now > state.session.origin_ns ? now - state.session.origin_ns : 0;
+}
+
 void begin(process_state& state, chosen_options chosen) {
     // acquire: pairs with the release in build_live().
     live_state* live = state.live.load(std::memory_order_acquire);
@@ -139,6 +145,7 @@ void begin(process_state& state, chosen_options chosen) {
     }
     write_session_id(session.id);
     if (session.trace_key.first == 0) { session.trace_key = {platform::random_seed(), platform::random_seed()}; }
+    if (live != nullptr) { state.verdicts.begin(chosen, since_origin(state), !session.was_started); }
     session.was_started = true;
     session.is_paused = false;
     session.baseline_ns = 0;
@@ -227,7 +234,9 @@ redaction_rules redaction_rules_of(const session_record& session) {
     return {redaction_words(session.effective.redact), session.effective.hash_traces ? session.trace_key : siphash_key{}};
 }
 
-result<snapshot> freeze(std::string_view label, live_state::detail how) {
+}  // namespace
+
+result<frozen_process> freeze_process(std::string_view label, live_state::detail how) {
     const detail::own_work ours;  // a snapshot is ours, also where malloc is interposed
     try {
         process_state& state = process();
@@ -241,17 +250,19 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
         if (session.is_disabled) { return fail(error_code::unavailable, disabled_sentence); }
         if (!session.was_started) { return fail(error_code::unavailable, "no memwatch session was started in this process"); }
         look_for_otel_context(state);
-        snapshot frozen;
+        frozen_process out;
+        snapshot& frozen = out.value;
         describe_process(state, session, frozen.info);
         frozen.info.label = label;
         // acquire: pairs with the release in build_live().
         if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) {
-            live->freeze(frozen, how);
+            out.first_site = live->freeze(frozen, how);
             live->add_self_bytes(frozen.self_bytes);
         }
         freeze_tags_and_routes(state.capture, frozen);  // after the sites: their tags and routes are among these
         if (const auto weights = parse_tag_weights(session.effective.tag_weights)) { set_tag_weights(frozen, *weights); }
         freeze_pools(state.pools, frozen);
+        state.verdicts.copy_into(frozen, out.first_site);
         freeze_losses(state.capture.losses, frozen);
         frozen.activity.push_back({"samples", state.capture.cost.samples()});
         frozen.activity.push_back({"self_ns", state.capture.cost.spent_ns()});
@@ -260,10 +271,17 @@ result<snapshot> freeze(std::string_view label, live_state::detail how) {
         frozen.self_bytes.push_back({"tag_rows", state.capture.tags.self_bytes()});
         frozen.self_bytes.push_back({"edge_map", state.capture.edges.self_bytes() + state.capture.heap_edges.self_bytes()});
         frozen.self_bytes.push_back({"edge_waste", state.capture.edge_waste.waste_bytes()});
+        frozen.self_bytes.push_back({"verdicts", state.verdicts.self_bytes()});
         frozen.self_bytes.push_back({"symbol_cache", state.symbols.cached_bytes()});
         redact_names(frozen, redaction_rules_of(session));
-        return frozen;
+        return out;
     } catch (const std::bad_alloc&) { return fail(error_code::unavailable, "not enough memory for a snapshot"); }
+}
+
+namespace {
+
+result<snapshot> freeze(std::string_view label, live_state::detail how) {
+    return freeze_process(label, how).map([](frozen_process&& all) { return std::move(all.value); });
 }
 
 bool join_or_begin(process_state& state, chosen_options merged, const std::vector<std::string>& warnings) {
@@ -316,6 +334,16 @@ void keep_time(process_state& state) noexcept {
     if (is_needed && !state.worker.is_running()) { run_worker(state); }
 }
 
+// The last moment at which anything is sampled: what leaked by now is said by every later snapshot.
+void judge_before_the_end(process_state& state) noexcept {
+    bool is_last = false;
+    {
+        const std::lock_guard guard(state.session_mutex);
+        is_last = state.session.handles == 1;
+    }
+    if (is_last) { state.verdicts.look_now(state); }
+}
+
 bool is_session_open(process_state& state) noexcept {
     const std::lock_guard guard(state.session_mutex);
     return state.session.handles != 0;
@@ -358,6 +386,7 @@ session::~session() { stop(); }
 void session::stop() noexcept {
     if (!std::exchange(is_open_, false)) { return; }
     process_state& state = process();
+    judge_before_the_end(state);
     if (!end_handle(state)) { return; }
     state.worker.stop();                                // holding no lock: the worker may wait for the session's
     if (is_session_open(state)) { run_worker(state); }  // somebody started anew meanwhile
@@ -415,13 +444,15 @@ result<std::uint64_t> session::mark_baseline() {
     const std::lock_guard guard(state.session_mutex);
     if (state.session.is_disabled) { return fail(error_code::unavailable, disabled_sentence); }
     if (state.session.handles == 0) { return fail(error_code::unavailable, "no session is running"); }
-    const std::uint64_t now = state.capture.now_ns();
-    const std::uint64_t since_origin = now > state.session.origin_ns ? now - state.session.origin_ns : 0;
-    state.session.baseline_ns = std::max<std::uint64_t>(since_origin, 1);  // 0 is "no mark"
+    state.session.baseline_ns = std::max<std::uint64_t>(since_origin(state), 1);  // 0 is "no mark"
     return state.session.baseline_ns;
 }
 
 result<void> session::set_interval(std::uint64_t interval_bytes) { return steer_interval(process(), interval_bytes); }
+
+void session::on_verdict(verdict_function function, void* context) noexcept {
+    process().verdicts.set_listener({function, context});
+}
 
 result<void> session::pause() { return steer_pause(process(), true); }
 

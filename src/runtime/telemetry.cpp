@@ -35,6 +35,11 @@ std::uint64_t tend_ledger(void* live, std::uint64_t) noexcept { return static_ca
 
 std::uint64_t end_preset(void* state, std::uint64_t) noexcept { return settle_term(*static_cast<process_state*>(state)); }
 
+std::uint64_t judge(void* state, std::uint64_t) noexcept {
+    auto& all = *static_cast<process_state*>(state);
+    return all.verdicts.turn(all);
+}
+
 void name_thread(void* live, std::uint32_t tid, char* name) { static_cast<live_state*>(live)->threads().name_of(tid, name); }
 
 }  // namespace
@@ -42,6 +47,7 @@ void name_thread(void* live, std::uint32_t tid, char* name) { static_cast<live_s
 void begin_telemetry(process_state& state, live_state& live, std::size_t sites, std::uint64_t budget_bytes) {
     static_assert(worker::never == ledger::never);
     state.worker.bind(worker_task::epoch_end, &tend_ledger, &live);
+    state.worker.bind(worker_task::verdicts, &judge, &state);
     state.worker.bind(worker_task::preset_term, &end_preset, &state);
     const std::size_t events = lifecycle::events_for_budget(budget_bytes);
     void* const memory = platform::reserve_memory(lifecycle::memory_bytes(events, sites));

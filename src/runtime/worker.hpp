@@ -32,6 +32,7 @@ enum class worker_task : std::uint8_t {
     telemetry,         // drains the rings: 50 ms while there is anything
     interval_control,  // adaptive R: 1 s while sampling
     epoch_end,         // closes epochs
+    verdicts,          // judges what leaks, at the end of each epoch
     preset_term,       // ends a preset whose time is over
     door,              // what an attached library has to keep up with
     count_

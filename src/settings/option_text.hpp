@@ -50,6 +50,11 @@ struct words_of<control_option> {
     static constexpr option_word<control_option> list[] = {
         {"off", control_option::off}, {"automatic", control_option::automatic}, {"on", control_option::on}};
 };
+template <>
+struct words_of<verdicts_option> {
+    static constexpr option_word<verdicts_option> list[] = {
+        {"off", verdicts_option::off}, {"automatic", verdicts_option::automatic}, {"on", verdicts_option::on}};
+};
 
 // --- numbers
 

@@ -505,8 +505,12 @@ TEST_CASE("ledger: a visit shows the records and totals that a snapshot has", "[
     struct seeing {
         std::map<std::uint64_t, live_record> by_size;
         std::map<std::uint32_t, site> sites;
+        std::map<std::uint32_t, std::uint32_t> depths;
         void see(const live_record& block) { by_size[block.size_bytes] = block; }
-        void see(std::uint32_t id, const site& totals) { sites[id] = totals; }
+        void see(std::uint32_t id, const site& totals, std::uint32_t depth) {
+            sites[id] = totals;
+            depths[id] = depth;
+        }
     };
     ledger_under_test t;
     const std::uint32_t other = t.make_site(77);

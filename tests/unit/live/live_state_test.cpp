@@ -193,12 +193,16 @@ TEST_CASE("live_state: a visit sees the blocks and totals that a snapshot has, b
     struct seeing {
         std::map<std::uint32_t, sampled_totals> live;
         std::map<std::uint32_t, site> sites;
+        std::map<std::uint32_t, std::uint32_t> depths;
         std::vector<live_record> blocks;
         void see(const live_record& block) {
             live[block.site].add(block.size_bytes, block.interval_bytes);
             blocks.push_back(block);
         }
-        void see(std::uint32_t id, const site& totals) { sites[id] = totals; }
+        void see(std::uint32_t id, const site& totals, std::uint32_t depth) {
+            sites[id] = totals;
+            depths[id] = depth;
+        }
     };
     live_under_test t;
     std::mt19937_64 random(11);
@@ -224,6 +228,7 @@ TEST_CASE("live_state: a visit sees the blocks and totals that a snapshot has, b
         CHECK(seen.sites[row + first].allocated == s.sites[row].allocated);
         CHECK(seen.sites[row + first].freed == s.sites[row].freed);
         CHECK(seen.sites[row + first].tag == s.sites[row].tag);
+        CHECK(seen.depths[row + first] == s.stacks[s.sites[row].stack].frames.size());
         CHECK(seen.sites[row + first].lifetimes.sum_seconds == s.sites[row].lifetimes.sum_seconds);
     }
 }

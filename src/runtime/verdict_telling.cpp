@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/verdict_telling.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include <memwatch/base/log.hpp>
+#include <memwatch/model/site_name.hpp>
+#include "model/redaction.hpp"
+#include "runtime/freeze_process.hpp"
+#include "runtime/process_state.hpp"
+#include "runtime/process_status.hpp"
+#include "verdict/sentence.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+// A log is no table: the rest is counted, and in every snapshot.
+constexpr std::size_t most_lines = 8;
+constexpr std::size_t most_named_sites = 32;
+// Blocks beyond which it is not worth freezing them all to say for which route most of a site's were.
+constexpr std::size_t most_records = 200'000;
+
+// A value in quotes on one line, whatever a name holds.
+std::string quoted(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        const bool is_plain = static_cast<unsigned char>(c) >= 0x20 && c != 0x7F;
+        out += c == '"' ? '\'' : is_plain ? c : '?';
+    }
+    return out + '"';
+}
+
+void append_site(std::string& line, const verdict& of, const snapshot& in) {
+    const site& where = in.sites[of.index];
+    line += fmt::format(" site={} function={}", site_key(in, where), quoted(site_name(in, where)));
+    if (where.tag != 0) { line += " tag=" + quoted(in.tags[where.tag].name); }
+    if (const retained_for whom = retained_for_whom(of, in); !whom.route.empty()) { line += " route=" + quoted(whom.route); }
+}
+
+bool matters_more(const verdict_change& a, const verdict_change& b) noexcept {
+    if (level_of(a.now.kind) != level_of(b.now.kind)) { return level_of(a.now.kind) > level_of(b.now.kind); }
+    return a.now.retained_bytes > b.now.retained_bytes;
+}
+
+log_level level_of_line(const verdict& of) noexcept {
+    return level_of(of.kind) == verdict_level::leak ? log_level::warning : log_level::info;
+}
+
+std::vector<std::uint32_t> first_sites(const std::vector<verdict_change>& changes) {
+    std::vector<std::uint32_t> sites;
+    for (const verdict_change& each : changes) {
+        if (each.now.subject == verdict_subject::site && sites.size() < most_named_sites) { sites.push_back(each.now.index); }
+    }
+    return sites;
+}
+
+live_state::detail detail_for(const process_state& state) noexcept {
+    // acquire: pairs with the release in build_live().
+    const live_state* const live = state.live.load(std::memory_order_acquire);
+    const bool is_small = live != nullptr && live->most_records() <= most_records;
+    return is_small ? live_state::detail::records : live_state::detail::summary;
+}
+
+}  // namespace
+
+bool move_to_row(verdict& of, const snapshot& in, std::uint32_t first_site, const std::string& pool) noexcept {
+    if (of.subject == verdict_subject::site) {
+        if (of.index < first_site || of.index - first_site >= in.sites.size()) { return false; }
+        of.index -= first_site;
+        return true;
+    }
+    const auto at = std::find_if(in.pools.begin(), in.pools.end(), [&](const pool_totals& row) { return row.name == pool; });
+    of.index = static_cast<std::uint32_t>(at - in.pools.begin());
+    return at != in.pools.end();
+}
+
+std::string verdict_line(const verdict_change& change, const snapshot& in) {
+    const verdict& now = change.now;
+    const char* const level = level_of_line(now) == log_level::warning ? "warning" : "info";
+    std::string line =
+        fmt::format("memwatch level={} event=verdict class={} was={}", level, word_of(now.kind), word_of(change.before));
+    if (now.severity != verdict_severity::none) { line += fmt::format(" severity={}", word_of(now.severity)); }
+    if (now.subject == verdict_subject::site) {
+        append_site(line, now, in);
+    } else {
+        line += " pool=" + quoted(in.pools[now.index].name);
+    }
+    line += fmt::format(" bytes={:.0f} rate_bytes_per_s={:.0f}", now.retained_bytes, now.rate_bytes_per_second);
+    return line + " detail=" + quoted(sentence(now, in));
+}
+
+void tell_verdicts(process_state& state, std::vector<verdict_change> changes, const std::vector<std::string>& pools,
+                   const verdict_listener& listener) {
+    result<frozen_process> frozen = freeze_process({}, detail_for(state));
+    if (!frozen) { return; }
+    snapshot& seen = frozen->value;
+    const std::vector<std::string> words = redaction_words(detail::process_options().redact);
+    const auto is_gone = [&](verdict_change& each) {
+        const bool is_pool = each.now.subject == verdict_subject::pool;
+        const std::string pool = is_pool ? redacted(pools[each.now.index], words) : std::string();
+        return !move_to_row(each.now, seen, frozen->first_site, pool);
+    };
+    changes.erase(std::remove_if(changes.begin(), changes.end(), is_gone), changes.end());
+    std::sort(changes.begin(), changes.end(), matters_more);
+    name_functions_of(seen, first_sites(changes));
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+        if (i < most_lines) { write_log(level_of_line(changes[i].now), verdict_line(changes[i], seen)); }
+        if (listener.function != nullptr) { listener.function(changes[i].now, seen, listener.context); }
+    }
+    if (changes.size() > most_lines) {
+        write_log(log_level::info, fmt::format("memwatch level=info event=verdicts more={}", changes.size() - most_lines));
+    }
+}
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/verdicts.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "capture/own_work.hpp"
+#include "platform/platform.hpp"
+#include "runtime/process_state.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+namespace {
+
+// A twentieth of a CPU at most: what a look took is waited for twenty times.
+constexpr std::uint64_t pause_share = 20;
+// Of an epoch: when a history that began anew has its first look. A child that is about to exec is spared it.
+constexpr std::uint64_t soon_share = 20;
+constexpr std::size_t most_pools = 4096;
+
+// Shows the engine what live_state::visit() comes by. Sites that came during the look are the next one's.
+struct onlooker {
+    engine& judge;
+    std::uint32_t sites;
+
+    void see(const live_record& block) noexcept {
+        if (block.site >= sites) { return; }
+        judge.count_block(block.site, {block.birth_ns, block.size_bytes, block.interval_bytes, block.trace.is_valid()});
+    }
+    void see(std::uint32_t id, const site& totals, std::uint32_t depth) noexcept {
+        if (id >= sites) { return; }
+        judge.count_site(id, {totals.allocated, totals.freed, totals.freed_by_other_thread, depth});
+    }
+};
+
+std::uint64_t lost_records(const loss_counters& losses) noexcept {
+    std::uint64_t sum = 0;
+    for (const drop_reason reason : {drop_reason::live_table_full, drop_reason::duplicate_block, drop_reason::edge_waste_full,
+                                     drop_reason::ledger_full, drop_reason::ledger_reentered, drop_reason::sample_abandoned}) {
+        sum += losses.of(reason);
+    }
+    return sum;
+}
+
+bool is_every_block_recorded(const capture_state& capture) noexcept {
+    // relaxed: a look at the border between two presets belongs to either.
+    return capture.preset.load(std::memory_order_relaxed) == preset_option::full || capture.interval.in_force() == 0;
+}
+
+engine_settings settings_for(const options& chosen) noexcept {
+    engine_settings settings;
+    settings.epoch_ns = chosen.epoch_ns;
+    settings.judgement.warning_bytes = chosen.leak_warning_bytes;
+    settings.judgement.critical_bytes = chosen.leak_critical_bytes;
+    settings.judgement.shallow_bytes = chosen.leak_shallow_bytes;
+    return settings;
+}
+
+constexpr std::uint64_t end_of_epoch(std::uint64_t now_ns, std::uint64_t epoch_ns) noexcept {
+    return (now_ns / epoch_ns + 1) * epoch_ns;
+}
+
+std::uint64_t session_time(const process_state& state, const live_state& live) noexcept {
+    const std::uint64_t now = state.capture.now_ns();
+    return now > live.origin_ns() ? now - live.origin_ns() : 0;
+}
+
+look look_at(const process_state& state, const live_state& live) noexcept {
+    look now;
+    now.time_ns = session_time(state, live);
+    now.sites = live.site_count();
+    now.is_exact = is_every_block_recorded(state.capture);
+    now.completed_traces = state.capture.tags.completed_traces();
+    now.lost_records = lost_records(state.capture.losses);
+    return now;
+}
+
+}  // namespace
+
+void verdict_keeper::begin(const options& chosen, std::uint64_t now_ns, bool is_first) noexcept {
+    const std::lock_guard guard(mutex_);
+    bool is_wanted = chosen.verdicts != verdicts_option::off;
+    try {
+        engine_ = is_wanted ? std::make_unique<engine>(settings_for(chosen)) : nullptr;
+    } catch (...) { is_wanted = false; }                 // no memory
+    is_on_.store(is_wanted, std::memory_order_relaxed);  // relaxed: a setting
+    epoch_ns_ = std::max<std::uint64_t>(chosen.epoch_ns, 1);
+    due_ns_ = end_of_epoch(now_ns, epoch_ns_);
+    if (!is_first) { begin_anew_locked(now_ns); }
+}
+
+// Nothing is freed: this may run in a forked child.
+void verdict_keeper::begin_anew_locked(std::uint64_t now_ns) noexcept {
+    if (engine_ != nullptr) { engine_->reset(); }
+    std::fill(told_sites_.begin(), told_sites_.end(), told{});
+    std::fill(told_pools_.begin(), told_pools_.end(), told{});
+    due_ns_ = std::min(now_ns + epoch_ns_ / soon_share, end_of_epoch(now_ns, epoch_ns_));
+}
+
+void verdict_keeper::enter_child(std::uint64_t now_ns) noexcept { begin_anew_locked(now_ns); }
+
+std::uint64_t verdict_keeper::turn(process_state& state) noexcept {
+    // acquire: pairs with the release in build_live().
+    live_state* const live = state.live.load(std::memory_order_acquire);
+    if (live == nullptr || !is_on()) { return worker::never; }
+    const std::uint64_t left_ns = due_in(state, *live);
+    if (left_ns != 0) { return left_ns; }
+    const std::uint64_t began_ns = platform::monotonic_ns();
+    std::vector<verdict_change> changes;
+    if (try_look(state, &changes)) {
+        try {
+            tell(state, std::move(changes));
+        } catch (...) {}  // no memory for words; snapshots have the verdicts
+    }
+    return std::max(due_in(state, *live), (platform::monotonic_ns() - began_ns) * pause_share);
+}
+
+std::uint64_t verdict_keeper::due_in(const process_state& state, const live_state& live) const noexcept {
+    const std::lock_guard guard(mutex_);
+    const std::uint64_t now_ns = session_time(state, live);
+    return due_ns_ > now_ns ? due_ns_ - now_ns : 0;
+}
+
+void verdict_keeper::look_now(process_state& state) noexcept { static_cast<void>(try_look(state, nullptr)); }
+
+// False: there was nothing to look at, or no memory to.
+bool verdict_keeper::try_look(process_state& state, std::vector<verdict_change>* changes) noexcept {
+    // acquire: pairs with the release in build_live().
+    live_state* const live = state.live.load(std::memory_order_acquire);
+    if (live == nullptr || !is_on()) { return false; }
+    const detail::own_work ours;
+    try {
+        std::vector<pool_reading> pools = state.pools.read();  // calls the program's functions
+        const std::lock_guard guard(mutex_);
+        due_ns_ = end_of_epoch(session_time(state, *live), epoch_ns_);
+        // relaxed: a look at the border of a pause belongs to either side.
+        if (engine_ == nullptr || !state.capture.is_sampling.load(std::memory_order_relaxed)) { return false; }
+        look_locked(state, *live, pools);
+        if (changes != nullptr) { *changes = take_changes_locked(); }
+        return true;
+    } catch (...) { return false; }  // no memory: the next look sees what this one did not
+}
+
+void verdict_keeper::look_locked(process_state& state, live_state& live, std::vector<pool_reading>& pools) {
+    // Full mode was left, and its records with it: they did not die.
+    const std::uint64_t abandoned = state.capture.losses.of(drop_reason::ledger_abandoned);
+    if (std::exchange(abandoned_, abandoned) != abandoned) { begin_anew_locked(session_time(state, live)); }
+    const look now = look_at(state, live);
+    engine_->begin_look(now);
+    onlooker eyes{*engine_, now.sites};
+    live.visit(eyes, scratch_);
+    for (const pool_reading& pool : pools) {
+        const std::uint32_t number = number_of_pool(pool.totals.name);
+        if (number < most_pools) { engine_->count_pool(number, pool.totals); }
+    }
+    engine_->end_look();
+}
+
+std::uint32_t verdict_keeper::number_of_pool(const std::string& name) {
+    const auto at = std::find(pools_.begin(), pools_.end(), name);
+    const auto number = static_cast<std::uint32_t>(at - pools_.begin());
+    if (at == pools_.end() && number < most_pools) { pools_.push_back(name); }
+    return number;
+}
+
+std::vector<verdict_change> verdict_keeper::take_changes_locked() {
+    std::vector<verdict_change> changes;
+    for (verdict& now : engine_->verdicts()) {
+        std::vector<told>& all = now.subject == verdict_subject::site ? told_sites_ : told_pools_;
+        if (now.index >= all.size()) { all.resize(now.index + std::size_t{1}); }
+        told& before = all[now.index];
+        const bool was_told = level_of(before.kind) != verdict_level::none;
+        const bool is_to_tell = level_of(now.kind) != verdict_level::none;
+        if (!was_told && !is_to_tell) { continue; }
+        if (before.kind == now.kind && now.severity <= before.severity) { continue; }
+        const verdict_class kind_before = std::exchange(before.kind, now.kind);
+        before.severity = now.severity;
+        changes.push_back({std::move(now), kind_before});
+    }
+    return changes;
+}
+
+std::uint64_t verdict_keeper::looks() const noexcept {
+    const std::lock_guard guard(mutex_);
+    return engine_ == nullptr ? 0 : engine_->looks();
+}
+
+void verdict_keeper::copy_into(snapshot& into, std::uint32_t first_site) const {
+    if (!is_on()) { return; }
+    const std::lock_guard guard(mutex_);
+    if (engine_ == nullptr) { return; }
+    for (verdict& each : engine_->verdicts()) {
+        const bool is_pool = each.subject == verdict_subject::pool;
+        if (move_to_row(each, into, first_site, is_pool ? pools_[each.index] : std::string())) {
+            into.verdicts.push_back(std::move(each));
+        }
+    }
+}
+
+void verdict_keeper::set_listener(const verdict_listener& listener) noexcept {
+    const std::lock_guard guard(mutex_);
+    listener_ = listener;
+}
+
+std::size_t verdict_keeper::self_bytes() const noexcept {
+    const std::lock_guard guard(mutex_);
+    const std::size_t engine_bytes = engine_ == nullptr ? 0 : engine_->self_bytes();
+    return engine_bytes + (told_sites_.capacity() + told_pools_.capacity()) * sizeof(told) +
+           scratch_.capacity() * sizeof(exact_site_totals);
+}
+
+void verdict_keeper::tell(process_state& state, std::vector<verdict_change> changes) const {
+    if (changes.empty()) { return; }
+    std::vector<std::string> pools;
+    verdict_listener listener;
+    {
+        const std::lock_guard guard(mutex_);
+        pools = pools_;
+        listener = listener_;
+    }
+    tell_verdicts(state, std::move(changes), pools, listener);
+}
+
+}  // namespace v1
+}  // namespace memwatch
