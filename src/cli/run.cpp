@@ -70,6 +70,9 @@ std::vector<std::string> environment_for(const run_command& command, const std::
     // A program with one thread gets none of ours unless somebody wants to ask it while it runs.
     const bool is_asked = command.wants_control || !command.metrics_address.empty();
     if (is_asked && value_of(out, "MEMWATCH_CONTROL").empty()) { set(out, "MEMWATCH_CONTROL", "on"); }
+    // Nor would it be judged: that takes looks while it runs.
+    const bool is_judged = !command.report_file.empty() || command.fail_on_leak;
+    if (is_judged && value_of(out, "MEMWATCH_VERDICTS").empty()) { set(out, "MEMWATCH_VERDICTS", "on"); }
     if (!command.preset.empty()) { set(out, "MEMWATCH_PRESET", command.preset); }
     if (!command.interval.empty()) { set(out, "MEMWATCH_INTERVAL", command.interval); }
     if (!command.epoch.empty()) { set(out, "MEMWATCH_EPOCH", command.epoch); }
