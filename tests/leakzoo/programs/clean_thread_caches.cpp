@@ -52,11 +52,11 @@ int main(int argc, char** argv) {
         double before_s = 0, due = 0;
         for (block_list own; is_open; std::this_thread::sleep_for(std::chrono::milliseconds(4))) {
             const double pace = 1.3 + std::sin(6.28 * zoo.progress() * tide), now_s = zoo.elapsed_s();
-            due = std::min(1000.0, due + pace * messages * 250 * (now_s - before_s));
+            due = due - std::floor(due) + pace * messages * 250 * (now_s - before_s);
             before_s = now_s;
             {
                 const std::lock_guard lock(mailbox_mutex);
-                for (; due >= 1 && !mailbox.empty(); --due) {
+                for (double left = due; left >= 1 && !mailbox.empty(); --left) {
                     own.push_back(std::move(mailbox.back()));
                     mailbox.pop_back();
                 }
