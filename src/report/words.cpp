@@ -72,6 +72,11 @@ bool is_own_unnamed(const frame& f, const std::vector<module>& modules) {
     return f.module < modules.size() && site_name({frame{}, f}, modules) == frame_name(f, modules);
 }
 
+// libc, libstdc++, memwatch's own door around main: nobody's code, also where it has names.
+bool is_of_plumbing(const frame& f, const std::vector<module>& modules) {
+    return f.module < modules.size() && !is_own_unnamed({f.module, f.offset, {}}, modules);
+}
+
 }  // namespace
 
 std::string printable(std::string_view text) {
@@ -176,10 +181,11 @@ std::vector<frame_words> user_frames(const std::vector<frame>& stack, const std:
     for (const frame& f : stack) {
         if (own.size() >= limit) { break; }
         bool is_named = false;
+        const bool is_nobodys = is_of_plumbing(f, modules);
         for (const source_line& line : f.lines) {
             if (line.function.empty()) { continue; }
             is_named = true;
-            if (!is_plumbing(line.function) && own.size() < limit) { own.push_back(words_of(line)); }
+            if (!is_nobodys && !is_plumbing(line.function) && own.size() < limit) { own.push_back(words_of(line)); }
             if (all.size() < limit) { all.push_back(words_of(line)); }
         }
         if (is_named) { continue; }

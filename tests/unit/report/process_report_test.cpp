@@ -67,3 +67,16 @@ TEST_CASE("process report: keeping the largest sites keeps the figures and forge
     CHECK(s.frames[1].module == 0);
     CHECK(validate(s));
 }
+
+TEST_CASE("process report: of a stack the user's own frames are shown, not memwatch's door around main nor what libc calls",
+          "[report]") {
+    snapshot s = made_snapshot();
+    s.modules.push_back({"/usr/lib/libmemwatch-preload.so", "cd", 0x3000, 0x4000, 0});
+    s.frames.push_back({1, 0x10, {{"(anonymous namespace)::run_main(int, char**, char**)", "process_life.cpp", 48}}});
+    s.stacks[1].frames.push_back(3);
+    process_report r;
+    r.processes.push_back({s, false});
+    const std::string words = render_text(r, {});
+    CHECK(words.find("outer") != std::string::npos);
+    CHECK(words.find("run_main") == std::string::npos);
+}
