@@ -15,6 +15,7 @@
 #include "report/json.hpp"
 #include "report/survivors.hpp"
 #include "report/text.hpp"
+#include "report/verdicts.hpp"
 #include "report/view.hpp"
 
 namespace memwatch {
@@ -118,7 +119,9 @@ private:
             document.pop_back();  // its newline
             json += fmt::format(",\n\"{}\": {}", to_string(kind), document);
         }
-        return json + "}\n";
+        std::string verdicts = render_json(list_verdicts(s, {verdict_level::suspect, {}, top_}));
+        verdicts.pop_back();
+        return json + ",\n\"verdicts\": " + verdicts + "}\n";
     }
 
     [[nodiscard]] result<std::string> table(const snapshot& s, const output_options& output) const {

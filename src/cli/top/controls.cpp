@@ -9,8 +9,8 @@ inline namespace v1 {
 namespace top {
 namespace {
 
-constexpr const char* column_names[column_count] = {"live",    "growth", "rate", "last", "oldest",
-                                                    "objects", "name",   "tag",  "route"};
+constexpr const char* column_names[column_count] = {"live",    "growth",  "rate", "last", "oldest",
+                                                    "objects", "verdict", "name", "tag",  "route"};
 
 char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -36,6 +36,8 @@ double number_of(const row& of, const growth& grown, column by) {
             return static_cast<double>(of.oldest_age_ns.value_or(0));
         case column::objects:
             return of.objects;
+        case column::verdict:
+            return of.judged ? 1 + static_cast<double>(*of.judged) : 0;  // classes stand in the order of how bad they are
         default:
             return of.live_bytes;
     }
@@ -64,9 +66,9 @@ struct letter {
     char key;
     column by;
 };
-constexpr letter letters[] = {{'l', column::live}, {'g', column::growth}, {'r', column::rate},
-                              {'d', column::last}, {'o', column::oldest}, {'c', column::objects},
-                              {'n', column::name}, {'t', column::tag},    {'u', column::route}};
+constexpr letter letters[] = {{'l', column::live},   {'g', column::growth},  {'r', column::rate},    {'d', column::last},
+                              {'o', column::oldest}, {'c', column::objects}, {'j', column::verdict}, {'n', column::name},
+                              {'t', column::tag},    {'u', column::route}};
 
 void drop_last_character(std::string& text) {
     while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xC0U) == 0x80) { text.pop_back(); }

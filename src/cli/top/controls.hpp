@@ -15,8 +15,8 @@ namespace memwatch {
 inline namespace v1 {
 namespace top {
 
-enum class column { live, growth, rate, last, oldest, objects, name, tag, route };
-inline constexpr std::size_t column_count = 9;
+enum class column { live, growth, rate, last, oldest, objects, verdict, name, tag, route };
+inline constexpr std::size_t column_count = 10;
 
 [[nodiscard]] const char* to_string(column of) noexcept;  // "live", "growth" ...
 [[nodiscard]] bool is_text(column of) noexcept;

@@ -98,6 +98,7 @@ row read_row(const view& from, std::size_t index, dimension by) {
     } else {
         read_sampled(of, read);
     }
+    read.judged = verdict_class_of(of.text("verdict"));
     if (by == dimension::site) {
         read.tag = of.text("tag");
         read.type = of.text("type");
@@ -114,6 +115,7 @@ void add(row& to, const row& other) {
     to.live_variance += other.live_variance;
     to.objects += other.objects;
     if (to.churn_variance && other.churn_variance) { *to.churn_variance += *other.churn_variance; }
+    to.judged = std::max(to.judged, other.judged);  // nothing is less than any class
     if (other.oldest_age_ns) { to.oldest_age_ns = std::max(to.oldest_age_ns.value_or(0), *other.oldest_age_ns); }
 }
 

@@ -38,6 +38,7 @@ struct row {
     std::optional<double> churn_variance;  // of all that was ever allocated and freed here; sites only
     double objects{};
     std::optional<std::uint64_t> oldest_age_ns;
+    std::optional<verdict_class> judged;  // of sites and pools; nothing: not yet, or the service does not judge
 };
 
 struct totals {

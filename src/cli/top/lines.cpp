@@ -27,10 +27,11 @@ struct shape {
     bool is_left;
 };
 constexpr std::size_t least_name = 16;
-constexpr shape shapes[] = {
-    {column::live, "LIVE", 10, false},       {column::growth, "GROWTH", 12, false}, {column::name, "", 0, true},
-    {column::rate, "RATE", 13, false},       {column::oldest, "OLDEST", 8, false},  {column::last, "LAST", 11, false},
-    {column::objects, "OBJECTS", 11, false}, {column::tag, "TAG", 18, true},        {column::route, "ROUTE", 20, true}};
+constexpr shape shapes[] = {{column::live, "LIVE", 10, false},     {column::growth, "GROWTH", 12, false},
+                            {column::name, "", 0, true},           {column::rate, "RATE", 13, false},
+                            {column::verdict, "VERDICT", 8, true}, {column::oldest, "OLDEST", 8, false},
+                            {column::last, "LAST", 11, false},     {column::objects, "OBJECTS", 11, false},
+                            {column::tag, "TAG", 16, true},        {column::route, "ROUTE", 16, true}};
 
 const char* title_of(const shape& s, dimension by) {
     constexpr const char* titles[dimension_count] = {"SITE", "TAG", "ROUTE", "THREAD", "TYPE", "POOL"};
@@ -38,6 +39,7 @@ const char* title_of(const shape& s, dimension by) {
 }
 
 bool has_column(column of, dimension by) noexcept {
+    if (of == column::verdict) { return by == dimension::site || by == dimension::pool; }
     return by == dimension::site || (of != column::tag && of != column::route);
 }
 
@@ -76,6 +78,14 @@ std::string padded(std::string text, std::size_t width, bool is_left) {
 
 std::string signed_bytes(double bytes) { return std::fabs(bytes) < 0.5 ? "-" : format_bytes_signed(bytes); }
 
+// "leak", "suspect"; of what nobody has to look at its class; "?" where too little is known.
+std::string verdict_word(const std::optional<verdict_class>& judged) {
+    if (!judged) { return "-"; }
+    if (*judged == verdict_class::inconclusive) { return "?"; }
+    const verdict_level level = level_of(*judged);
+    return std::string(level == verdict_level::none ? word_of(*judged) : word_of(level));
+}
+
 std::string cell(const row& of, const growth& grown, column which) {
     switch (which) {
         case column::live:
@@ -90,6 +100,8 @@ std::string cell(const row& of, const growth& grown, column which) {
             return of.oldest_age_ns ? format_duration(*of.oldest_age_ns) : "-";
         case column::objects:
             return format_count(of.objects);
+        case column::verdict:
+            return verdict_word(of.judged);
         case column::name:
             return of.name;
         case column::tag:
@@ -164,7 +176,8 @@ constexpr const char* help_lines[] = {
     "keys",
     "",
     "  l g r d      order by live bytes, growth, rate, growth since the last look; again: the other way round",
-    "  o c n t u    ... by oldest block, objects, name, tag, route",
+    "  o c j        ... by oldest block, objects, verdict (leaks first)",
+    "  n t u        ... by name, tag, route",
     "  < >          the column before, the next one (also the left and right arrow)",
     "  R            reverse the order",
     "  v V          other rows: sites, tags, routes, threads, types, pools",
@@ -180,6 +193,7 @@ constexpr const char* help_lines[] = {
     "  GROWTH   since the view began, or since b; ? = less than two standard errors: chance could do that",
     "  RATE     over the last minute",
     "  LAST     since the look before",
+    "  VERDICT  leak, suspect, or why it is neither; ? = too little is known (memwatch verdicts says what)",
     "  OLDEST   age of the oldest living block; - = unknown (tags)",
 };
 
@@ -197,6 +211,7 @@ std::vector<std::string> stack_lines(const model& of, const std::string& key) {
                                 grown.standard_error > 0.5 ? " +- " + format_bytes(grown.standard_error) : "",
                                 format_bytes_signed(grown.per_second)));
     if (chosen.oldest_age_ns) { lines.push_back("  oldest   " + format_duration(*chosen.oldest_age_ns)); }
+    if (chosen.judged) { lines.push_back("  verdict  " + std::string(word_of(*chosen.judged))); }
     for (const auto& [name, text] : {std::pair("tag  ", &chosen.tag), {"type ", &chosen.type}, {"route", &chosen.route}}) {
         if (!text->empty()) { lines.push_back(fmt::format("  {}    {}", name, *text)); }
     }
@@ -219,7 +234,9 @@ void append_table(std::vector<line>& screen, const model& of, const controls& ch
     for (std::size_t i = at.first; i < rows.size() && screen.size() + footer_lines < size.rows; ++i) {
         const growth grown = of.rows().growth_of(*rows[i]);
         const bool is_growing = grown.since_mark > 0.5 && grown.is_sure();
+        const bool is_leak = rows[i]->judged && level_of(*rows[i]->judged) == verdict_level::leak;
         screen.push_back({table_line(columns, *rows[i], grown), i == at.selected ? line_style::selected
+                                                                : is_leak        ? line_style::caution
                                                                 : is_growing     ? line_style::growth
                                                                                  : line_style::plain});
     }
@@ -257,6 +274,7 @@ void write_row(json_writer& json, const row& of, const growth& grown) {
     write_text(json, "tag", of.tag);
     write_text(json, "type", of.type);
     write_text(json, "route", of.route);
+    write_text(json, "verdict", of.judged ? std::string(word_of(*of.judged)) : std::string());
     write_live(json, of.live_bytes, of.live_variance);
     write_growth(json, grown);
     json.key("live_objects").value(of.objects);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """memwatch's HTTP server from the outside: a real process, real sockets, real tools.
 
-    http_e2e.py VICTIM routes|guest|promtool|prometheus|pprof
+    http_e2e.py VICTIM routes|guest|promtool|prometheus|pprof|verdicts
 
 Each part starts its own victim (http_victim.cpp) and tells it over stdin what to allocate, so that every figure is known.
 """
@@ -332,6 +332,8 @@ def prometheus(program: str) -> None:
         try:
             wait_for('memwatch_live_bytes{tag="order-cache"}', str(321 * BLOCK))
             wait_for('up{job="victim"}', "1")
+            wait_for('memwatch_leak_suspects{class="leak_retained"}', "0")
+            wait_for('sum(memwatch_leak_suspects{class!="suspect_growth"}) > bool 0', "0")
             v.tell("drop 21")
             wait_for('memwatch_live_bytes{tag="order-cache"}', str(300 * BLOCK))
             wait_for('memwatch_frees_total{tag="order-cache"}', "21")
@@ -341,6 +343,37 @@ def prometheus(program: str) -> None:
             process.terminate()
             process.wait(timeout=20)
             log.close()
+
+
+def verdicts(program: str) -> None:
+    """A leak in a service that runs: what the endpoints, the metrics and the summary say of it, and that it has a name."""
+    with Victim(program, MEMWATCH_EPOCH="250ms") as v:
+        v.tell("cache 100")
+        deadline = time.monotonic() + 90
+        found = None
+        while time.monotonic() < deadline and not (found and found["leaks"]):
+            for _ in range(10):
+                v.tell("cache 40")  # 40,000 bytes each 50 ms: ten samples at R = 4 KiB
+                time.sleep(0.05)
+            found = json.loads(v.get("/debug/memtrace/verdicts?records=0"))
+        check(found["leaks"] == 1, f"the cache that is never emptied is a leak: {found}")
+        row = json.loads(v.get("/debug/memtrace/verdicts?level=leak"))["rows"][0]
+        check("fill_cache" in row["name"] and row["tag"] == "order-cache" and row["class"] == "leak_retained", f"{row}")
+        check(row["level"] == "leak" and row["confidence"] > 0.5 and row["rate_bytes_per_s"] > 0, f"{row}")
+        check(row["sentence"] and row["features"] and row["retained_bytes"] > 0, f"evidence: {row}")
+        check("4bf92f3577b34da6a3ce929d0e0e4736" in row["trace_ids"], f"a request to look up: {row}")
+        check("fill_cache" in v.get("/debug/memtrace/verdicts?format=text"), "as text")
+        check("| leak_retained |" in v.get("/debug/memtrace/verdicts?format=md"), "as Markdown")
+        check("\n1 leak: " in v.get("/debug/memtrace"), "the summary says so in its first lines")
+        page = v.get("/metrics")
+        check(metric(page, 'memwatch_leak_suspects{class="leak_retained"}') == 1, "one is accused")
+        score = [line for line in page.splitlines() if line.startswith("memwatch_verdict{") and 'class="leak_retained"' in line]
+        check(len(score) == 1 and 'tag="order-cache"' in score[0] and float(score[0].rsplit(" ", 1)[1]) > 0.5, f"{score}")
+        check(metric(page, "memwatch_verdict_looks_total") > 4, "looks are counted")
+        check(abs(metric(page, "memwatch_verdict_last_look_timestamp_seconds") - time.time()) < 30, "and the last one is told")
+        check(0 < metric(page, "memwatch_verdict_look_seconds") < 1, "and what it cost")
+        sites = json.loads(v.get("/debug/memtrace/sites"))["rows"]
+        check(any(row["verdict"] == "leak_retained" for row in sites), "the table of sites says it too")
 
 
 def pprof(program: str) -> None:
@@ -361,7 +394,8 @@ def pprof(program: str) -> None:
 
 if __name__ == "__main__":
     try:
-        {"routes": routes, "guest": guest, "promtool": promtool, "prometheus": prometheus, "pprof": pprof}[sys.argv[2]](sys.argv[1])
+        {"routes": routes, "guest": guest, "promtool": promtool, "prometheus": prometheus, "pprof": pprof,
+         "verdicts": verdicts}[sys.argv[2]](sys.argv[1])
     except Failed as failed:
         print(f"FAILED: {failed}")
         sys.exit(1)

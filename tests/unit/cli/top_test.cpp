@@ -307,6 +307,29 @@ TEST_CASE("top: any screen is filled and never overrun") {
     check();
 }
 
+TEST_CASE("top: a column says what is thought of each row, and orders leaks first") {
+    made_service service;
+    service.allocate(0, 10).allocate(1, 2);
+    for (std::uint32_t site = 0; site < 2; ++site) {
+        service.raw().verdicts.emplace_back();
+        service.raw().verdicts.back().index = site;
+    }
+    service.raw().verdicts[0].kind = verdict_class::cache;
+    service.raw().verdicts[1].kind = verdict_class::leak_retained;
+    top::model model("localhost:9467", dimension::site);
+    model.take(service.whole());
+    CHECK(names(arranged(model.rows(), {column::verdict, false}, "")) == std::vector<std::string>{logging, cache});
+    const std::string text = plain_lines(model, {}, 0, false), json = json_line(model, {}, 0);
+    CHECK(text.find("VERDICT") != std::string::npos);
+    CHECK(text.find("cache    orders::cache::insert") != std::string::npos);
+    CHECK(text.find("leak     orders::log::append") != std::string::npos);
+    CHECK(json.find("\"verdict\": \"leak_retained\"") != std::string::npos);
+    service.raw().verdicts.clear();
+    top::model before("localhost:9467", dimension::site);
+    before.take(service.whole());
+    CHECK(json_line(before, {}, 0).find("\"verdict\": null") != std::string::npos);
+}
+
 TEST_CASE("top: lines for a pipe and for a script say the same figures") {
     made_service service;
     top::model model("localhost:9467", dimension::site);
