@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "capture/own_work.hpp"
+#include "model/verdict_checks.hpp"
 #include "platform/platform.hpp"
 #include "runtime/process_state.hpp"
 
@@ -135,7 +136,9 @@ bool verdict_keeper::try_look(process_state& state, std::vector<verdict_change>*
         due_ns_ = end_of_epoch(session_time(state, *live), epoch_ns_);
         // relaxed: a look at the border of a pause belongs to either side.
         if (engine_ == nullptr || !state.capture.is_sampling.load(std::memory_order_relaxed)) { return false; }
+        const std::uint64_t began_ns = platform::monotonic_ns();
         look_locked(state, *live, pools);
+        done_ = {done_.looks + 1, session_time(state, *live), platform::monotonic_ns() - began_ns};
         if (changes != nullptr) { *changes = take_changes_locked(); }
         return true;
     } catch (...) { return false; }  // no memory: the next look sees what this one did not
@@ -189,12 +192,16 @@ void verdict_keeper::copy_into(snapshot& into, std::uint32_t first_site) const {
     if (!is_on()) { return; }
     const std::lock_guard guard(mutex_);
     if (engine_ == nullptr) { return; }
+    into.activity.push_back({"verdict_looks", done_.looks});
+    into.activity.push_back({"verdict_looked_at_ns", done_.last_ns});
+    into.activity.push_back({"verdict_look_ns", done_.took_ns});
     for (verdict& each : engine_->verdicts()) {
         const bool is_pool = each.subject == verdict_subject::pool;
         if (move_to_row(each, into, first_site, is_pool ? pools_[each.index] : std::string())) {
             into.verdicts.push_back(std::move(each));
         }
     }
+    keep_whole_verdicts(into);  // pools come in the order of their numbers, not of their rows
 }
 
 void verdict_keeper::set_listener(const verdict_listener& listener) noexcept {

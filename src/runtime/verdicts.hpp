@@ -85,6 +85,10 @@ private:
     std::uint64_t due_ns_{0};         // the next look
     std::uint64_t abandoned_{0};      // records of full mode that were given up before the last look
     std::vector<std::string> pools_;  // by the engine's number; a name that comes twice is two
+    // Looks since the process' start, when the last one ended and how long it took: shown in every snapshot (activity).
+    struct {
+        std::uint64_t looks, last_ns, took_ns;
+    } done_{};
     std::vector<told> told_sites_;
     std::vector<told> told_pools_;
     std::vector<exact_site_totals> scratch_;  // of visit()
