@@ -352,7 +352,8 @@ verdict engine::describe(const site_history& site, const evidence& e, const expe
     v.severity = severity_of(site.kind, double{site.live_bytes}, site.depth, settings_.judgement);
     v.is_exact = is_exact(site);
     const score scored = score_of(e, known);
-    v.features.assign(scored.features.begin(), scored.features.end());
+    const bool is_plain = site.kind == verdict_class::steady || site.kind == verdict_class::bounded;
+    if (!is_plain) { v.features.assign(scored.features.begin(), scored.features.end()); }
     v.confidence = scored.confidence;
     v.decided_ns = site.decided_ns;
     v.looks = site.looks;
@@ -380,22 +381,29 @@ verdict engine::describe(const site_history& site, const evidence& e, const expe
     return v;
 }
 
-std::vector<verdict> engine::verdicts() const {
+verdict engine::verdict_of(verdict_subject subject, std::uint32_t index) const {
+    verdict said;
+    if (subject == verdict_subject::site && index < sites_.size()) {
+        said = describe(sites_[index], evidence_of(sites_[index]), expectation_of(index));
+    } else if (subject == verdict_subject::pool && index < pools_.size()) {
+        const pool_history& pool = pools_[index];
+        said = describe(pool.occupancy, evidence_of(pool.occupancy), nullptr);
+        said.is_exact = true;
+        if (pool.oldest_ns != 0) { said.since_ns = now_.time_ns - std::min(now_.time_ns, pool.oldest_ns); }
+    }
+    said.subject = subject;
+    said.index = index;
+    return said;
+}
+
+std::vector<verdict> engine::verdicts(verdict_level least) const {
     std::vector<verdict> all;
-    for (std::uint32_t i = 0; i < sites_.size(); ++i) {
-        if (sites_[i].looks == 0 || looks_ == 0) { continue; }
-        all.push_back(describe(sites_[i], evidence_of(sites_[i]), expectation_of(i)));
-        all.back().index = i;
-    }
-    for (std::uint32_t row = 0; row < pools_.size(); ++row) {
-        const pool_history& pool = pools_[row];
-        if (pool.occupancy.looks == 0) { continue; }
-        all.push_back(describe(pool.occupancy, evidence_of(pool.occupancy), nullptr));
-        all.back().subject = verdict_subject::pool;
-        all.back().index = row;
-        all.back().is_exact = true;
-        if (pool.oldest_ns != 0) { all.back().since_ns = now_.time_ns - std::min(now_.time_ns, pool.oldest_ns); }
-    }
+    if (looks_ == 0) { return all; }
+    const auto add = [&](const site_history& site, verdict_subject subject, std::uint32_t index) {
+        if (site.looks != 0 && level_of(site.kind) >= least) { all.push_back(verdict_of(subject, index)); }
+    };
+    for (std::uint32_t i = 0; i < sites_.size(); ++i) { add(sites_[i], verdict_subject::site, i); }
+    for (std::uint32_t i = 0; i < pools_.size(); ++i) { add(pools_[i].occupancy, verdict_subject::pool, i); }
     return all;
 }
 

@@ -78,8 +78,11 @@ public:
     // What the same place held in a healthy run (baseline.hpp).
     void set_expectation(std::uint32_t site, const expectation& known);
 
-    // Sites in order, then pools; `index` is the number they were counted under. Also level none.
-    [[nodiscard]] std::vector<verdict> verdicts() const;
+    // Sites in order, then pools; `index` is the number they were counted under. Those below `least` are left out. What is
+    // bounded or steady has no score and so no features.
+    [[nodiscard]] std::vector<verdict> verdicts(verdict_level least = verdict_level::none) const;
+    // Of one that was counted; class inconclusive for one that never was.
+    [[nodiscard]] verdict verdict_of(verdict_subject subject, std::uint32_t index) const;
     // Sites that a rate of 1 would settle soonest: growing, kept so far, too few samples. Most promising first.
     [[nodiscard]] std::vector<std::uint32_t> wishes(std::size_t most) const;
 
