@@ -166,19 +166,27 @@ std::uint32_t verdict_keeper::number_of_pool(const std::string& name) {
     return number;
 }
 
+// Only what is accused, or was, is described: in most looks that is nothing.
 std::vector<verdict_change> verdict_keeper::take_changes_locked() {
+    std::vector<verdict> now = engine_->verdicts(verdict_level::suspect);
+    const auto add_cleared = [&](const std::vector<told>& all, verdict_subject subject) {
+        for (std::uint32_t i = 0; i < all.size(); ++i) {
+            if (level_of(all[i].kind) == verdict_level::none) { continue; }
+            verdict said = engine_->verdict_of(subject, i);
+            if (level_of(said.kind) == verdict_level::none) { now.push_back(std::move(said)); }
+        }
+    };
+    add_cleared(told_sites_, verdict_subject::site);
+    add_cleared(told_pools_, verdict_subject::pool);
     std::vector<verdict_change> changes;
-    for (verdict& now : engine_->verdicts()) {
-        std::vector<told>& all = now.subject == verdict_subject::site ? told_sites_ : told_pools_;
-        if (now.index >= all.size()) { all.resize(now.index + std::size_t{1}); }
-        told& before = all[now.index];
-        const bool was_told = level_of(before.kind) != verdict_level::none;
-        const bool is_to_tell = level_of(now.kind) != verdict_level::none;
-        if (!was_told && !is_to_tell) { continue; }
-        if (before.kind == now.kind && now.severity <= before.severity) { continue; }
-        const verdict_class kind_before = std::exchange(before.kind, now.kind);
-        before.severity = now.severity;
-        changes.push_back({std::move(now), kind_before});
+    for (verdict& said : now) {
+        std::vector<told>& all = said.subject == verdict_subject::site ? told_sites_ : told_pools_;
+        if (said.index >= all.size()) { all.resize(said.index + std::size_t{1}); }
+        told& before = all[said.index];
+        if (before.kind == said.kind && said.severity <= before.severity) { continue; }
+        const verdict_class kind_before = std::exchange(before.kind, said.kind);
+        before.severity = said.severity;
+        changes.push_back({std::move(said), kind_before});
     }
     return changes;
 }
