@@ -252,7 +252,8 @@ evidence gather_evidence(const site_history& site, const look_context& at) noexc
     e.has_first_birth = true;
     e.live = t.live();
     e.live_bytes = site.live_bytes;
-    e.watched = t.start_ago(first);
+    // A merged group may begin long before the site did.
+    e.watched = std::min(t.start_ago(first), site.looks + 1.0);
     e.at_work = t.start_ago(0);
     // A coarse group may be as old as its start only in name.
     if (oldest != t.size()) { e.oldest = (t.start_ago(oldest) + t.end_ago(oldest)) / 2; }
