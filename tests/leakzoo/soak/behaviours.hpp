@@ -127,9 +127,8 @@ public:
 
 protected:
     [[nodiscard]] double fills_from_s() const override { return shape_.starts_s; }
-    [[nodiscard]] double fills_until_s() const override {
-        return shape_.log_out_share == 0 ? shape_.starts_s + shape_.idle_s : 0;
-    }
+    // Some log out before, but the others cannot go yet: a share that is never freed, so far.
+    [[nodiscard]] double fills_until_s() const override { return shape_.starts_s + shape_.idle_s + shape_.sweep_s; }
     void give_birth(const stretch& now) override;
 
 private:
