@@ -8,12 +8,19 @@
 // The sites are twenty mixed services of the soak (tests/leakzoo/soak), an hour old; a service's time goes on between the
 // looks.
 #include <time.h>
+
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
+#include <memwatch/memwatch.hpp>
 #include "bench/interleaved.hpp"
 #include "leakzoo/soak/service.hpp"
 #include "verdict/engine.hpp"
@@ -138,6 +145,86 @@ int measure(std::size_t looks) {
     return 0;
 }
 
+struct page {
+    char bytes[4096];
+};
+
+// A stack of its own for each `path`: 14 calls, each from one of two places.
+[[gnu::noinline]] page* allocate_at(unsigned path, int levels, memwatch::tracked_allocator<page>& from) {
+    page* made = nullptr;
+    if (levels == 0) {
+        made = from.allocate(1);
+    } else if ((path & 1U) != 0) {
+        made = allocate_at(path >> 1U, levels - 1, from);
+    } else {
+        made = allocate_at(path >> 1U, levels - 1, from);
+        asm volatile("nop" ::: "memory");  // the two calls stay two
+    }
+    asm volatile("" : "+r"(made)::"memory");  // no tail call
+    return made;
+}
+
+// CPU time of the threads that memwatch runs in this process.
+double own_threads_ms() {
+    double sum_ms = 0;
+    for (const auto& each : std::filesystem::directory_iterator("/proc/self/task")) {
+        std::string name;
+        std::ifstream(each.path() / "comm") >> name;
+        if (name.rfind("memwatch", 0) != 0) { continue; }
+        double ns = 0;
+        std::ifstream(each.path() / "schedstat") >> ns;
+        sum_ms += ns * 1e-6;
+    }
+    return sum_ms;
+}
+
+// Milliseconds of CPU an epoch of memwatch's own threads, while blocks come and go.
+double own_ms_an_epoch(memwatch::verdicts_option judging, std::chrono::seconds length) {
+    constexpr unsigned places = 10'000;
+    constexpr std::size_t held = 40'000;
+    constexpr std::chrono::milliseconds epoch{500};
+    memwatch::options wanted;
+    wanted.verdicts = judging;
+    wanted.epoch_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(epoch).count());
+    wanted.interval_bytes = 64;        // nearly every page is a sample
+    wanted.budget_bytes = 64U << 20U;  // room for the sites
+    wanted.target_samples_per_second = 0;
+    wanted.target_overhead_permille = 0;
+    const memwatch::session session = memwatch::session::start(wanted);
+    memwatch::tracked_allocator<page> from{memwatch::tag{"verdict-bench"}};
+    std::vector<page*> pages;
+    for (std::size_t i = 0; i < held; ++i) { pages.push_back(allocate_at(static_cast<unsigned>(i % places), 14, from)); }
+    std::this_thread::sleep_for(4 * epoch);
+    const double begun_ms = own_threads_ms();
+    const auto ends = std::chrono::steady_clock::now() + length;
+    for (std::size_t i = 0; std::chrono::steady_clock::now() < ends; i = (i + 1) % held) {
+        from.deallocate(pages[i], 1);
+        pages[i] = allocate_at(static_cast<unsigned>(i % places), 14, from);
+        if (i % 20 == 0) { std::this_thread::sleep_for(std::chrono::milliseconds(10)); }  // 2,000 a second at most
+    }
+    const double spent_ms = own_threads_ms() - begun_ms;
+    if (const auto seen = session.snapshot("end")) {
+        std::printf("  %zu sites, %zu live samples, %zu verdicts\n", seen->sites.size(), seen->live.size(),
+                    seen->verdicts.size());
+    }
+    for (page* each : pages) { from.deallocate(each, 1); }
+    return spent_ms / (std::chrono::duration<double>(length) / epoch);
+}
+
+int measure_process(int seconds) {
+    // From one place: a stack has its callers, and the table of sites keeps those of the session before.
+    double spent_ms[2]{};
+    for (const int judging : {0, 1}) {
+        const auto wanted = judging != 0 ? memwatch::verdicts_option::on : memwatch::verdicts_option::off;
+        spent_ms[judging] = own_ms_an_epoch(wanted, std::chrono::seconds(seconds));
+    }
+    std::printf(
+        "CPU of memwatch's threads an epoch: %.2f ms, judging %.2f ms; what judging adds is %.4f %% of a core at epochs of 10 "
+        "s\n",
+        spent_ms[0], spent_ms[1], 100 * (spent_ms[1] - spent_ms[0]) / (epoch_s * 1e3));
+    return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -150,5 +237,6 @@ int main(int argc, char** argv) {
         std::printf("%zu sites, %zu verdicts\n", place.sites(), place.verdicts());
         return 0;
     }
+    if (argc > 1 && std::string_view(argv[1]) == "process") { return measure_process(argc > 2 ? std::atoi(argv[2]) : 10); }
     return measure(argc > 1 ? static_cast<std::size_t>(std::atoi(argv[1])) : 100);
 }

@@ -64,7 +64,8 @@ public:
                   double held_share, double skew, double fill_s);
 
 protected:
-    [[nodiscard]] double fills_until_s() const override { return full_at_s_; }
+    // Full, and three samples were thrown out: where most keys are asked for again and again, that comes long after.
+    [[nodiscard]] double fills_until_s() const override { return released_samples() < 3 ? never : full_at_s_; }
     void give_birth(const stretch& now) override;
 
 private:

@@ -63,6 +63,7 @@ public:
     [[nodiscard]] const std::vector<block>& alive() const { return alive_; }
     [[nodiscard]] const memwatch::site_totals& totals() const { return totals_; }
     [[nodiscard]] std::uint64_t lost_samples() const { return lost_samples_; }
+    [[nodiscard]] std::uint64_t released_samples() const { return totals_.freed.samples; }
     // It has been filling evenly for longer than a minute and could not have released anything yet: so far its history is that
     // of a leak.
     [[nodiscard]] bool is_in_first_fill(double now_s) const { return now_s > fills_from_s() + 60 && now_s < fills_until_s(); }
