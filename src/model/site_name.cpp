@@ -96,6 +96,10 @@ private:
         const char c = text_[at_];
         if (after_operator()) { return take_operator(); }
         if (c == '(') { return take_parenthesis(); }
+        if (text_.substr(at_, 5) == "[abi:") {  // "text[abi:cxx11]": of its type's version, no part of a name that people write
+            group();
+            return true;
+        }
         if (c == '<' || c == '{' || c == '[') {
             name_ += group();
         } else if (c == ' ') {

@@ -137,6 +137,7 @@ TEST_CASE("bare_function_name: drops return types, parameters and suffixes, keep
     CHECK(bare("std::ostream& app::operator<< <int>(std::ostream&, int)") == "app::operator<< <int>");
     CHECK(bare("app::less::operator<(app::less const&) const") == "app::less::operator<");
     CHECK(bare("app::work(int) [clone .cold]") == "app::work");
+    CHECK(bare("app::text[abi:cxx11](int) const") == "app::text");
     CHECK(bare("parse.part.0") == "parse");
     CHECK(bare("parse.constprop.0.isra.1.cold") == "parse");
     CHECK(bare("non-virtual thunk to app::b::f()") == "app::b::f");
