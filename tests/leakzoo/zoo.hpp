@@ -50,17 +50,13 @@ inline void fill(void* block, std::size_t bytes, char value = 'z') {
     use(block);
 }
 
-/// Seeded and small (splitmix64): the same seed is the same program.
+/// Seeded and small (splitmix64): the same seed is the same program. A seed is mixed before it becomes a state: states that are
+/// one step apart, as those of neighbouring seeds would be, give the same numbers one draw later.
 class rng {
 public:
-    explicit rng(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15U + 0x632be59bd9b4e019U) { next(); }
+    explicit rng(std::uint64_t seed) : state_(mixed(seed + 0x632be59bd9b4e019U)) {}
 
-    std::uint64_t next() {
-        std::uint64_t z = (state_ += 0x9e3779b97f4a7c15U);
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-        return z ^ (z >> 31);
-    }
+    std::uint64_t next() { return mixed(state_ += 0x9e3779b97f4a7c15U); }
     /// In [0, 1).
     double unit() { return static_cast<double>(next() >> 11) * 0x1p-53; }
     /// In [0, n); n > 0.
@@ -86,6 +82,12 @@ public:
     }
 
 private:
+    static std::uint64_t mixed(std::uint64_t z) {
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+        return z ^ (z >> 31);
+    }
+
     std::uint64_t state_;
 };
 
