@@ -4,8 +4,8 @@
 // number a group. Group i takes what was born in (start(i), start(i + 1)]; a look ends the youngest group. Beyond `capacity`
 // the two neighbours merge that are shortest beside their age, so lengths come to grow with age, at any number of looks:
 //
-//   after 80 looks (epochs):  ages up to 1 2 3 4 5 6 8 10 12 16 20 24 32 48 64 80
-//   after a day of 8,640:     1 2 3 5 8 11 17 26 44 98 260 530 854 2190 3648 8640
+//   after 80 looks (epochs):  ages up to 1 2 3 4 5 6 8 12 16 24 32 48 64 80
+//   after a day of 8,640:     1 2 3 6 9 18 36 72 118 298 587 1784 4147 8640
 //
 // A start is a moment of a look, or the beginning of all time. Threads: one at a time.
 
@@ -18,7 +18,7 @@ inline namespace v1 {
 
 class birth_groups {
 public:
-    static constexpr std::size_t capacity = 15;
+    static constexpr std::size_t capacity = 14;
     static constexpr std::size_t none = capacity;
 
     void clear() noexcept { count_ = 0; }

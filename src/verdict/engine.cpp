@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include <memwatch/model/weight.hpp>
 
@@ -20,10 +19,12 @@ constexpr double least_distance = 0.5;
 constexpr double death_memory = 4096;
 constexpr double trace_memory = 64;
 
-constexpr std::uint64_t never_born = std::numeric_limits<std::uint64_t>::max();
-
 double ratio(std::uint64_t time_ns, std::uint64_t epoch_ns) noexcept {
     return static_cast<double>(time_ns) / static_cast<double>(epoch_ns);
+}
+
+std::uint64_t in_ns(float epochs, std::uint64_t epoch_ns) noexcept {
+    return static_cast<std::uint64_t>(double{epochs} * static_cast<double>(epoch_ns));
 }
 
 void merge_groups(site_history& site, std::size_t i, std::size_t count) noexcept {
@@ -54,6 +55,11 @@ void begin_group(site_history& site, std::size_t count) noexcept {
 std::size_t age_cell(double epochs) noexcept {
     if (epochs < 1) { return 0; }
     return std::min(site_history::ages - 1, static_cast<std::size_t>(std::ilogb(epochs)) + 1);
+}
+
+void note_peak(site_history& site, float live) noexcept {
+    site.peak = std::max(site.peak, live);
+    if (site.peak >= 25 * site.unit) { site.fall = std::max(site.fall, 1 - live / site.peak); }
 }
 
 void forget(site_history& site) noexcept {
@@ -102,6 +108,7 @@ void engine::begin_look(const look& now) {
     const bool is_first = looks_ == 0;
     sites_.reserve(now.sites);
     alive_.reserve(std::size_t{now.sites} * birth_groups::capacity);
+    lost_before_ = is_first ? now.lost_records : now_.lost_records;
     last_ns_ = is_first ? (is_unsure_of_births_ ? now.time_ns : 0) : now_.time_ns;
     now_ = now;
     now_.time_ns = std::max(now.time_ns, last_ns_);
@@ -116,7 +123,7 @@ void engine::begin_look(const look& now) {
         site.fresh = 0;
         site.live_bytes = site.live_objects = site.live_samples = site.settled_bytes = site.settled_objects = 0;
         site.escaped = 0;
-        site.oldest_birth_ns = never_born;
+        site.oldest = -1;
     }
 }
 
@@ -160,9 +167,9 @@ void engine::count_block(std::uint32_t number, const alive_block& block) noexcep
     site.live_bytes += static_cast<float>(bytes);
     site.live_objects += static_cast<float>(objects);
     site.live_samples += 1;
-    site.oldest_birth_ns = std::min(site.oldest_birth_ns, block.birth_ns);
     const std::uint64_t age_ns = now_.time_ns > block.birth_ns ? now_.time_ns - block.birth_ns : 0;
     const double age = ratio(age_ns, settings_.epoch_ns);
+    site.oldest = std::max(site.oldest, static_cast<float>(age));
     if (age >= std::max(2.0, double{site.settled_age})) {
         site.settled_bytes += static_cast<float>(bytes);
         site.settled_objects += static_cast<float>(objects);
@@ -210,6 +217,7 @@ void engine::count_pool(std::uint32_t row, const pool_totals& totals) {
     site.born[last] += site.fresh;
     std::fill(site.alive, site.alive + last, 0.0F);
     site.alive[last] = static_cast<float>(totals.in_use);
+    note_peak(site, site.alive[last]);
     site.freed_objects = static_cast<float>(totals.acquires - std::min(totals.acquires, totals.in_use));
     site.live_objects = site.settled_objects = static_cast<float>(totals.in_use);
     site.live_bytes = site.settled_bytes = static_cast<float>(totals.in_use * totals.object_bytes);
@@ -245,9 +253,7 @@ void engine::move_history(site_history& site, const float* alive) noexcept {
     }
     move_pace(site, epochs);
     site.born[count - 1] += site.fresh;
-    const float live = live_of(site, count);
-    site.peak = std::max(site.peak, live);
-    if (site.peak >= 25 * site.unit) { site.fall = std::max(site.fall, 1 - live / site.peak); }
+    note_peak(site, live_of(site, count));
     site.persistence = static_cast<float>(std::clamp(persistence, 0.0, 100.0));
 }
 
@@ -274,7 +280,8 @@ void engine::end_look() {
     judge_sites();
     for (pool_history& pool : pools_) {
         const double watched_ns = static_cast<double>(now_.time_ns - groups_.start(0));
-        adopt(pool.occupancy, judge_pool(evidence_of(pool.occupancy), pool, watched_ns), settings_.judgement, now_.time_ns);
+        adopt(pool.occupancy, judge_pool(evidence_of(pool.occupancy), pool, watched_ns), settings_.judgement,
+              ratio(now_.time_ns, settings_.epoch_ns));
     }
 }
 
@@ -292,7 +299,17 @@ bool engine::is_exact(const site_history& site) const noexcept {
     return (now_.is_exact || site.is_escalated) && site.unit <= 1.01F;
 }
 
+// A twentieth of what was born since the last look.
+bool engine::is_losing() const noexcept {
+    const std::uint64_t lost = now_.lost_records > lost_before_ ? now_.lost_records - lost_before_ : 0;
+    if (lost == 0) { return false; }
+    double born = 0;
+    for (const site_history& site : sites_) { born += site.unit > 0 ? double{site.fresh} / double{site.unit} : 0; }
+    return static_cast<double>(lost) >= 0.05 * (born + static_cast<double>(lost));
+}
+
 void engine::judge_sites() {
+    const bool is_blind = is_losing();
     std::vector<judgement> judged(sites_.size());
     std::vector<float> candidates;
     std::size_t tested = 0;
@@ -317,7 +334,8 @@ void engine::judge_sites() {
         if (judged[i].needs_evidence && site.persistence / std::log(10.0) < bound) {
             judged[i].kind = verdict_class::suspect_growth;
         }
-        adopt(site, judged[i], settings_.judgement, now_.time_ns);
+        adopt(site, is_blind ? while_losing(judged[i]) : judged[i], settings_.judgement,
+              ratio(now_.time_ns, settings_.epoch_ns));
     }
 }
 
@@ -330,8 +348,10 @@ void engine::set_escalated(std::uint32_t number, bool is_on, std::uint64_t time_
     fresh.candidate = site.candidate;
     fresh.doubt = site.doubt;
     fresh.agreeing = site.agreeing;
-    fresh.decided_ns = site.decided_ns;
+    fresh.decided = site.decided;
     fresh.depth = site.depth;
+    fresh.pace = site.pace;
+    fresh.looks_before = site.looks_before + site.looks;
     fresh.is_escalated = is_on;
     fresh.is_unsure_of_births = true;
     site = fresh;
@@ -355,7 +375,7 @@ verdict engine::describe(const site_history& site, const evidence& e, const expe
     const bool is_plain = site.kind == verdict_class::steady || site.kind == verdict_class::bounded;
     if (!is_plain) { v.features.assign(scored.features.begin(), scored.features.end()); }
     v.confidence = scored.confidence;
-    v.decided_ns = site.decided_ns;
+    v.decided_ns = in_ns(site.decided, settings_.epoch_ns);
     v.looks = site.looks;
     v.generations = e.generations;
     v.retained_bytes = site.settled_bytes;
@@ -363,7 +383,7 @@ verdict engine::describe(const site_history& site, const evidence& e, const expe
     const double sample_bytes = e.settled > 0 ? double{site.settled_bytes} / e.settled : e.live > 0 ? e.live_bytes / e.live : 0;
     v.rate_bytes_per_second = e.retained_rate * sample_bytes / epoch_s;
     v.rate_error = e.retained_rate_error * sample_bytes / epoch_s;
-    v.since_ns = site.oldest_birth_ns == never_born ? 0 : site.oldest_birth_ns;
+    v.since_ns = now_.time_ns - std::min(now_.time_ns, in_ns(std::max(0.0F, site.oldest), settings_.epoch_ns));
     v.kept_share = e.kept;
     v.kept_share_low = e.kept_low;
     v.kept_share_high = e.kept_high;

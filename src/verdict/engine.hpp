@@ -98,6 +98,7 @@ private:
     [[nodiscard]] evidence evidence_of(const site_history& site) const noexcept;
     [[nodiscard]] const expectation* expectation_of(std::uint32_t site) const noexcept;
     [[nodiscard]] bool is_exact(const site_history& site) const noexcept;
+    [[nodiscard]] bool is_losing() const noexcept;
     [[nodiscard]] bool is_of_old(std::uint32_t number, const site_history& site, std::uint64_t birth_ns) const noexcept;
     [[nodiscard]] verdict describe(const site_history& site, const evidence& e, const expectation* known) const;
 
@@ -105,8 +106,9 @@ private:
     look now_{};
     std::uint64_t last_ns_{0};  // the look before
     std::uint64_t looks_{0};
-    bool is_new_group_{};         // this look ends a group of its own
-    bool is_unsure_of_births_{};  // reset amid a session: what was born before is not counted
+    std::uint64_t lost_before_{0};  // records, at the look before
+    bool is_new_group_{};           // this look ends a group of its own
+    bool is_unsure_of_births_{};    // reset amid a session: what was born before is not counted
     birth_groups groups_;
     float traces_[birth_groups::capacity]{};  // completed in the group's time
     std::uint64_t completed_traces_{0};

@@ -254,6 +254,7 @@ evidence gather_evidence(const site_history& site, const look_context& at) noexc
     e.live_bytes = site.live_bytes;
     // A merged group may begin long before the site did.
     e.watched = std::min(t.start_ago(first), site.looks + 1.0);
+    e.known_for = e.watched + site.looks_before;
     e.at_work = t.start_ago(0);
     // A coarse group may be as old as its start only in name.
     if (oldest != t.size()) { e.oldest = (t.start_ago(oldest) + t.end_ago(oldest)) / 2; }

@@ -22,10 +22,11 @@ struct look_context {
 struct evidence {
     double live{};  // samples alive
     double live_bytes{};
-    double born{};     // samples since the first birth
-    double at_work{};  // epochs since the engine began to look
-    double watched{};  // epochs since the first birth
-    double oldest{};   // age of the oldest group with anything alive
+    double born{};       // samples since the first birth
+    double at_work{};    // epochs since the engine began to look
+    double watched{};    // epochs since the first birth
+    double known_for{};  // epochs; longer than watched, when the site's history began anew with escalation
+    double oldest{};     // age of the oldest group with anything alive
     bool has_first_birth{};
 
     // Deaths end at this age, but for a twelfth at most; what is older is settled.

@@ -45,6 +45,7 @@ constexpr double warm_process = 6;         // times as long as the site
 constexpr unsigned growth_looks = 48;
 constexpr double growth_doubled = 1.5;  // 2 is linear, 1.41 a square root
 constexpr double growth_deviations = 5;
+constexpr double pool_deviations = 2.5;  // and the oldest object is out for long
 constexpr double growth_above_load = 1.25;
 constexpr double growth_fall = 0.2;
 constexpr double growth_lately = 0.5;
@@ -53,7 +54,7 @@ constexpr double growth_youngest = 0.8;  // the first to come are gone: else it 
 
 bool is_stopped(const evidence& e) noexcept { return e.recently_expected >= stopped_expected && e.recently < stopped_share; }
 
-bool is_silent(const evidence& e) noexcept { return e.kept >= silent_share && e.watched * warm_process > e.at_work; }
+bool is_silent(const evidence& e) noexcept { return e.kept >= silent_share && e.known_for * warm_process > e.at_work; }
 
 bool is_few(const evidence& e) noexcept { return e.settled < samples_needed && e.kept >= silent_share; }
 
@@ -63,7 +64,7 @@ bool is_linear(const evidence& e, bool is_exact) noexcept {
     if (is_few(e)) { return is_even_for_long; }
     if (!is_silent(e)) { return e.lateness + e.lateness_error >= lateness_linear; }
     if (is_exact && is_even_for_long) { return true; }
-    return e.watched >= silent_epochs && e.pace >= (is_exact ? pace_needed_exact : pace_needed);
+    return e.known_for >= silent_epochs && e.pace >= (is_exact ? pace_needed_exact : pace_needed);
 }
 
 bool is_plateau(const evidence& e) noexcept {
@@ -123,6 +124,11 @@ double log2_of(double value) noexcept { return value > 0 ? std::log2(value) : -1
 
 }  // namespace
 
+judgement while_losing(judgement now) noexcept {
+    const bool is_quiet = level_of(now.kind) == verdict_level::none && now.kind != verdict_class::inconclusive;
+    return is_quiet ? say(verdict_class::inconclusive, verdict_doubt::records_lost) : now;
+}
+
 judgement judge_site(const evidence& e, const site_history& site, bool is_exact, const expectation* known) noexcept {
     if (!e.has_first_birth || e.live <= 0) {
         return site.looks < looks_needed ? say(verdict_class::inconclusive, verdict_doubt::too_short)
@@ -145,6 +151,7 @@ judgement judge_pool(const evidence& e, const pool_history& pool, double watched
     if (!is_watched) { return say(verdict_class::inconclusive, verdict_doubt::too_short); }
     const bool is_old = pool.oldest_ns == 0 || static_cast<double>(pool.oldest_ns) >= 0.3 * watched_ns;
     if (e.live >= few_needed && is_old && e.slope_low > 0 && e.doubled >= growth_doubled &&
+        e.growth_deviations >= pool_deviations && e.lately >= growth_lately * e.lately_expected &&
         e.residence_growth >= growth_above_load && e.fall <= growth_fall) {
         return say(verdict_class::pool_leak);
     }
@@ -167,7 +174,7 @@ double discovery_bound(std::vector<float>& evidence, std::size_t tested, double 
     return bound;
 }
 
-void adopt(site_history& site, const judgement& now, const judgement_settings& settings, std::uint64_t now_ns) noexcept {
+void adopt(site_history& site, const judgement& now, const judgement_settings& settings, double now_epochs) noexcept {
     const verdict_level level = level_of(now.kind);
     const bool is_agreeing = level_of(site.candidate) == level;
     site.agreeing = is_agreeing ? static_cast<std::uint8_t>(std::min(255, site.agreeing + 1)) : std::uint8_t{1};
@@ -182,7 +189,7 @@ void adopt(site_history& site, const judgement& now, const judgement_settings& s
     } else if (level < held) {
         return;  // a leak that is only suspected today
     }
-    if (site.kind != now.kind) { site.decided_ns = now_ns; }
+    if (site.kind != now.kind) { site.decided = static_cast<float>(now_epochs); }
     site.kind = now.kind;
     site.doubt = now.doubt;
 }

@@ -37,6 +37,9 @@ struct judgement {
                                    const expectation* known) noexcept;
 [[nodiscard]] judgement judge_pool(const evidence& e, const pool_history& pool, double watched_ns) noexcept;
 
+// Records are being lost: what looks quiet may only be unseen.
+[[nodiscard]] judgement while_losing(judgement now) noexcept;
+
 // What is settled is there to stay and grows: the figures of a verdict are of it, else of all that is alive.
 [[nodiscard]] bool is_kept(const evidence& e) noexcept;
 
@@ -45,7 +48,7 @@ struct judgement {
 [[nodiscard]] double discovery_bound(std::vector<float>& evidence, std::size_t tested, double share) noexcept;
 
 // Moves the site's adopted class by one look.
-void adopt(site_history& site, const judgement& now, const judgement_settings& settings, std::uint64_t now_ns) noexcept;
+void adopt(site_history& site, const judgement& now, const judgement_settings& settings, double now_epochs) noexcept;
 
 // The score: each feature's value and its log-odds, and their sum as a probability.
 struct score {

@@ -30,27 +30,28 @@ struct site_history {
     float live_at[birth_groups::capacity];
     float exposure[ages];
     float deaths[ages];
-    double allocated;               // amount, since the session's start, at the last look
-    std::uint64_t decided_ns;       // when `kind` was adopted
-    std::uint64_t oldest_birth_ns;  // of what is alive at this look; the largest number: nothing is
-    float fresh;                    // born since the last look
-    float unit;                     // amount that one sample stands for; 0 before there was one
-    float freed_objects;            // since the session's start
+    double allocated;     // amount, since the session's start, at the last look
+    float decided;        // when `kind` was adopted, in epochs since time 0
+    float oldest;         // age of the oldest block alive at this look, in epochs; below 0: nothing is
+    float fresh;          // born since the last look
+    float unit;           // amount that one sample stands for; 0 before there was one
+    float freed_objects;  // since the session's start
     float freed_elsewhere_objects;
     float live_bytes;  // estimated, at this look
     float live_objects;
     float live_samples;
     float settled_bytes;  // of these, of blocks older than settled_age
     float settled_objects;
-    float settled_age;    // in epochs: deaths end before it, as judged at the last look; 0 = never judged
-    float young_samples;  // seen alive for the first time, decayed
-    float young_traced;   // those of them that were born in a trace, decayed
-    float escaped;        // amount alive that was born in a trace, three epochs ago and more
-    float pace;           // natural log of the e-value against "births become fewer"
-    float persistence;    // natural log of the e-value against "old blocks are still being freed"
-    float peak;           // the most that was ever live
-    float fall;           // the largest share of a peak that went again
-    std::uint32_t looks;  // since anything was born
+    float settled_age;           // in epochs: deaths end before it, as judged at the last look; 0 = never judged
+    float young_samples;         // seen alive for the first time, decayed
+    float young_traced;          // those of them that were born in a trace, decayed
+    float escaped;               // amount alive that was born in a trace, three epochs ago and more
+    float pace;                  // natural log of the e-value against "births become fewer"
+    float persistence;           // natural log of the e-value against "old blocks are still being freed"
+    float peak;                  // the most that was ever live
+    float fall;                  // the largest share of a peak that went again
+    std::uint32_t looks;         // since anything was born
+    std::uint32_t looks_before;  // of it before escalation began or ended
     std::uint16_t depth;
     verdict_class kind;       // adopted
     verdict_class candidate;  // of the last look

@@ -145,3 +145,83 @@ TEST_CASE("engine: load that doubles and halves is none") {
     });
     CHECK(level_of(p.said().kind) == verdict_level::none);
 }
+
+namespace {
+
+// A pool of 200 objects: `out(epoch)` are in use, the oldest since `oldest(epoch)` epochs.
+verdict pool_after(unsigned epochs, const std::function<std::uint64_t(unsigned)>& out,
+                   const std::function<double(unsigned)>& oldest) {
+    engine judge{engine_settings{epoch, {}}};
+    for (unsigned now = 1; now <= epochs; ++now) {
+        judge.begin_look({now * epoch, 0, false, 0, 0});
+        pool_totals pool;
+        pool.name = "connections";
+        pool.object_bytes = 1024;
+        pool.capacity = 200;
+        pool.in_use = out(now);
+        pool.acquires = 100ULL * now;
+        pool.oldest_checkout_ns = static_cast<std::uint64_t>(oldest(now) * static_cast<double>(epoch));
+        judge.count_pool(0, pool);
+        judge.end_look();
+    }
+    return judge.verdict_of(verdict_subject::pool, 0);
+}
+
+}  // namespace
+
+TEST_CASE("engine: a pool whose objects do not come back leaks, one that is busy does not") {
+    const auto all_the_time = [](unsigned now) { return static_cast<double>(now); };
+    CHECK(pool_after(
+              40, [](unsigned now) { return 2 * now; }, all_the_time)
+              .kind == verdict_class::pool_leak);
+    // As many out, but for a moment each.
+    CHECK(pool_after(
+              40, [](unsigned now) { return 40 + now * 7 % 13; }, [](unsigned) { return 0.5; })
+              .kind == verdict_class::steady);
+    // One object that is kept for good is no leak.
+    CHECK(level_of(pool_after(
+                       40, [](unsigned now) { return 10 + now * 5 % 7; }, all_the_time)
+                       .kind) == verdict_level::none);
+}
+
+TEST_CASE("engine: while records are lost nothing is called quiet") {
+    engine judge{engine_settings{epoch, {}}};
+    for (unsigned now = 1; now <= 20; ++now) {
+        judge.begin_look({now * epoch, 1, true, 0, now > 10 ? 1000ULL * now : 0});
+        site_totals totals;
+        for (unsigned i = 0; i < 100; ++i) {
+            totals.allocated.add(64, 0);
+            judge.count_block(0, {epoch / 2, 64, 0, false});
+        }
+        judge.count_site(0, totals);
+        judge.end_look();
+        const verdict said = judge.verdict_of(verdict_subject::site, 0);
+        if (now == 10) { CHECK(said.kind == verdict_class::steady); }
+        if (now == 20) {
+            CHECK(said.kind == verdict_class::inconclusive);
+            CHECK(said.doubt == verdict_doubt::records_lost);
+        }
+    }
+}
+
+TEST_CASE("engine: a cache that fills slowly in an old process is no leak because its history began anew") {
+    engine judge{engine_settings{epoch, {}}};
+    sampled_totals allocated;
+    std::vector<std::uint64_t> births;
+    bool is_on = false;
+    // Forty blocks in the first 40 epochs, ever fewer: a fill that ends.
+    for (unsigned now = 1; now <= 60; ++now) {
+        if (now == 30) { judge.set_escalated(0, is_on = true, now * epoch - epoch); }
+        const unsigned many = now <= 12 ? 2 : now <= 24 ? 1 : now % 4 == 0 ? 1 : 0;
+        for (unsigned i = 0; i < many; ++i) {
+            births.push_back(now * epoch - epoch / 2);
+            allocated.add(64, 0);
+        }
+        judge.begin_look({now * epoch, 1, false, 0, 0});
+        for (const std::uint64_t birth : births) { judge.count_block(0, {birth, 64, 0, false}); }
+        judge.count_site(0, {allocated, {}, {}, 0});
+        judge.end_look();
+        REQUIRE(level_of(judge.verdict_of(verdict_subject::site, 0).kind) != verdict_level::leak);
+    }
+    CHECK(is_on);
+}
