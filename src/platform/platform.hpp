@@ -17,11 +17,12 @@ inline namespace v1 {
 namespace platform {
 
 // --- time and chance
-[[nodiscard]] std::uint64_t monotonic_ns() noexcept;  // [hook] CLOCK_MONOTONIC
-[[nodiscard]] std::uint64_t coarse_ns() noexcept;     // [hook] the same, as of the kernel's last tick (4 ms at 250 Hz)
-[[nodiscard]] std::uint64_t coarse_ms() noexcept;     // [hook] the same clock as of its last tick (1-10 ms ago), for 3 ns
-[[nodiscard]] std::uint64_t unix_ns() noexcept;       // CLOCK_REALTIME
-[[nodiscard]] std::uint64_t random_seed() noexcept;   // [hook] getrandom(2), never 0
+[[nodiscard]] std::uint64_t monotonic_ns() noexcept;   // [hook] CLOCK_MONOTONIC
+[[nodiscard]] std::uint64_t coarse_ns() noexcept;      // [hook] the same, as of the kernel's last tick (4 ms at 250 Hz)
+[[nodiscard]] std::uint64_t coarse_ms() noexcept;      // [hook] the same clock as of its last tick (1-10 ms ago), for 3 ns
+[[nodiscard]] std::uint64_t unix_ns() noexcept;        // CLOCK_REALTIME
+[[nodiscard]] std::uint64_t thread_cpu_ns() noexcept;  // CLOCK_THREAD_CPUTIME_ID: what the calling thread has run for
+[[nodiscard]] std::uint64_t random_seed() noexcept;    // [hook] getrandom(2), never 0
 
 // --- memory
 // Zeroed, lazily backed, never given back; null when the kernel refuses. [hook]

@@ -42,6 +42,7 @@ std::uint64_t coarse_ms() noexcept {
 }
 
 std::uint64_t unix_ns() noexcept { return read_clock(CLOCK_REALTIME); }
+std::uint64_t thread_cpu_ns() noexcept { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
 std::uint64_t random_seed() noexcept {
     const int saved_errno = errno;

@@ -13,7 +13,8 @@ namespace memwatch {
 inline namespace v1 {
 namespace {
 
-// A twentieth of a CPU at most: what a look took is waited for twenty times.
+// A twentieth of a CPU at most: what a look took is waited for twenty times. CPU time: on a loaded machine a look that had to
+// wait for its turn would cost the epochs after it, too.
 constexpr std::uint64_t pause_share = 20;
 // Of an epoch: when a history that began anew has its first look. A child that is about to exec is spared it.
 constexpr std::uint64_t soon_share = 20;
@@ -106,14 +107,16 @@ std::uint64_t verdict_keeper::turn(process_state& state) noexcept {
     if (live == nullptr || !is_on()) { return worker::never; }
     const std::uint64_t left_ns = due_in(state, *live);
     if (left_ns != 0) { return left_ns; }
-    const std::uint64_t began_ns = platform::monotonic_ns();
+    const std::uint64_t before_ns = platform::thread_cpu_ns();
     std::vector<verdict_change> changes;
-    if (try_look(state, &changes)) {
+    const bool has_looked = try_look(state, &changes);
+    const std::uint64_t took_ns = platform::thread_cpu_ns() - before_ns;
+    if (has_looked) {
         try {
             tell(state, std::move(changes));
         } catch (...) {}  // no memory for words; snapshots have the verdicts
     }
-    return std::max(due_in(state, *live), (platform::monotonic_ns() - began_ns) * pause_share);
+    return std::max(due_in(state, *live), took_ns * pause_share);
 }
 
 std::uint64_t verdict_keeper::due_in(const process_state& state, const live_state& live) const noexcept {
