@@ -5,6 +5,7 @@
 #include <memwatch/memwatch.hpp>
 
 #include <cstdio>
+#include <string>
 #include <vector>
 
 namespace {
@@ -16,6 +17,18 @@ double choose(std::size_t bytes, std::uint16_t tag, void* context) noexcept {
     return tag == static_cast<memwatch::tag*>(context)->id() ? 0 : 1.0 / 500;
 }
 // [/own-sampler]
+
+// [on-verdict]
+// On memwatch's thread: something began to leak, or to be suspected of it; or it matters more by now; or it was wrong, or is
+// over.
+void page(const memwatch::verdict& changed, const memwatch::snapshot& seen, void*) noexcept {
+    if (memwatch::level_of(changed.kind) != memwatch::verdict_level::leak) { return; }
+    const bool is_pool = changed.subject == memwatch::verdict_subject::pool;
+    const std::string& owner = is_pool ? seen.pools[changed.index].name : seen.tags[seen.sites[changed.index].tag].name;
+    std::fprintf(stderr, "%s leaks: %.0f bytes, %.0f more a second\n", owner.c_str(), changed.retained_bytes,
+                 changed.rate_bytes_per_second);
+}
+// [/on-verdict]
 
 memwatch::tag cache{"cache"};
 
@@ -39,6 +52,10 @@ int main() {
     is_fine &= session.set({{"sampler", "one_in_n"}, {"one_in", "200"}, {"min_size", "1KiB"}}).has_value();
     is_fine &= session.set_sampler(&choose, &cache).has_value();
     // [/while-running]
+
+    // [listen]
+    session.on_verdict(&page);
+    // [/listen]
 
     // [scopes]
     const auto loaded = [] {
