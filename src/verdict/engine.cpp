@@ -73,10 +73,11 @@ void forget(site_history& site) noexcept {
     site.young_traced *= of_traces;
 }
 
-// One factor of the e-value: blocks of this age die with hazard 1/age or more (as a heavy tail's do), against a tenth of that.
-// Linear in the share that died, so its mean under the hypothesis is at most 1, however the deaths within a group depend.
+// One factor of the e-value: blocks of this age die with hazard 2/age or more (as in a tail that has a variance), against a
+// tenth of that. Linear in the share that died, so its mean under the hypothesis is at most 1, however the deaths within a
+// group depend.
 double log_factor(double died_share, double epochs, double age) noexcept {
-    const double h0 = std::min(0.5, epochs / age);
+    const double h0 = std::min(0.75, 2 * epochs / age);
     const double h1 = h0 / 10;
     return std::log((1 - died_share) * (1 - h1) / (1 - h0) + died_share * h1 / h0);
 }

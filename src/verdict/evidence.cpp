@@ -93,6 +93,8 @@ void find_settled(const timeline& t, evidence& e, const settlement& found) {
     e.settled_share = e.settled / e.live;
     e.follow_up = e.oldest / found.age;
     e.loss = found.loss;
+    for (std::size_t cell = 1; cell < site_history::ages; ++cell) { e.aged_deaths += t.samples(t.site.deaths[cell]); }
+    e.late_deaths = found.late_deaths;
     const double spread = found.loss_variance + 1 / (e.settled * e.settled);
     e.survival_low = std::exp(-(found.loss + one_sided_95 * std::sqrt(spread)));
     // Wilson's interval of alive / born.
@@ -219,6 +221,10 @@ settlement settlement_of(const site_history& site, double oldest_epochs) noexcep
     settlement found;
     double loss = 0;
     double variance = 0;
+    double late = 0;
+    double late_exposure = 0;
+    double middle = 0;
+    double middle_exposure = 0;
     for (std::size_t cell = site_history::ages; cell-- > 2;) {
         const double edge = lower_edge(cell);
         const double width = cell + 1 == site_history::ages ? std::max(edge, oldest_epochs - edge) : edge;
@@ -229,8 +235,11 @@ settlement settlement_of(const site_history& site, double oldest_epochs) noexcep
             variance += samples > 0 ? hazard * hazard * width * width / samples : 0;
         }
         if (loss > most_loss) { break; }
-        found = {edge, loss, variance};
+        (2 * edge > oldest_epochs / 4 ? late : middle) += static_cast<double>(site.deaths[cell]);
+        (2 * edge > oldest_epochs / 4 ? late_exposure : middle_exposure) += static_cast<double>(site.exposure[cell]);
+        found = {edge, loss, variance, 0};
     }
+    if (late * middle_exposure > 2 * middle * late_exposure) { found.late_deaths = late / double{site.unit}; }
     return found;
 }
 
@@ -267,6 +276,7 @@ evidence gather_evidence(const site_history& site, const look_context& at) noexc
     const double traced_share = site.young_samples > 0 ? double{site.young_traced} / double{site.young_samples} : 0;
     const double traced_born = traced_share * t.between(site.born, e.watched, 3);
     e.escaped = traced_born > 0 ? std::min(1.0, double{site.escaped} / traced_born) : 0;
+    e.is_of_requests = is_mostly_traced(site);
     e.pace = double{site.pace};
     e.persistence = double{site.persistence} / std::log(10.0);
     return e;

@@ -35,6 +35,8 @@ struct evidence {
     double settled_share{};  // of what is alive
     double follow_up{};      // oldest over settled_age
     double loss{};           // cumulative hazard beyond settled_age
+    double late_deaths{};    // samples: its blocks have begun to die only lately, at ages like that of the oldest
+    double aged_deaths{};    // samples that died at an age of an epoch and more
     double survival_low{};   // P(alive at the oldest age | alive at settled_age), lower 95 % bound
     double kept{};           // of what was born in settled groups
     double kept_low{};
@@ -63,11 +65,12 @@ struct evidence {
     double residence_growth{};  // (live / birth rate) now over the same half the time ago: above 1, load does not explain it
     double fall{};              // the largest share of a peak that went again
 
-    double per_trace{};    // amount of growth a completed trace
-    double escaped{};      // share of what was born in a trace and is alive epochs later
-    double elsewhere{};    // share of frees by another thread
-    double freed{};        // objects
-    double persistence{};  // log10 of the e-value
+    double per_trace{};     // amount of growth a completed trace
+    bool is_of_requests{};  // most of what is born there is born in traces
+    double escaped{};       // share of what was born in a trace and is alive epochs later
+    double elsewhere{};     // share of frees by another thread
+    double freed{};         // objects
+    double persistence{};   // log10 of the e-value
 };
 
 // Age at which deaths end: the least power of two (epochs, from 2) beyond which at most a twelfth of what gets there dies, by
@@ -76,6 +79,7 @@ struct settlement {
     double age{};
     double loss{};
     double loss_variance{};
+    double late_deaths{};  // samples that died beyond a quarter of the oldest age, if they die there more than before; else 0
 };
 [[nodiscard]] settlement settlement_of(const site_history& site, double oldest_epochs) noexcept;
 

@@ -24,7 +24,7 @@ constexpr double follow_up_needed = 3;
 constexpr double follow_up_of_many = 2;   // of a hundred and more, none of which died
 constexpr double follow_up_of_mixed = 6;  // most stay and some go: log-outs, and sessions that time out later
 constexpr double mixed_low = 0.5;
-constexpr double mixed_high = 0.98;
+constexpr double mixed_deaths = 0.02;  // of the settled, deaths at an epoch and more
 constexpr double survival_needed = 0.75;
 constexpr unsigned generations_needed = 4;
 constexpr double generations_share = 0.4;
@@ -37,6 +37,8 @@ constexpr double stopped_share = 0.25;
 // Unless it began in a process that had been watched for long: then it is not part of a warm-up.
 constexpr double silent_share = 0.8;  // kept, from which on a site counts as silent
 constexpr double silent_epochs = 18;
+constexpr double silent_epochs_of_requests = 6;  // blocks that have outlived the requests they were made for
+constexpr double escaped_share = 0.8;
 constexpr double pace_needed = 3;          // natural log: 20 to 1 that it does not slow down, at any look
 constexpr double pace_needed_exact = 1.6;  // 5 to 1
 constexpr double warm_process = 6;         // times as long as the site
@@ -64,13 +66,17 @@ bool is_linear(const evidence& e, bool is_exact) noexcept {
     if (is_few(e)) { return is_even_for_long; }
     if (!is_silent(e)) { return e.lateness + e.lateness_error >= lateness_linear; }
     if (is_exact && is_even_for_long) { return true; }
-    return e.known_for >= silent_epochs && e.pace >= (is_exact ? pace_needed_exact : pace_needed);
+    const bool has_escaped = e.is_of_requests && e.escaped >= escaped_share;
+    return e.known_for >= (has_escaped ? silent_epochs_of_requests : silent_epochs) &&
+           e.pace >= (is_exact ? pace_needed_exact : pace_needed);
 }
 
 bool is_plateau(const evidence& e) noexcept {
     double needed = e.settled >= 100 && e.loss < 0.02 ? follow_up_of_many : follow_up_needed;
-    if (e.kept >= mixed_low && e.kept < mixed_high) { needed = follow_up_of_mixed; }
-    return e.settled_age > 0 && e.survival_low >= survival_needed && e.follow_up >= needed;
+    if (e.kept >= mixed_low && e.aged_deaths >= mixed_deaths * e.settled) { needed = follow_up_of_mixed; }
+    // Blocks that go at ages like the oldest's have but begun to: as many may follow.
+    const bool is_beginning_to_go = e.late_deaths >= 2 && e.late_deaths >= 0.02 * e.settled;
+    return e.settled_age > 0 && e.survival_low >= survival_needed && e.follow_up >= needed && !is_beginning_to_go;
 }
 
 bool is_spread(const evidence& e) noexcept {
