@@ -92,8 +92,20 @@ result<snapshot> judge_series(std::vector<dump> dumps, const std::string& baseli
     return std::move(last);
 }
 
-// Verdicts that the process came to without its baseline.
-void acquit(snapshot& s, const expectations& known) {
+result<snapshot> take_verdicts(const std::string& input, const std::string& baseline, const source_options& options) {
+    result<loaded_snapshot> loaded = load_snapshot(input, options);
+    if (!loaded) { return tl::unexpected<error>(loaded.error()); }
+    if (baseline.empty()) { return std::move(loaded->value); }
+    const result<loaded_snapshot> healthy = load_snapshot(baseline, options);
+    if (!healthy) { return tl::unexpected<error>(healthy.error()); }
+    acquit(loaded->value, healthy->value);
+    return std::move(loaded->value);
+}
+
+}  // namespace
+
+void acquit(snapshot& s, const snapshot& healthy) {
+    const expectations known = expectations_of(healthy, s);
     for (verdict& each : s.verdicts) {
         if (each.subject != verdict_subject::site || level_of(each.kind) == verdict_level::none) { continue; }
         const site& of = s.sites[each.index];
@@ -103,17 +115,6 @@ void acquit(snapshot& s, const expectations& known) {
         each.severity = verdict_severity::none;
     }
 }
-
-result<snapshot> take_verdicts(const std::string& input, const std::string& baseline, const source_options& options) {
-    result<loaded_snapshot> loaded = load_snapshot(input, options);
-    if (!loaded) { return tl::unexpected<error>(loaded.error()); }
-    const result<expectations> known = load_expectations(baseline, loaded->value, options);
-    if (!known) { return tl::unexpected<error>(known.error()); }
-    acquit(loaded->value, *known);
-    return std::move(loaded->value);
-}
-
-}  // namespace
 
 result<snapshot> load_judged(const judged_choice& choice, const source_options& options) {
     if (choice.inputs.size() == 1) { return take_verdicts(choice.inputs.front(), choice.baseline, options); }

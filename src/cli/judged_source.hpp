@@ -26,5 +26,8 @@ struct judged_choice {
 // Errors: as load_snapshot(); invalid_argument for two inputs, dumps of several sessions, windows, and what has no session.
 [[nodiscard]] result<snapshot> load_judged(const judged_choice& choice, const source_options& options);
 
+// Takes back what `s` says of sites that hold what they held in a healthy run; both are symbolized.
+void acquit(snapshot& s, const snapshot& healthy);
+
 }  // namespace v1
 }  // namespace memwatch

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "cli/child.hpp"
 #include "cli/children_server.hpp"
 #include "cli/dump_folder.hpp"
+#include "cli/judged_source.hpp"
 #include "cli/processes.hpp"
 #include "cli/program.hpp"
 #include "control/client.hpp"
@@ -121,7 +123,13 @@ void ask_survivors(const std::string& dumps, const run_command& command, process
     }
 }
 
-process_report make_report(const run_command& command, const dump_folder& folder, pid_t child, int status) {
+void acquit_all(process_report& report, const std::optional<snapshot>& healthy) {
+    if (!healthy) { return; }
+    for (reported_process& each : report.processes) { acquit(each.value, *healthy); }
+}
+
+process_report make_report(const run_command& command, const dump_folder& folder, pid_t child, int status,
+                           const std::optional<snapshot>& healthy) {
     const auto pid = static_cast<std::uint64_t>(child);
     process_report out;
     out.command = command.program;
@@ -131,6 +139,7 @@ process_report make_report(const run_command& command, const dump_folder& folder
     ask_survivors(folder.path(), command, out);
     put_in_order(out.processes, pid);
     name_sites(out, command.source);
+    acquit_all(out, healthy);
     if (out.processes.empty() || out.processes.front().value.info.pid != pid) {
         out.remarks.push_back(
             fmt::format("no dump of pid {}: it was killed, ended while memwatch was off, or replaced its environment", pid));
@@ -148,8 +157,9 @@ bool has_leak(const process_report& report, const run_command& command) {
     return leaks != 0;
 }
 
-int finish(const run_command& command, const dump_folder& folder, pid_t child, int status) {
-    const process_report report = make_report(command, folder, child, status);
+int finish(const run_command& command, const dump_folder& folder, pid_t child, int status,
+           const std::optional<snapshot>& healthy) {
+    const process_report report = make_report(command, folder, child, status, healthy);
     if (!command.is_quiet) {
         report_text_options how;
         how.colour = command.colour == colour_choice::always ||
@@ -165,6 +175,14 @@ int finish(const run_command& command, const dump_folder& folder, pid_t child, i
     return status == 0 && is_leaking ? 1 : status;
 }
 
+// Before the program runs for an hour: a baseline that is not there is said at once.
+result<std::optional<snapshot>> load_baseline(const run_command& command) {
+    if (command.baseline.empty()) { return std::nullopt; }
+    return load_snapshot(command.baseline, command.source).map([](loaded_snapshot loaded) {
+        return std::optional<snapshot>(std::move(loaded.value));
+    });
+}
+
 }  // namespace
 
 int run(const run_command& command) {
@@ -175,6 +193,8 @@ int run(const run_command& command) {
         return refuse(checked.error(), status_of_start(checked.error()));
     }
     for (const std::string& warning : warnings) { print_warning(warning); }
+    const result<std::optional<snapshot>> healthy = load_baseline(command);
+    if (!healthy) { return refuse(healthy.error(), failed_status); }
     const result<std::string> library = find_preload_library();
     if (!library) { return refuse(library.error(), failed_status); }
     const result<dump_folder> folder = dump_folder::make(command.dump_dir);
@@ -188,7 +208,7 @@ int run(const run_command& command) {
     if (!child) { return refuse(child.error(), status_of_start(child.error())); }
     const int status = wait_for_child(*child, *signals);
     signals.reset();  // from here on Ctrl-C is for us: a report can take its time
-    return finish(command, *folder, *child, status);
+    return finish(command, *folder, *child, status, *healthy);
 }
 
 }  // namespace v1

@@ -19,6 +19,7 @@ struct run_command {
     std::string epoch;  // empty: as the environment says
     std::string report_file;
     std::string metrics_address;
+    std::string baseline;  // FILE|URL of a healthy run: what holds as much as there does not leak; empty: none is known
     std::string dump_dir;  // kept; empty: a private one, removed
     bool wants_control{};  // a control socket from the start, also in programs with one thread
     bool fail_on_leak{};

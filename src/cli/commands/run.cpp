@@ -36,6 +36,8 @@ public:
         app.add_option("--threshold", threshold_,
                        "--fail-on-leak takes no notice of leaks that hold less, by two standard errors")
             ->type_name("SIZE");
+        app.add_option("--baseline", wanted_.baseline, "a dump of a healthy run: what holds as much as there does not leak")
+            ->type_name("FILE|URL");
         app.add_option("--top", wanted_.top, "sites a process; 0 for all")
             ->check(CLI::NonNegativeNumber)
             ->capture_default_str();

@@ -33,6 +33,14 @@ def run(kind, end):
         return done, json.load(text), truth
 
 
+def one_more(*options):
+    """The leaking program for half the time, with options."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("MEMWATCH_") and k != "LD_PRELOAD"}
+    return subprocess.run([MEMWATCH, "run", "-q", "--preset", "full", "--epoch", "250ms", "--fail-on-leak", *options, "--", JUDGED, str(SECONDS / 2),
+                           "leaking", "return"], capture_output=True, text=True, timeout=SECONDS + 60,
+                          env={**kept, "MEMWATCH_PRELOAD_LIBRARY": PRELOAD}, check=False).returncode
+
+
 def setUpModule():
     with concurrent.futures.ThreadPoolExecutor(len(RUNS)) as pool:
         for which, result in zip(RUNS, pool.map(lambda each: run(*each), RUNS)):
@@ -76,6 +84,25 @@ class RunVerdictsTest(unittest.TestCase):
             self.assertEqual([f["sentence"] for f in report["findings"] if f["verdict"] != "none"], [])
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertTrue(report["findings"])
+
+    def test_a_baseline_that_held_as_much_acquits_and_a_threshold_spares_the_small(self):
+        # Its own dump says that it leaks, and then it is a baseline for nobody; one that had one look alone is taken at its word.
+        def dumps(name, **more):
+            folder = os.path.join(FOLDER.name, name)
+            kept = {k: v for k, v in os.environ.items() if not k.startswith("MEMWATCH_") and k != "LD_PRELOAD"}
+            subprocess.run([MEMWATCH, "run", "-q", "--preset", "full", "--dump-dir", folder, "--", JUDGED, str(SECONDS / 2), "leaking", "return"],
+                           capture_output=True, timeout=SECONDS + 60, env={**kept, "MEMWATCH_PRELOAD_LIBRARY": PRELOAD, **more}, check=True)
+            return os.path.join(folder, os.listdir(folder)[0])
+        with concurrent.futures.ThreadPoolExecutor(5) as pool:
+            unjudged = pool.submit(dumps, "unjudged")
+            judged = pool.submit(dumps, "judged", MEMWATCH_VERDICTS="on", MEMWATCH_EPOCH="250ms")
+            small = pool.submit(one_more, "--threshold", "1GiB")
+            nowhere = pool.submit(one_more, "--baseline", os.path.join(FOLDER.name, "nowhere"))
+            self.assertEqual(small.result(), 0)
+            self.assertEqual(nowhere.result(), 125)
+            acquitted = pool.submit(one_more, "--baseline", unjudged.result())
+            accused = pool.submit(one_more, "--baseline", judged.result())
+            self.assertEqual((acquitted.result(), accused.result()), (0, 1))
 
 
 if __name__ == "__main__":
