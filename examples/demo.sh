@@ -1,29 +1,32 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The demo in one command: an order service leaks beside seven healthy components that grow too; two snapshots and a diff name
-# the guilty function, tag and route. Installs what is missing (Debian), builds into build/, runs for about 50 seconds.
+# the guilty function, tag and route; with --verdict N the service says so itself. Installs what is missing (Debian), builds into
+# build/, runs for about 50 seconds.
 set -euo pipefail
 
 usage() {
     cat <<'TXT'
-usage: examples/demo.sh [--keep] [--fix] [--seconds N] [--follow N] [--rate N] [--build DIR] [--out DIR]
-                        [--free-ports] [--no-install] [--no-build]
+usage: examples/demo.sh [--keep] [--fix] [--seconds N] [--follow N] [--verdict N] [--rate N] [--build DIR]
+                        [--out DIR] [--free-ports] [--no-install] [--no-build]
   --keep        leave the service up at the end, and print how to stop it
-  --fix         run the service without its leak; the demo then checks that order-cache is not accused
+  --fix         run the service without its leak; the demo then checks that nobody is accused
   --seconds N   time between the two snapshots (default 30)
   --follow N    time after them, in which the healthy components have levelled off (default 10, 0 leaves it out)
+  --verdict N   the service's own verdict is waited for until N seconds after its start (default 0: left out; it takes some 200 at
+                the default epoch of 10 s); with --fix that long nobody may be accused
   --rate N      requests a second (default 1000)
   --build DIR   build directory (default build)
   --out DIR     where snapshots, diffs and logs go (default BUILD/demo)
   --free-ports  take any free ports instead of 8080 and 9467
   --no-install  don't look for missing packages      --no-build  use what stands in the build directory
-Exit status: 0 the diff tells the truth, 1 it doesn't, 2 wrong usage, 5 something could not be installed, built or started.
+Exit status: 0 diff and verdict tell the truth, 1 they don't, 2 wrong usage, 5 something could not be installed, built or started.
 TXT
 }
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$root/build out='' keep=0 fix=0 window=30 rate=1000 free_ports=0 install=1 compile=1
-follow=10 warmup=5  # seconds after the second snapshot, and of traffic before the first
+follow=10 patience=0 warmup=5  # seconds after the second snapshot, and of traffic before the first
 
 die() { printf 'demo: %s\n' "$1" >&2; exit "${2:-5}"; }
 number() { [[ $2 =~ ^[0-9]{1,5}$ ]] && ((10#$2 >= $3)) || die "$1 wants a number from $3 to 99999, not '$2'" 2; }
@@ -35,11 +38,12 @@ while (($#)); do
         --free-ports) free_ports=1 ;;
         --no-install) install=0 ;;
         --no-build) compile=0 ;;
-        --seconds | --follow | --rate | --build | --out)
+        --seconds | --follow | --verdict | --rate | --build | --out)
             (($# > 1)) || die "$1 wants a value" 2
             case $1 in
                 --seconds) number "$1" "$2" 1; window=$2 ;;
                 --follow) number "$1" "$2" 0; follow=$2 ;;
+                --verdict) number "$1" "$2" 0; patience=$2 ;;
                 --rate) number "$1" "$2" 8; rate=$2 ;;
                 --build) build=$2 ;;
                 --out) out=$2 ;;
@@ -51,8 +55,8 @@ while (($#)); do
     shift
 done
 
-step() { printf '\n\033[1m[%s/7] %s\033[0m\n' "$1" "$2"; }
-[[ -t 1 ]] || step() { printf '\n[%s/7] %s\n' "$1" "$2"; }
+step() { printf '\n\033[1m[%s/8] %s\033[0m\n' "$1" "$2"; }
+[[ -t 1 ]] || step() { printf '\n[%s/8] %s\n' "$1" "$2"; }
 
 # --- 1, 2: packages and build -----------------------------------------------------------------------------------------------
 if ((install)); then
@@ -109,7 +113,7 @@ port_or_any() { if ((free_ports)) || (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/nu
 
 # --- 3: service and load ------------------------------------------------------------------------------------------------------
 : >"$out/service.log"
-rm -f "$out"/{before,after,later}.memtrace "$out"/{diff,tags}.json "$out"/{diff,later,metrics,memtrace}.txt
+rm -f "$out"/{before,after,later}.memtrace "$out"/{diff,tags,verdict}.json "$out"/{diff,later,metrics,memtrace,verdict}.txt
 step 3 "Start the order service and its customers"
 arguments=(--port "$(port_or_any 8080)" --memwatch-port "$(port_or_any 9467)")
 ((fix)) && arguments+=(--fix)
@@ -119,11 +123,12 @@ else
     "$orders" "${arguments[@]}" >"$out/service.log" 2>&1 </dev/null &
 fi
 service_pid=$!
+service_started=$(date +%s%N)
 for _ in {1..100}; do grep -q '^memwatch:' "$out/service.log" && break; kill -0 "$service_pid" 2>/dev/null || break; sleep 0.1; done
 port=$(sed -n 's#^orders: http://127.0.0.1:\([0-9]*\).*#\1#p' "$out/service.log")
 url=$(sed -n 's#^memwatch: \(http://[0-9.:]*\)/metrics.*#\1#p' "$out/service.log")
 [[ -n $port && -n $url ]] || { cat "$out/service.log" >&2; die "the service did not start"; }
-"$load" --port "$port" --rate "$rate" --seconds $((warmup + window + follow + 60)) >"$out/load.log" 2>&1 </dev/null &
+"$load" --port "$port" --rate "$rate" --seconds $((warmup + window + follow + patience + 60)) >"$out/load.log" 2>&1 </dev/null &
 load_pid=$!
 echo "  service pid $service_pid on http://127.0.0.1:$port, $rate requests/s"
 echo "  open while it runs: $url/metrics and $url/debug/memtrace"
@@ -171,11 +176,35 @@ if ((follow)); then
         tee "$out/later.txt"
 fi
 
+# --- 8: the service says it itself ----------------------------------------------------------------------------------------------
+accused=''
+if ((patience)); then
+    step 8 "And without any diff?   memwatch verdicts $url"
+    # 0: nobody leaks, so far; 1: somebody does.
+    ask() { "$memwatch" verdicts "$url" --json >"$out/verdict.json" 2>"$out/verdict.log"; }
+    while (($(seconds_since "$service_started") < patience)); do
+        answer=0
+        ask || answer=$?
+        if ((answer == 1)); then accused=$(seconds_since "$service_started"); break; fi
+        ((answer == 0)) || { cat "$out/verdict.log" >&2; die "memwatch verdicts ended with $answer"; }
+        sleep 1
+    done
+    "$memwatch" verdicts "$url" --exit-zero | tee "$out/verdict.txt"
+    if ((fix)); then
+        python3 "$check" silent "$out/verdict.json" || die "a service without the leak is accused" 1
+    else
+        python3 "$check" accused "$out/verdict.json" order_cache::remember order-cache /api/v2/orders ||
+            die "the verdict is not the truth: see above" 1
+    fi
+fi
+
 stop_process "$load_pid"
 load_pid=''
 sed 's/^/  /' "$out/load.log"
 if ((fix)); then
-    printf '\norder-cache is clean. '
+    printf '\norder-cache is clean, and nobody is accused. '
+elif [[ -n $accused ]]; then
+    printf '\nCulprit named %s s after the service started by a diff, after %s s by its own verdict. ' "$named" "$accused"
 else
     printf '\nCulprit named %s s after the service started. ' "$named"
 fi

@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Does a diff say what the orders demo knows to be true? Reads the output of `memwatch diff --json`.
+"""Does a diff, or a verdict, say what the orders demo knows to be true? Reads the output of `memwatch diff --json` and of
+`memwatch verdicts --json`.
 
   check_diff.py culprit DIFF.json FUNCTION TAG ROUTE   row 1 must be this function, under this tag, for this route
   check_diff.py healthy DIFF.json TAG MAX_BYTES        no row of this tag may have grown by more than MAX_BYTES, beyond what
                                                        sampling explains (4 standard errors: 1 false alarm in 30,000)
   check_diff.py neighbours TAGS.json TAG               of a diff --by tag: at least five other tags grew, in sum by more than TAG
+  check_diff.py accused VERDICT.json FUNCTION TAG ROUTE  a leak, of this function, under this tag, for this route, with trace ids;
+                                                       and nobody else is leak or suspect
+  check_diff.py silent VERDICT.json                    nobody is leak or suspect
 
 Prints one line; exit status 0 when it is true, 1 when it isn't, 3 when the file is not a delta.
 """
@@ -73,8 +77,40 @@ def check_neighbours(path, tag):
     return None
 
 
+def describe_verdict(row):
+    return f"{row['level']} {row['name']}, tag {row['tag']}, {row['class']}, {row['retained_bytes'] / MIB:.1f} MiB kept"
+
+
+def is_of_culprit(row, function, tag, route):
+    routes = row.get("routes") or [{"route": "(none)"}]
+    return function in row["name"] and row["tag"] == tag and routes[0]["route"] == route
+
+
+def check_accused(path, function, tag, route):
+    rows = read_rows(path)
+    leaks = [row for row in rows if row["level"] == "leak"]
+    others = [row for row in rows if not is_of_culprit(row, function, tag, route)]
+    if not leaks:
+        return "nobody leaks, says the verdict; known: " + ("; ".join(map(describe_verdict, rows)) or "no suspect either")
+    if others:
+        return "accused without cause: " + "; ".join(map(describe_verdict, others))
+    if not all(row.get("trace_ids") for row in leaks):
+        return "a leak without trace ids: " + describe_verdict(leaks[0])
+    print("the verdict is on the culprit, and on nobody else: " + describe_verdict(leaks[0]))
+    return None
+
+
+def check_silent(path):
+    rows = read_rows(path)
+    if rows:
+        return "accused without cause: " + "; ".join(map(describe_verdict, rows))
+    print("nobody is accused")
+    return None
+
+
 def main(arguments):
-    checks = {("culprit", 5): check_culprit, ("healthy", 4): check_healthy, ("neighbours", 3): check_neighbours}
+    checks = {("culprit", 5): check_culprit, ("healthy", 4): check_healthy, ("neighbours", 3): check_neighbours,
+              ("accused", 5): check_accused, ("silent", 2): check_silent}
     check = checks.get((arguments[0] if arguments else "", len(arguments)))
     if check is None:
         print(__doc__, file=sys.stderr)

@@ -61,6 +61,22 @@ class CheckDiff(unittest.TestCase):
         self.assertEqual(check(tags(20, 15, 12, 10), "neighbours", TAG), 1)  # four
         self.assertEqual(check(tags(20, 15, 12, 10, 2), "neighbours", TAG), 1)  # in sum less than the leak
 
+    def test_accused(self):
+        def verdict(level="leak", name="orders::order_cache::remember", tag=TAG, route=ROUTE, traces=("4bf9",)):
+            return {"level": level, "class": "leak_retained", "name": name, "tag": tag, "retained_bytes": 1e7, "trace_ids": list(traces),
+                    "routes": [{"route": route, "share": 1}] if route else []}
+
+        def accused(*rows):
+            return check(list(rows), "accused", FUNCTION, TAG, ROUTE)
+        self.assertEqual(accused(verdict()), 0)
+        self.assertEqual(accused(verdict(), verdict(level="suspect")), 0)  # another site of the same function
+        for wrong in ([], [verdict(level="suspect")], [verdict(), verdict(name="orders::order_store::add", tag="recent-orders")],
+                      [verdict(), verdict(level="suspect", name="orders::catalog::page")], [verdict(tag="untagged")], [verdict(route=None)],
+                      [verdict(traces=())]):
+            self.assertEqual(accused(*wrong), 1, wrong)
+        self.assertEqual(check([], "silent"), 0)
+        self.assertEqual(check([verdict(level="suspect")], "silent"), 1)
+
 
 if __name__ == "__main__":
     unittest.main()
