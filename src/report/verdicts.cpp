@@ -71,6 +71,7 @@ void add_evidence(const snapshot& s, std::vector<judged>& rows) {
         births.push_back(births_kept(s.info, each.of));
         targets.push_back(&each);
     }
+    if (sites.empty()) { return; }  // a pass over all records for nobody
     const std::vector<site_evidence> kept = gather_evidence(s, sites, births);
     const std::vector<site_evidence> all = gather_evidence(s, sites);
     for (std::size_t i = 0; i < targets.size(); ++i) {
