@@ -41,23 +41,33 @@ real_ends ends;
     __builtin_unreachable();
 }
 
+}  // namespace
+
+namespace memwatch::interpose {
+namespace {
+
 using main_function = int (*)(int, char**, char**);
 main_function main_of_the_program = nullptr;
 
+// Below main on every stack of the first thread: its name says that it is plumbing (model/site_name.hpp).
 int run_main(int argc, char** argv, char** environment) {
     const int status = main_of_the_program(argc, argv, environment);
-    memwatch::interpose::say_what_is_left();
+    say_what_is_left();
     return status;
 }
 
 }  // namespace
+}  // namespace memwatch::interpose
+
+using memwatch::interpose::main_function;
 
 // libc calls main by this, and then exit() without passing by ours.
 MEMWATCH_ENTRY int __libc_start_main(main_function main, int argc, char** argv, void (*init)(), void (*fini)(),
                                      void (*loader_fini)(), void* stack_end) {
     using start_function = int (*)(main_function, int, char**, void (*)(), void (*)(), void (*)(), void*);
-    main_of_the_program = main;
-    return next_of<start_function>("__libc_start_main")(&run_main, argc, argv, init, fini, loader_fini, stack_end);
+    memwatch::interpose::main_of_the_program = main;
+    return next_of<start_function>("__libc_start_main")(&memwatch::interpose::run_main, argc, argv, init, fini, loader_fini,
+                                                        stack_end);
 }
 
 MEMWATCH_ENTRY [[noreturn]] void exit(int status) noexcept {
