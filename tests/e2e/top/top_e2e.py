@@ -378,7 +378,7 @@ class TopTest(unittest.TestCase):
     def test_wide_characters_stay_on_their_line(self):
         text = self.dump("/debug/memtrace/snapshot?format=json").decode().replace("leaky/cache", "\u6f22\u5b57" * 12)
         self.play((200, {}, text.encode()))
-        with Terminal(self.fake, "--interval", "500ms", "--no-symbols", columns=110) as top:
+        with Terminal(self.fake, "--interval", "500ms", "--no-symbols", columns=120) as top:
             top.shows("\u6f22")
             self.assertEqual(sum("\u6f22" in line for line in top.lines()), 1)
             top.press("q")
