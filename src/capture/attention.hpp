@@ -5,11 +5,11 @@
 //   draw:       next sample in 812,331 bytes                      waits here while the thread is attentive
 //   countdown:  0 -> every allocation borrows, is asked about, and shortens the draw by its size
 //
-//   attentive  256 blocks, or 20 us of records      cost: 15 ns a block asked about, records as measured
+//   attentive  256 blocks, or 20 us of records      cost: 30 ns a block asked about, records as measured
 //   resting    until that cost is the allowed share of the time since it last rested; countdown = a chunk of the draw,
 //              so that allocations are as fast as ever; once a chunk (some 256 blocks) the clock is read
 //
-//   100,000 blocks a second: 0.15 % of the thread's time, never rests.     5 million: attentive a fifteenth of the time at 5
+//   100,000 blocks a second: 0.3 % of the thread's time, it never rests; 5 million: attentive a thirtieth of the time at 5
 //   permille
 //
 // A thread begins when its draw next ends (R bytes in the mean): one that allocates from a suspect site soon does.
@@ -41,7 +41,7 @@ extern __attribute__((tls_model("initial-exec"))) __thread attention attention_o
 
 // What a block that is asked about costs, measured (docs/measurements.md, "Escalation"); what the free of a recorded block
 // adds.
-inline constexpr std::uint64_t ask_ns = 15;
+inline constexpr std::uint64_t ask_ns = 30;
 inline constexpr std::uint64_t free_ns = 500;
 
 // The draw at this moment, `bytes` of which the block that borrowed would take.

@@ -5,7 +5,7 @@
 //
 //   wish: site 17 --runtime--> slot 3: caller 0x55..4e1a, stack 0x9f3c.., 64 .. 256 B, 64 pages to go
 //                                         |
-//   malloc(64), countdown at 0 --> caller is in the filter? no: to the allocator, some 15 ns later than otherwise
+//   malloc(64), countdown at 0 --> caller is in the filter? no: to the allocator, some 30 ns later than otherwise
 //                                  caller and size fit slot 3, there is room, the first 32 frames are the same:
 //                                  recorded with an interval of 0, that is with its exact weight
 //

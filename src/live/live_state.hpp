@@ -91,6 +91,9 @@ public:
     template <class Visitor>
     void visit(Visitor& visitor, std::vector<exact_site_totals>& scratch);
 
+    // Its frames are kept for good.
+    [[nodiscard]] interned_stack stack_of(std::uint32_t site) noexcept { return stacks_.at(sites_.copy(site).key.stack); }
+
     // relaxed: settings.
     [[nodiscard]] std::uint64_t origin_ns() const noexcept { return origin_ns_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t epoch_ns() const noexcept { return epoch_ns_.load(std::memory_order_relaxed); }

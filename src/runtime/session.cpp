@@ -14,6 +14,7 @@
 #include "model/redaction.hpp"
 #include "model/tag_weights.hpp"
 #include "platform/platform.hpp"
+#include "runtime/escalation.hpp"
 #include "runtime/freeze_pools.hpp"
 #include "runtime/freeze_process.hpp"
 #include "runtime/process_state.hpp"
@@ -266,6 +267,7 @@ result<frozen_process> freeze_process(std::string_view label, live_state::detail
         freeze_losses(state.capture.losses, frozen);
         frozen.activity.push_back({"samples", state.capture.cost.samples()});
         frozen.activity.push_back({"self_ns", state.capture.cost.spent_ns()});
+        freeze_escalation(state.capture, frozen);
         freeze_attribution(state.capture, frozen.activity);
         freeze_doors(state.capture, frozen);
         frozen.self_bytes.push_back({"tag_rows", state.capture.tags.self_bytes()});

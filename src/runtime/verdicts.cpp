@@ -23,15 +23,19 @@ constexpr std::size_t most_pools = 4096;
 // Shows the engine what live_state::visit() comes by. Sites that came during the look are the next one's.
 struct onlooker {
     engine& judge;
+    escalation_keeper& escalated;
     std::uint32_t sites;
 
     void see(const live_record& block) noexcept {
         if (block.site >= sites) { return; }
+        escalated.see(block);
         judge.count_block(block.site, {block.birth_ns, block.size_bytes, block.interval_bytes, block.trace.is_valid()});
     }
     void see(std::uint32_t id, const site& totals, std::uint32_t depth) noexcept {
         if (id >= sites) { return; }
-        judge.count_site(id, {totals.allocated, totals.freed, totals.freed_by_other_thread, depth});
+        site_totals counted{totals.allocated, totals.freed, totals.freed_by_other_thread, depth};
+        escalated.replace_totals(id, counted);
+        judge.count_site(id, counted);
     }
 };
 
@@ -86,6 +90,7 @@ void verdict_keeper::begin(const options& chosen, std::uint64_t now_ns, bool is_
         engine_ = is_wanted ? std::make_unique<engine>(settings_for(chosen)) : nullptr;
     } catch (...) { is_wanted = false; }                 // no memory
     is_on_.store(is_wanted, std::memory_order_relaxed);  // relaxed: a setting
+    escalated_.begin(process().capture, chosen);
     epoch_ns_ = std::max<std::uint64_t>(chosen.epoch_ns, 1);
     due_ns_ = end_of_epoch(now_ns, epoch_ns_);
     if (!is_first) { begin_anew_locked(now_ns); }
@@ -94,6 +99,7 @@ void verdict_keeper::begin(const options& chosen, std::uint64_t now_ns, bool is_
 // Nothing is freed: this may run in a forked child.
 void verdict_keeper::begin_anew_locked(std::uint64_t now_ns) noexcept {
     if (engine_ != nullptr) { engine_->reset(); }
+    escalated_.end_all(process().capture);
     std::fill(told_sites_.begin(), told_sites_.end(), told{});
     std::fill(told_pools_.begin(), told_pools_.end(), told{});
     due_ns_ = std::min(now_ns + epoch_ns_ / soon_share, end_of_epoch(now_ns, epoch_ns_));
@@ -153,13 +159,15 @@ void verdict_keeper::look_locked(process_state& state, live_state& live, std::ve
     if (std::exchange(abandoned_, abandoned) != abandoned) { begin_anew_locked(session_time(state, live)); }
     const look now = look_at(state, live);
     engine_->begin_look(now);
-    onlooker eyes{*engine_, now.sites};
+    onlooker eyes{*engine_, escalated_, now.sites};
+    escalated_.begin_look(state.capture);
     live.visit(eyes, scratch_);
     for (const pool_reading& pool : pools) {
         const std::uint32_t number = number_of_pool(pool.totals.name);
         if (number < most_pools) { engine_->count_pool(number, pool.totals); }
     }
     engine_->end_look();
+    escalated_.turn(state.capture, live, *engine_, now.time_ns);
 }
 
 std::uint32_t verdict_keeper::number_of_pool(const std::string& name) {

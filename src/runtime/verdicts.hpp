@@ -26,6 +26,7 @@
 #include <memwatch/options.hpp>
 
 #include "live/live_state.hpp"
+#include "runtime/escalation.hpp"
 #include "runtime/verdict_telling.hpp"
 #include "verdict/engine.hpp"
 
@@ -80,6 +81,7 @@ private:
 
     mutable std::mutex mutex_;
     std::atomic<bool> is_on_{false};
+    escalation_keeper escalated_;     // guarded by mutex_, as all below
     std::unique_ptr<engine> engine_;  // guarded by mutex_, as all below
     std::uint64_t epoch_ns_{1};
     std::uint64_t due_ns_{0};         // the next look

@@ -393,6 +393,12 @@ void add_activity(std::vector<MetricFamily>& out, const snapshot& s) {
     add_single(out, "memwatch_samples_total", "Samples taken.", MetricType::Counter, as_double(activity_of(s, "samples")));
     add_single(out, "memwatch_self_seconds_total", "Time spent on samples, on the program's threads and memwatch's own.",
                MetricType::Counter, as_double(activity_of(s, "self_ns")) * 1e-9);
+    add_single(out, "memwatch_escalated_sites", "Suspect sites whose blocks are all recorded.", MetricType::Gauge,
+               as_double(activity_of(s, "escalated_sites")));
+    add_single(out, "memwatch_escalated_samples_total", "Blocks recorded because their site is suspect.", MetricType::Counter,
+               as_double(activity_of(s, "escalated_samples")));
+    add_single(out, "memwatch_escalation_bytes", "What the pages of these blocks may take beyond the blocks.",
+               MetricType::Gauge, as_double(activity_of(s, "escalation_bytes")));
     add_single(out, "memwatch_lifecycle_events_total", "Births and deaths of sampled blocks that telemetry added up.",
                MetricType::Counter, as_double(activity_of(s, "lifecycle_events")));
     add_attribution(out, s);

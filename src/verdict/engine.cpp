@@ -123,6 +123,7 @@ void engine::begin_look(const look& now) {
     for (site_history& site : sites_) {
         site.fresh = 0;
         site.live_bytes = site.live_objects = site.live_samples = site.settled_bytes = site.settled_objects = 0;
+        site.aside_bytes = site.aside_objects = 0;
         site.escaped = 0;
         site.oldest = -1;
     }
@@ -158,10 +159,18 @@ void engine::count_block(std::uint32_t number, const alive_block& block) noexcep
     if (number >= sites_.size()) { return; }
     site_history& site = sites_[number];
     const bool counts_objects = now_.is_exact || site.is_escalated;
-    if (site.is_escalated && block.interval_bytes != 0) { return; }
-    if (is_of_old(number, site, block.birth_ns)) { return; }
     const double objects = 1 / sampling_probability(block.size_bytes, block.interval_bytes);
     const double bytes = static_cast<double>(block.size_bytes) * objects;
+    // Weights of 1 and of thousands make no sum that says how many samples there are: one kind counts at a time.
+    const bool stands_for_itself = block.interval_bytes == 0;
+    const bool is_other_kind = !now_.is_exact && stands_for_itself != site.is_escalated;
+    if (is_other_kind || is_of_old(number, site, block.birth_ns)) {
+        if (is_other_kind && block.birth_ns + 2 * settings_.epoch_ns <= now_.time_ns) {
+            site.aside_bytes += static_cast<float>(bytes);
+            site.aside_objects += static_cast<float>(objects);
+        }
+        return;
+    }
     const float amount = static_cast<float>(counts_objects ? objects : bytes);
     const std::size_t group = groups_.of(block.birth_ns);
     alive_[number * birth_groups::capacity + group] += amount;
@@ -353,7 +362,9 @@ void engine::set_escalated(std::uint32_t number, bool is_on, std::uint64_t time_
     fresh.depth = site.depth;
     fresh.pace = site.pace;
     fresh.looks_before = site.looks_before + site.looks;
+    fresh.looks = std::min(site.looks, 1U);  // it stays among the verdicts
     fresh.is_escalated = is_on;
+    fresh.is_latched = level_of(site.kind) != verdict_level::none;
     fresh.is_unsure_of_births = true;
     site = fresh;
     if (is_on) {
@@ -370,7 +381,9 @@ verdict engine::describe(const site_history& site, const evidence& e, const expe
     verdict v;
     v.kind = site.kind;
     v.doubt = site.kind == verdict_class::inconclusive ? site.doubt : verdict_doubt::none;
-    v.severity = severity_of(site.kind, double{site.live_bytes}, site.depth, settings_.judgement);
+    // What is kept, also of blocks that are no evidence.
+    const double settled_bytes = double{site.settled_bytes} + double{site.aside_bytes};
+    v.severity = severity_of(site.kind, double{site.live_bytes} + double{site.aside_bytes}, site.depth, settings_.judgement);
     v.is_exact = is_exact(site);
     const score scored = score_of(e, known);
     const bool is_plain = site.kind == verdict_class::steady || site.kind == verdict_class::bounded;
@@ -379,9 +392,9 @@ verdict engine::describe(const site_history& site, const evidence& e, const expe
     v.decided_ns = in_ns(site.decided, settings_.epoch_ns);
     v.looks = site.looks;
     v.generations = e.generations;
-    v.retained_bytes = site.settled_bytes;
-    v.retained_objects = site.settled_objects;
-    const double sample_bytes = e.settled > 0 ? double{site.settled_bytes} / e.settled : e.live > 0 ? e.live_bytes / e.live : 0;
+    v.retained_bytes = settled_bytes;
+    v.retained_objects = double{site.settled_objects} + double{site.aside_objects};
+    const double sample_bytes = e.settled > 0 ? settled_bytes / e.settled : e.live > 0 ? e.live_bytes / e.live : 0;
     v.rate_bytes_per_second = e.retained_rate * sample_bytes / epoch_s;
     v.rate_error = e.retained_rate_error * sample_bytes / epoch_s;
     v.since_ns = now_.time_ns - std::min(now_.time_ns, in_ns(std::max(0.0F, site.oldest), settings_.epoch_ns));

@@ -86,6 +86,10 @@ public:
     // Sites that a rate of 1 would settle soonest: growing, kept so far, too few samples. Most promising first.
     [[nodiscard]] std::vector<std::uint32_t> wishes(std::size_t most) const;
 
+    // What it is called by now. Inconclusive: also for a site that is not known.
+    [[nodiscard]] verdict_class kind_of(std::uint32_t site) const noexcept {
+        return site < sites_.size() ? sites_[site].kind : verdict_class::inconclusive;
+    }
     [[nodiscard]] std::uint64_t looks() const noexcept { return looks_; }
     [[nodiscard]] std::uint64_t last_look_ns() const noexcept { return now_.time_ns; }
     [[nodiscard]] std::size_t self_bytes() const noexcept;

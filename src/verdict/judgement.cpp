@@ -136,6 +136,10 @@ judgement while_losing(judgement now) noexcept {
 }
 
 judgement judge_site(const evidence& e, const site_history& site, bool is_exact, const expectation* known) noexcept {
+    // What was seen while every block was recorded outweighs a handful of samples.
+    const bool is_held = site.live_bytes + site.aside_bytes > 0;
+    const bool is_remembered = site.is_latched && !site.is_escalated && is_held && e.settled < samples_needed;
+    if (is_remembered) { return say(verdict_class::inconclusive, verdict_doubt::too_few_samples); }
     if (!e.has_first_birth || e.live <= 0) {
         return site.looks < looks_needed ? say(verdict_class::inconclusive, verdict_doubt::too_short)
                                          : say(verdict_class::bounded);
@@ -187,6 +191,7 @@ void adopt(site_history& site, const judgement& now, const judgement_settings& s
     site.candidate = now.kind;
     const verdict_level held = level_of(site.kind);
     if (level == verdict_level::none && held != verdict_level::none) {
+        if (site.is_latched && !site.is_escalated && now.doubt == verdict_doubt::too_few_samples) { return; }
         const unsigned needed = now.is_refuted ? settings.looks_to_enter : settings.looks_to_leave;
         if (site.agreeing < needed) { return; }
     } else if (level > held && site.agreeing < settings.looks_to_enter) {

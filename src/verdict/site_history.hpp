@@ -42,6 +42,8 @@ struct site_history {
     float live_samples;
     float settled_bytes;  // of these, of blocks older than settled_age
     float settled_objects;
+    float aside_bytes;  // settled, too, but no evidence: drawn while it is escalated, recorded when it no longer is
+    float aside_objects;
     float settled_age;           // in epochs: deaths end before it, as judged at the last look; 0 = never judged
     float young_samples;         // seen alive for the first time, decayed
     float young_traced;          // those of them that were born in a trace, decayed
@@ -58,6 +60,7 @@ struct site_history {
     verdict_doubt doubt;
     std::uint8_t agreeing;     // looks in a row with this candidate
     bool is_escalated;         // only blocks that stand for themselves count (engine: since when)
+    bool is_latched;           // accused while it was escalated: too little to see no longer clears it
     bool is_unsure_of_births;  // escalation began or ended: what was born before is not counted
 };
 static_assert(std::is_trivially_copyable_v<site_history>);
