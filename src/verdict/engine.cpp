@@ -86,8 +86,8 @@ double log_factor(double died_share, double epochs, double age) noexcept {
 // which is the mean pace so far. A Poisson likelihood ratio, whose mean under the hypothesis is at most 1; to a power below 1
 // where births are many, for they come in bunches.
 constexpr double slowing = 0.65;
-constexpr double pace_samples = 8;  // an epoch counts for so many at most
-constexpr double least_pace = -3;   // what was born at the start is not held against the site for ever
+constexpr double pace_samples = 12;  // an epoch counts for so many at most
+constexpr double least_pace = -3;    // what was born at the start is not held against the site for ever
 double pace_factor(double born, double expected) noexcept {
     return std::min(1.0, pace_samples / expected) * (born * std::log(1 / slowing) - (1 - slowing) * expected);
 }

@@ -266,7 +266,10 @@ evidence gather_evidence(const site_history& site, const look_context& at) noexc
     e.known_for = e.watched + site.looks_before;
     e.at_work = t.start_ago(0);
     // A coarse group may be as old as its start only in name.
-    if (oldest != t.size()) { e.oldest = (t.start_ago(oldest) + t.end_ago(oldest)) / 2; }
+    if (oldest != t.size()) {
+        e.oldest =
+            std::min(t.start_ago(oldest), std::max(t.end_ago(oldest) + 1, (t.start_ago(oldest) + t.end_ago(oldest)) / 2));
+    }
     find_settled(t, e, settlement_of(site, e.oldest));
     find_lateness(t, e);
     if (e.live >= 8 && site.looks >= 4) { find_slope(t, e, first); }

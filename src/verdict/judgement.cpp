@@ -36,9 +36,11 @@ constexpr double stopped_share = 0.25;
 // A site that has never let go of anything may be filling: it is given longer, and has to show that it does not slow down.
 // Unless it began in a process that had been watched for long: then it is not part of a warm-up.
 constexpr double silent_share = 0.8;  // kept, from which on a site counts as silent
-constexpr double silent_epochs = 18;
-constexpr double silent_epochs_of_requests = 6;  // blocks that have outlived the requests they were made for
+constexpr double silent_epochs = 15;
+constexpr double escaped_epochs = 6;  // blocks that have outlived the requests they were made for are given less
 constexpr double escaped_share = 0.8;
+constexpr double escaped_needed = 50;      // samples
+constexpr double escaped_pace = 0.7;       // 2 to 1: they say enough themselves
 constexpr double pace_needed = 3;          // natural log: 20 to 1 that it does not slow down, at any look
 constexpr double pace_needed_exact = 1.6;  // 5 to 1
 constexpr double warm_process = 6;         // times as long as the site
@@ -60,15 +62,21 @@ bool is_silent(const evidence& e) noexcept { return e.kept >= silent_share && e.
 
 bool is_few(const evidence& e) noexcept { return e.settled < samples_needed && e.kept >= silent_share; }
 
+bool is_even(const evidence& e) noexcept { return e.lateness + e.lateness_error >= lateness_linear; }
+
+// What requests left behind, and goes on at their pace as far as can be told.
+bool has_escaped(const evidence& e) noexcept {
+    return e.is_of_requests && e.escaped >= escaped_share && e.settled >= escaped_needed && e.pace >= escaped_pace &&
+           is_even(e) && e.known_for >= escaped_epochs;
+}
+
 bool is_linear(const evidence& e, bool is_exact) noexcept {
     if (is_stopped(e) || e.lateness < lateness_least) { return false; }
     const bool is_even_for_long = e.watched >= few_epochs && e.lateness >= lateness_linear;
     if (is_few(e)) { return is_even_for_long; }
-    if (!is_silent(e)) { return e.lateness + e.lateness_error >= lateness_linear; }
-    if (is_exact && is_even_for_long) { return true; }
-    const bool has_escaped = e.is_of_requests && e.escaped >= escaped_share;
-    return e.known_for >= (has_escaped ? silent_epochs_of_requests : silent_epochs) &&
-           e.pace >= (is_exact ? pace_needed_exact : pace_needed);
+    if (!is_silent(e)) { return is_even(e); }
+    if (has_escaped(e) || (is_exact && is_even_for_long)) { return true; }
+    return e.known_for >= silent_epochs && e.pace >= (is_exact ? pace_needed_exact : pace_needed);
 }
 
 bool is_plateau(const evidence& e) noexcept {
@@ -149,6 +157,11 @@ judgement judge_site(const evidence& e, const site_history& site, bool is_exact,
         site.looks >= looks_needed && is_enough(e, site, is_exact) && is_plateau(e) && is_linear(e, is_exact) && is_spread(e);
     if (is_growing(e, site)) { return say(verdict_class::leak_retained); }
     if (is_retained) { return {verdict_class::leak_retained, verdict_doubt::none, true, false}; }
+    // What is held already is given up for a reason, not for want of proof at one look.
+    if (site.kind == verdict_class::leak_retained && is_plateau(e) && e.lateness >= lateness_least && !is_stopped(e) &&
+        e.recently > 0) {
+        return say(verdict_class::leak_retained);
+    }
     judgement quiet = judge_quiet(e, site, is_exact);
     quiet.is_refuted = e.settled_age <= 0 || e.settled_share < 0.1 || is_stopped(e) || e.survival_low < survival_needed / 2;
     return quiet;
@@ -186,7 +199,8 @@ double discovery_bound(std::vector<float>& evidence, std::size_t tested, double 
 
 void adopt(site_history& site, const judgement& now, const judgement_settings& settings, double now_epochs) noexcept {
     const verdict_level level = level_of(now.kind);
-    const bool is_agreeing = level_of(site.candidate) == level;
+    // A suspicion that becomes a leak goes on; the first look without one begins anew.
+    const bool is_agreeing = (level_of(site.candidate) == verdict_level::none) == (level == verdict_level::none);
     site.agreeing = is_agreeing ? static_cast<std::uint8_t>(std::min(255, site.agreeing + 1)) : std::uint8_t{1};
     site.candidate = now.kind;
     const verdict_level held = level_of(site.kind);
