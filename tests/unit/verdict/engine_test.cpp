@@ -60,12 +60,12 @@ struct program {
 
 }  // namespace
 
-TEST_CASE("engine: what is never freed from the start on is a leak after twenty epochs, and until then a fill that may end") {
+TEST_CASE("engine: what is never freed from the start on is a leak after seventeen epochs, and until then a fill that may end") {
     program p;
     const auto keep_ten = [](program& self, double now) {
         for (int i = 0; i < 10; ++i) { self.born(now + i * 0.1, program::never); }
     };
-    p.run(17, keep_ten);
+    p.run(14, keep_ten);
     CHECK(level_of(p.said().kind) == verdict_level::none);
     p.run(5, keep_ten);
     const verdict v = p.said();
