@@ -106,17 +106,17 @@ row_sites sites_of_rows(const snapshot_pair& sides, const site_match& match) {
     return out;
 }
 
-struct verdict {
+struct identity_verdict {
     std::size_t sites{};  // that both versions have and that must be matched
     std::size_t moves{};  // that both have and that must be proposed, not matched
     std::array<std::size_t, 4> by_rung{};
     site_set wrong, missed, proposed, wrongly_proposed;
 };
 
-verdict judge(const snapshot_pair& sides, const site_set& moved) {
+identity_verdict judge(const snapshot_pair& sides, const site_set& moved) {
     const auto match = match_sites(sides);
     const auto rows = sites_of_rows(sides, match);
-    verdict out;
+    identity_verdict out;
     std::array<site_set, 2> all;
     for (const auto& [row, held] : rows) {
         for (std::size_t side = 0; side < 2; ++side) { all[side].insert(held[side].begin(), held[side].end()); }
@@ -170,7 +170,7 @@ int main() {
     for (std::string before, after, moved; std::cin >> before >> after >> moved;) {
         const snapshot old_one = load(before);
         const snapshot new_one = load(after);
-        const verdict v = judge({&old_one, &new_one}, parse_list(moved));
+        const identity_verdict v = judge({&old_one, &new_one}, parse_list(moved));
         std::printf(
             "{\"sites\":%zu,\"moves\":%zu,\"exact\":%zu,\"frames\":%zu,\"function\":%zu,\"wrong\":%s,\"missed\":%s,"
             "\"proposed\":%s,\"wrongly_proposed\":%s}\n",
