@@ -367,11 +367,13 @@ void engine::set_escalated(std::uint32_t number, bool is_on, std::uint64_t time_
     fresh.is_latched = level_of(site.kind) != verdict_level::none;
     fresh.is_unsure_of_births = true;
     site = fresh;
-    if (is_on) {
-        escalated_[number] = time_ns;
-    } else {
+    if (!is_on) {
         escalated_.erase(number);
+        return;
     }
+    try {
+        escalated_[number] = time_ns;
+    } catch (...) {}  // no memory: blocks of a term before count, too
 }
 
 void engine::set_expectation(std::uint32_t site, const expectation& known) { expected_[site] = known; }

@@ -64,11 +64,7 @@ result<void> series::add(const snapshot& next) {
         judge.count_block(numbers[record.site],
                           {record.birth_ns, record.size_bytes, record.interval_bytes, record.trace.is_valid()});
     }
-    for (std::uint32_t row = 0; row < numbers.size(); ++row) {
-        const site& of = next.sites[row];
-        const auto depth = static_cast<std::uint32_t>(next.stacks[of.stack].frames.size());
-        judge.count_site(numbers[row], {of.allocated, of.freed, of.freed_by_other_thread, depth});
-    }
+    count_sites(next, numbers);
     if (!expected_.empty()) {
         for (const auto& [key, number] : numbers_) {
             if (const auto known = expected_.find(key); known != expected_.end()) {
@@ -81,10 +77,29 @@ result<void> series::add(const snapshot& next) {
     return {};
 }
 
+// Rows of one key (types that redaction made the same) are one site: the engine is told of each once.
+void series::count_sites(const snapshot& next, const std::vector<std::uint32_t>& numbers) {
+    std::vector<site_totals> totals(rows_.size());
+    for (std::uint32_t row = 0; row < numbers.size(); ++row) {
+        const site& of = next.sites[row];
+        site_totals& sum = totals[numbers[row]];
+        sum.allocated.add(of.allocated);
+        sum.freed.add(of.freed);
+        sum.freed_by_other_thread.add(of.freed_by_other_thread);
+        sum.depth = static_cast<std::uint32_t>(next.stacks[of.stack].frames.size());
+    }
+    for (std::uint32_t number = 0; number < rows_.size(); ++number) {
+        if (rows_[number] != gone) { engines_.front().count_site(number, totals[number]); }
+    }
+}
+
 void series::count_pools(const snapshot& next) {
     std::fill(pool_rows_.begin(), pool_rows_.end(), gone);
+    std::unordered_map<std::string, std::uint32_t> met;  // two of one name are two, in the order of their rows
     for (std::uint32_t row = 0; row < next.pools.size(); ++row) {
-        const auto [known, is_new] = pools_.try_emplace(next.pools[row].name, static_cast<std::uint32_t>(pool_rows_.size()));
+        const std::string& name = next.pools[row].name;
+        const std::string which = name + '\0' + std::to_string(met[name]++);
+        const auto [known, is_new] = pools_.try_emplace(which, static_cast<std::uint32_t>(pool_rows_.size()));
         if (is_new) { pool_rows_.push_back(gone); }
         pool_rows_[known->second] = row;
         engines_.front().count_pool(known->second, next.pools[row]);

@@ -34,6 +34,7 @@ public:
 
 private:
     [[nodiscard]] std::uint32_t number_of(const snapshot& in, std::uint32_t row);
+    void count_sites(const snapshot& next, const std::vector<std::uint32_t>& numbers);
     void count_pools(const snapshot& next);
 
     judgement_settings settings_;
@@ -42,7 +43,7 @@ private:
     std::string session_;
     std::unordered_map<std::string, std::uint32_t> numbers_;  // site_key -> number in the engine
     std::vector<std::uint32_t> rows_;                         // number -> row in the last snapshot, or `gone`
-    std::unordered_map<std::string, std::uint32_t> pools_;
+    std::unordered_map<std::string, std::uint32_t> pools_;    // name and which of it -> number
     std::vector<std::uint32_t> pool_rows_;
     std::unordered_map<std::string, expectation> expected_;
 };
