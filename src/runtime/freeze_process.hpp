@@ -4,6 +4,7 @@
 // Errors: unavailable (nothing was ever started, no memory).
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,7 +17,8 @@ inline namespace v1 {
 
 struct frozen_process {
     snapshot value;
-    std::uint32_t first_site{};  // the process' number of the site in row 0
+    std::uint32_t first_site{};           // the process' number of the site in row 0
+    std::vector<std::string> pool_names;  // of value.pools, before anything was redacted
 };
 
 [[nodiscard]] result<frozen_process> freeze_process(std::string_view label, live_state::detail how);

@@ -263,10 +263,12 @@ result<frozen_process> freeze_process(std::string_view label, live_state::detail
         freeze_tags_and_routes(state.capture, frozen);  // after the sites: their tags and routes are among these
         if (const auto weights = parse_tag_weights(session.effective.tag_weights)) { set_tag_weights(frozen, *weights); }
         freeze_pools(state.pools, frozen);
-        state.verdicts.copy_into(frozen, out.first_site);
+        for (const pool_totals& each : frozen.pools) { out.pool_names.push_back(each.name); }
+        state.verdicts.copy_into(frozen, out.first_site, out.pool_names);
         freeze_losses(state.capture.losses, frozen);
         frozen.activity.push_back({"samples", state.capture.cost.samples()});
         frozen.activity.push_back({"self_ns", state.capture.cost.spent_ns()});
+        frozen.activity.push_back({"completed_traces", state.capture.tags.completed_traces()});  // judged by, in a series
         freeze_escalation(state.capture, frozen);
         freeze_attribution(state.capture, frozen.activity);
         freeze_doors(state.capture, frozen);

@@ -9,7 +9,6 @@
 
 #include <memwatch/base/log.hpp>
 #include <memwatch/model/site_name.hpp>
-#include "model/redaction.hpp"
 #include "runtime/freeze_process.hpp"
 #include "runtime/process_state.hpp"
 #include "runtime/process_status.hpp"
@@ -25,12 +24,19 @@ constexpr std::size_t most_named_sites = 32;
 // Blocks beyond which it is not worth freezing them all to say for which route most of a site's were.
 constexpr std::size_t most_records = 200'000;
 
+// U+0080 .. U+009F in UTF-8: what terminals take for the start of a command, too.
+bool is_control(unsigned char before, unsigned char c) noexcept {
+    return c < 0x20 || c == 0x7F || (before == 0xC2 && c >= 0x80 && c < 0xA0);
+}
+
 // A value in quotes on one line, whatever a name holds.
 std::string quoted(std::string_view text) {
     std::string out = "\"";
+    char before = 0;
     for (const char c : text) {
-        const bool is_plain = static_cast<unsigned char>(c) >= 0x20 && c != 0x7F;
+        const bool is_plain = !is_control(static_cast<unsigned char>(before), static_cast<unsigned char>(c));
         out += c == '"' ? '\'' : is_plain ? c : '?';
+        before = c;
     }
     return out + '"';
 }
@@ -68,15 +74,15 @@ live_state::detail detail_for(const process_state& state) noexcept {
 
 }  // namespace
 
-bool move_to_row(verdict& of, const snapshot& in, std::uint32_t first_site, const std::string& pool) noexcept {
+bool move_to_row(verdict& of, const snapshot& in, std::uint32_t first_site, const std::vector<std::uint32_t>& pools) noexcept {
     if (of.subject == verdict_subject::site) {
         if (of.index < first_site || of.index - first_site >= in.sites.size()) { return false; }
         of.index -= first_site;
         return true;
     }
-    const auto at = std::find_if(in.pools.begin(), in.pools.end(), [&](const pool_totals& row) { return row.name == pool; });
-    of.index = static_cast<std::uint32_t>(at - in.pools.begin());
-    return at != in.pools.end();
+    const auto at = std::find(pools.begin(), pools.end(), of.index);
+    of.index = static_cast<std::uint32_t>(at - pools.begin());
+    return of.index < in.pools.size();
 }
 
 std::string verdict_line(const verdict_change& change, const snapshot& in) {
@@ -94,17 +100,13 @@ std::string verdict_line(const verdict_change& change, const snapshot& in) {
     return line + " detail=" + quoted(sentence(now, in));
 }
 
-void tell_verdicts(process_state& state, std::vector<verdict_change> changes, const std::vector<std::string>& pools,
+void tell_verdicts(process_state& state, std::vector<verdict_change> changes, const judged_pools& pools,
                    const verdict_listener& listener) {
     result<frozen_process> frozen = freeze_process({}, detail_for(state));
     if (!frozen) { return; }
     snapshot& seen = frozen->value;
-    const std::vector<std::string> words = redaction_words(detail::process_options().redact);
-    const auto is_gone = [&](verdict_change& each) {
-        const bool is_pool = each.now.subject == verdict_subject::pool;
-        const std::string pool = is_pool ? redacted(pools[each.now.index], words) : std::string();
-        return !move_to_row(each.now, seen, frozen->first_site, pool);
-    };
+    const std::vector<std::uint32_t> numbers = pools.numbers_of(frozen->pool_names);
+    const auto is_gone = [&](verdict_change& each) { return !move_to_row(each.now, seen, frozen->first_site, numbers); };
     changes.erase(std::remove_if(changes.begin(), changes.end(), is_gone), changes.end());
     std::sort(changes.begin(), changes.end(), matters_more);
     name_functions_of(seen, first_sites(changes));

@@ -15,6 +15,7 @@
 
 #include <memwatch/model/snapshot.hpp>
 #include <memwatch/session.hpp>
+#include "runtime/judged_pools.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -33,15 +34,16 @@ struct verdict_listener {
     void* context{nullptr};
 };
 
-// Makes a verdict by the engine's numbers one by a snapshot's rows. `pool` is the name of a pool's, as the snapshot spells it.
-// False: the snapshot has no such row.
-[[nodiscard]] bool move_to_row(verdict& of, const snapshot& in, std::uint32_t first_site, const std::string& pool) noexcept;
+// Makes a verdict by the engine's numbers one by a snapshot's rows; `pools`: the numbers of its pools, by row. False: the
+// snapshot has no such row.
+[[nodiscard]] bool move_to_row(verdict& of, const snapshot& in, std::uint32_t first_site,
+                               const std::vector<std::uint32_t>& pools) noexcept;
 
 // The line for a verdict of `in`.
 [[nodiscard]] std::string verdict_line(const verdict_change& change, const snapshot& in);
 
-// `changes` by the engine's numbers; `pools`: its pools' names.
-void tell_verdicts(process_state& state, std::vector<verdict_change> changes, const std::vector<std::string>& pools,
+// `changes` by the engine's numbers.
+void tell_verdicts(process_state& state, std::vector<verdict_change> changes, const judged_pools& pools,
                    const verdict_listener& listener);
 
 }  // namespace v1

@@ -18,7 +18,6 @@ namespace {
 constexpr std::uint64_t pause_share = 20;
 // Of an epoch: when a history that began anew has its first look. A child that is about to exec is spared it.
 constexpr std::uint64_t soon_share = 20;
-constexpr std::size_t most_pools = 4096;
 
 // Shows the engine what live_state::visit() comes by. Sites that came during the look are the next one's.
 struct onlooker {
@@ -88,7 +87,8 @@ void verdict_keeper::begin(const options& chosen, std::uint64_t now_ns, bool is_
     bool is_wanted = chosen.verdicts != verdicts_option::off;
     try {
         engine_ = is_wanted ? std::make_unique<engine>(settings_for(chosen)) : nullptr;
-    } catch (...) { is_wanted = false; }                 // no memory
+    } catch (...) { is_wanted = false; }  // no memory
+    pools_.clear();
     is_on_.store(is_wanted, std::memory_order_relaxed);  // relaxed: a setting
     escalated_.begin(process().capture, chosen);
     epoch_ns_ = std::max<std::uint64_t>(chosen.epoch_ns, 1);
@@ -140,7 +140,7 @@ bool verdict_keeper::try_look(process_state& state, std::vector<verdict_change>*
     if (live == nullptr || !is_on()) { return false; }
     const detail::own_work ours;
     try {
-        std::vector<pool_reading> pools = state.pools.read();  // calls the program's functions
+        const std::vector<pool_reading> pools = state.pools.read();  // calls the program's functions
         const std::lock_guard guard(mutex_);
         due_ns_ = end_of_epoch(session_time(state, *live), epoch_ns_);
         // relaxed: a look at the border of a pause belongs to either side.
@@ -153,7 +153,7 @@ bool verdict_keeper::try_look(process_state& state, std::vector<verdict_change>*
     } catch (...) { return false; }  // no memory: the next look sees what this one did not
 }
 
-void verdict_keeper::look_locked(process_state& state, live_state& live, std::vector<pool_reading>& pools) {
+void verdict_keeper::look_locked(process_state& state, live_state& live, const std::vector<pool_reading>& pools) {
     // Full mode was left, and its records with it: they did not die.
     const std::uint64_t abandoned = state.capture.losses.of(drop_reason::ledger_abandoned);
     if (std::exchange(abandoned_, abandoned) != abandoned) { begin_anew_locked(session_time(state, live)); }
@@ -162,19 +162,19 @@ void verdict_keeper::look_locked(process_state& state, live_state& live, std::ve
     onlooker eyes{*engine_, escalated_, now.sites};
     escalated_.begin_look(state.capture);
     live.visit(eyes, scratch_);
-    for (const pool_reading& pool : pools) {
-        const std::uint32_t number = number_of_pool(pool.totals.name);
-        if (number < most_pools) { engine_->count_pool(number, pool.totals); }
-    }
+    count_pools_locked(pools);
     engine_->end_look();
     escalated_.turn(state.capture, live, *engine_, now.time_ns);
 }
 
-std::uint32_t verdict_keeper::number_of_pool(const std::string& name) {
-    const auto at = std::find(pools_.begin(), pools_.end(), name);
-    const auto number = static_cast<std::uint32_t>(at - pools_.begin());
-    if (at == pools_.end() && number < most_pools) { pools_.push_back(name); }
-    return number;
+void verdict_keeper::count_pools_locked(const std::vector<pool_reading>& pools) {
+    std::vector<std::string> names;
+    for (const pool_reading& pool : pools) { names.push_back(pool.totals.name); }
+    pools_.add(names);
+    const std::vector<std::uint32_t> numbers = pools_.numbers_of(names);
+    for (std::size_t row = 0; row < pools.size(); ++row) {
+        if (numbers[row] != judged_pools::none) { engine_->count_pool(numbers[row], pools[row].totals); }
+    }
 }
 
 // Only what is accused, or was, is described: in most looks that is nothing.
@@ -207,18 +207,16 @@ std::uint64_t verdict_keeper::looks() const noexcept {
     return engine_ == nullptr ? 0 : engine_->looks();
 }
 
-void verdict_keeper::copy_into(snapshot& into, std::uint32_t first_site) const {
+void verdict_keeper::copy_into(snapshot& into, std::uint32_t first_site, const std::vector<std::string>& pool_names) const {
     if (!is_on()) { return; }
     const std::lock_guard guard(mutex_);
     if (engine_ == nullptr) { return; }
     into.activity.push_back({"verdict_looks", done_.looks});
     into.activity.push_back({"verdict_looked_at_ns", done_.last_ns});
     into.activity.push_back({"verdict_look_ns", done_.took_ns});
+    const std::vector<std::uint32_t> numbers = pools_.numbers_of(pool_names);
     for (verdict& each : engine_->verdicts()) {
-        const bool is_pool = each.subject == verdict_subject::pool;
-        if (move_to_row(each, into, first_site, is_pool ? pools_[each.index] : std::string())) {
-            into.verdicts.push_back(std::move(each));
-        }
+        if (move_to_row(each, into, first_site, numbers)) { into.verdicts.push_back(std::move(each)); }
     }
     keep_whole_verdicts(into);  // pools come in the order of their numbers, not of their rows
 }
@@ -237,7 +235,7 @@ std::size_t verdict_keeper::self_bytes() const noexcept {
 
 void verdict_keeper::tell(process_state& state, std::vector<verdict_change> changes) const {
     if (changes.empty()) { return; }
-    std::vector<std::string> pools;
+    judged_pools pools;
     verdict_listener listener;
     {
         const std::lock_guard guard(mutex_);

@@ -27,6 +27,7 @@
 
 #include "live/live_state.hpp"
 #include "runtime/escalation.hpp"
+#include "runtime/judged_pools.hpp"
 #include "runtime/verdict_telling.hpp"
 #include "verdict/engine.hpp"
 
@@ -53,8 +54,8 @@ public:
 
     // Taken since the session began.
     [[nodiscard]] std::uint64_t looks() const noexcept;
-    // The verdicts of the last look. `first_site` is the number of the site in row 0; pools are found by their names.
-    void copy_into(snapshot& into, std::uint32_t first_site) const;
+    // The verdicts of the last look. `first_site` is the number of the site in row 0; `pool_names` are those of the rows.
+    void copy_into(snapshot& into, std::uint32_t first_site, const std::vector<std::string>& pool_names) const;
 
     void set_listener(const verdict_listener& listener) noexcept;
 
@@ -73,9 +74,9 @@ private:
     };
     void begin_anew_locked(std::uint64_t now_ns) noexcept;
     [[nodiscard]] std::uint64_t due_in(const process_state& state, const live_state& live) const noexcept;
-    void look_locked(process_state& state, live_state& live, std::vector<pool_reading>& pools);
+    void look_locked(process_state& state, live_state& live, const std::vector<pool_reading>& pools);
+    void count_pools_locked(const std::vector<pool_reading>& pools);
     [[nodiscard]] std::vector<verdict_change> take_changes_locked();
-    [[nodiscard]] std::uint32_t number_of_pool(const std::string& name);
     [[nodiscard]] bool try_look(process_state& state, std::vector<verdict_change>* changes) noexcept;
     void tell(process_state& state, std::vector<verdict_change> changes) const;
 
@@ -84,9 +85,9 @@ private:
     escalation_keeper escalated_;     // guarded by mutex_, as all below
     std::unique_ptr<engine> engine_;  // guarded by mutex_, as all below
     std::uint64_t epoch_ns_{1};
-    std::uint64_t due_ns_{0};         // the next look
-    std::uint64_t abandoned_{0};      // records of full mode that were given up before the last look
-    std::vector<std::string> pools_;  // by the engine's number; a name that comes twice is two
+    std::uint64_t due_ns_{0};     // the next look
+    std::uint64_t abandoned_{0};  // records of full mode that were given up before the last look
+    judged_pools pools_;
     // Looks since the process' start, when the last one ended and how long it took: shown in every snapshot (activity).
     struct {
         std::uint64_t looks, last_ns, took_ns;
