@@ -214,7 +214,7 @@ std::optional<own_place> find_own(std::size_t count, FrameAt frame_at, const std
         if (!is_named(f) && f.module < modules.size()) { return own_place{i, no_line}; }
         for (std::size_t l = 0; l < f.lines.size(); ++l) {
             const std::string& function = f.lines[l].function;
-            if (function.empty() || is_plumbing(function)) { continue; }
+            if (function.empty() || is_plumbing(function) || is_system_header(f.lines[l].file)) { continue; }
             if (!is_allocator_for(function, caller_of(count, frame_at, i, l))) { return own_place{i, l}; }
         }
     }

@@ -10,6 +10,8 @@
 #include <memwatch/base/units.hpp>
 #include <memwatch/model/site_name.hpp>
 
+#include "model/plumbing.hpp"
+
 namespace memwatch {
 inline namespace v1 {
 namespace {
@@ -185,7 +187,8 @@ std::vector<frame_words> user_frames(const std::vector<frame>& stack, const std:
         for (const source_line& line : f.lines) {
             if (line.function.empty()) { continue; }
             is_named = true;
-            if (!is_nobodys && !is_plumbing(line.function) && own.size() < limit) { own.push_back(words_of(line)); }
+            const bool is_own = !is_nobodys && !is_plumbing(line.function) && !is_system_header(line.file);
+            if (is_own && own.size() < limit) { own.push_back(words_of(line)); }
             if (all.size() < limit) { all.push_back(words_of(line)); }
         }
         if (is_named) { continue; }

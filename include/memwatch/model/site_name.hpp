@@ -2,9 +2,9 @@
 #pragma once
 // What a person calls a site: the innermost frame of their own code. A stack that ends in
 //     operator new <- std::vector<Order>::push_back <- orders::request_cache::insert <- orders::handle
-// is "orders::request_cache::insert"; allocator, std::, __gnu_cxx::, boost:: and memwatch:: frames are plumbing, and so are
-// frames inside libc, libstdc++ and the like, a class' own operator new, and an allocator that a std container calls
-// (arena<T>::allocate). Where nothing has a name it is "orders+0x1a40" (module + file offset).
+// is "orders::request_cache::insert"; allocator, std::, __gnu_cxx::, boost:: and memwatch:: frames are plumbing, and so is code
+// in libc and the like or inlined from headers of system and compiler, a class' own operator new, and an allocator that a
+// std container calls (arena<T>::allocate). Where nothing has a name it is "orders+0x1a40" (module + file offset).
 
 #include <cstddef>
 #include <optional>

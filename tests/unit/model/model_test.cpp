@@ -183,6 +183,17 @@ TEST_CASE("site_name: the innermost frame of the user's own code") {
     // All lines of a frame count, innermost inlined call first.
     CHECK(name({frame{0, 1, {{"std::allocator<int>::allocate(unsigned long)", "", 0}, {"orders::add(int)", "", 0}}}}) ==
           "orders::add");
+    // What headers of the system and the compiler inline is their caller's, whatever it is called.
+    CHECK(name({frame{1, 0x99, {{"getdelim", "", 0}}},
+                frame{0,
+                      1,
+                      {{"getline", "/usr/include/x86_64-linux-gnu/bits/stdio.h", 120},
+                       {"wrap", "/usr/lib/gcc/x86_64-linux-gnu/12/include/mm_malloc.h", 40},
+                       {"helper", "/opt/gcc-13/include/c++/13/bits/own.h", 4},
+                       {"read_config(char const*)", "/src/app/config.cpp", 9}}}}) == "read_config");
+    CHECK(name({frame{0, 1, {{"app::load()", "/src/app/include/lib/load.h", 1}, {"main", "/src/app/main.cpp", 2}}}}) ==
+          "app::load");
+    CHECK(name({frame{0, 1, {{"getline", "/usr/include/stdio.h", 1}}}}) == "getline");  // nobody else is there
     // Unnamed frames are the user's unless the module is libc or the like.
     CHECK(name({frame{1, 0x99, {}}, frame{0, 0x1a40, {}}}) == "orders+0x1a40");
     CHECK(name({frame{1, 0x99, {}}}) == "libc.so.6+0x99");
