@@ -110,7 +110,7 @@ void write_whose(json_writer& json, const snapshot& s, const site_evidence& whos
         if (route == 0) { continue; }  // no route
         json.begin_object();
         json.key("route").value(s.routes[route]);
-        json.key("share").value(bytes / all);
+        json.key("share").value(all > 0 ? bytes / all : 0);
         json.end_object();
     }
     json.end_array();
@@ -156,7 +156,8 @@ void write_evidence(json_writer& json, const snapshot& s, const verdict& v, cons
     json.end_object();
 }
 
-void write_finding(json_writer& json, const snapshot& s, const verdict& v, const site_evidence* whose) {
+void write_finding(json_writer& json, const snapshot& s, const verdict& v, const std::string& said,
+                   const site_evidence* whose) {
     const place at =
         v.subject == verdict_subject::site ? place_of_site(s, s.sites[v.index]) : place_of_pool(s, s.pools[v.index]);
     const sampled_totals held = held_by(s, v);
@@ -178,7 +179,7 @@ void write_finding(json_writer& json, const snapshot& s, const verdict& v, const
     json.key("confidence").value(v.confidence);
     json.key("since_unix_ns").value(s.info.started_unix_ns + v.since_ns);
     json.key("decided_unix_ns").value(s.info.started_unix_ns + v.decided_ns);
-    json.key("sentence").value(sentence(v, s));
+    json.key("sentence").value(said);
     json.key("change_of_mind").value(change_of_mind(v));
     json.key("holder").null();  // who keeps it: of the reachability scan, which there is none of yet
     write_stack(json, s, at.frames);
@@ -240,9 +241,11 @@ void write_findings(json_writer& json, const snapshot& s) {
         if (wants_records(*each)) { sites.push_back(each->index); }
     }
     const std::vector<site_evidence> whose = gather_evidence(s, sites);
+    const std::vector<retained_for> whom = retained_for_whom(reported, s);
     std::size_t next = 0;
-    for (const verdict* const each : reported) {
-        write_finding(json, s, *each, wants_records(*each) ? &whose[next++] : nullptr);
+    for (std::size_t i = 0; i < reported.size(); ++i) {
+        const verdict& each = *reported[i];
+        write_finding(json, s, each, sentence(each, s, whom[i]), wants_records(each) ? &whose[next++] : nullptr);
     }
 }
 

@@ -101,12 +101,12 @@ void describe_pool(const snapshot& s, judged& to) {
     if (pool.oldest_trace.is_valid()) { to.traces.push_back(pool.oldest_trace); }
 }
 
-judged describe(const snapshot& s, const verdict& of) {
+judged describe(const snapshot& s, const verdict& of, const retained_for& whom) {
     judged out;
     out.of = of;
     out.name = name_of(s, of);
     of.subject == verdict_subject::pool ? describe_pool(s, out) : describe_site(s, out);
-    out.sentence = sentence(of, s);
+    out.sentence = sentence(of, s, whom);
     out.change_of_mind = change_of_mind(of);
     return out;
 }
@@ -366,7 +366,8 @@ verdict_list list_verdicts(const snapshot& s, const verdict_choice& choice) {
     std::stable_sort(chosen.begin(), chosen.end(), [](const verdict* a, const verdict* b) { return comes_first(*a, *b); });
     list.total_rows = chosen.size();
     if (choice.top != 0 && chosen.size() > choice.top) { chosen.resize(choice.top); }
-    for (const verdict* const each : chosen) { list.rows.push_back(describe(s, *each)); }
+    const std::vector<retained_for> whom = retained_for_whom(chosen, s);
+    for (std::size_t i = 0; i < chosen.size(); ++i) { list.rows.push_back(describe(s, *chosen[i], whom[i])); }
     add_evidence(s, list.rows);
     return list;
 }

@@ -24,7 +24,8 @@ double ratio(std::uint64_t time_ns, std::uint64_t epoch_ns) noexcept {
 }
 
 std::uint64_t in_ns(float epochs, std::uint64_t epoch_ns) noexcept {
-    return static_cast<std::uint64_t>(double{epochs} * static_cast<double>(epoch_ns));
+    constexpr double most_ns = 9e18;  // a dump may say any time
+    return static_cast<std::uint64_t>(std::min(most_ns, double{epochs} * static_cast<double>(epoch_ns)));
 }
 
 void merge_groups(site_history& site, std::size_t i, std::size_t count) noexcept {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <unordered_map>
+#include <utility>
 
 #include <memwatch/base/units.hpp>
 #include <memwatch/model/site_name.hpp>
@@ -58,18 +59,17 @@ std::string share(double value) {
     return number(percent, percent > 0 && percent < 1 ? "%.2g" : "%.0f") + " %";
 }
 
-std::string for_route(const verdict& of, const snapshot& in) {
-    const retained_for whom = retained_for_whom(of, in);
+std::string for_route(const retained_for& whom) {
     return whom.route.empty() || whom.route_share < mostly ? std::string{} : " for route " + whom.route;
 }
 
 bool is_of_kept(const verdict& of) { return of.kept_share > 0 && of.follow_up > 0 && of.rate_bytes_per_second > 0; }
 
-std::string leak_sentence(const verdict& of, const snapshot& in) {
+std::string leak_sentence(const verdict& of, const snapshot& in, const retained_for& whom) {
     if (!is_of_kept(of) || of.kept_share < 1e-9) {
-        return " allocates" + for_route(of, in) + " faster than it frees, steadily: " + amounts(of);
+        return " allocates" + for_route(whom) + " faster than it frees, steadily: " + amounts(of);
     }
-    return " has kept " + share(of.kept_share) + " of what it allocated" + for_route(of, in) + " since " +
+    return " has kept " + share(of.kept_share) + " of what it allocated" + for_route(whom) + " since " +
            clock_time(in.info, of.since_ns) + ", " + amounts(of) + ", " + freed(of);
 }
 
@@ -97,11 +97,11 @@ std::string doubt_sentence(const verdict& of) {
     return " cannot be judged";
 }
 
-std::string text_of(const verdict& of, const snapshot& in) {
+std::string text_of(const verdict& of, const snapshot& in, const retained_for& whom) {
     switch (of.kind) {
         case verdict_class::leak_retained:
         case verdict_class::suspect_growth:
-            return leak_sentence(of, in);
+            return leak_sentence(of, in, whom);
         case verdict_class::pool_leak:
             return pool_leak_sentence(of, in);
         case verdict_class::leak_orphan:
@@ -124,10 +124,38 @@ std::string text_of(const verdict& of, const snapshot& in) {
     return " cannot be judged";
 }
 
+retained_for pool_is_for(const verdict& of, const snapshot& in) {
+    retained_for whom;
+    if (of.index >= in.pools.size()) { return whom; }
+    const pool_totals& pool = in.pools[of.index];
+    whom.trace = pool.oldest_trace;
+    if (pool.oldest_route != 0 && pool.oldest_route < in.routes.size()) {
+        whom.route = in.routes[pool.oldest_route];
+        whom.route_share = 1;
+    }
+    return whom;
+}
+
+using route_bytes = std::unordered_map<std::uint32_t, double>;
+
+// The largest, unless that is "no route".
+void name_route(retained_for& whom, const route_bytes& by_route, const snapshot& in) {
+    const auto most = std::max_element(by_route.begin(), by_route.end(), [](const auto& a, const auto& b) {
+        return a.second != b.second ? a.second < b.second : a.first > b.first;
+    });
+    if (most == by_route.end() || most->first == 0 || most->first >= in.routes.size()) { return; }
+    double all = 0;
+    for (const auto& [route, bytes] : by_route) { all += bytes; }
+    whom.route = in.routes[most->first];
+    whom.route_share = all > 0 ? most->second / all : 0;
+}
+
 }  // namespace
 
-std::string sentence(const verdict& of, const snapshot& in) {
-    std::string text = name_of(of, in) + text_of(of, in);
+std::string sentence(const verdict& of, const snapshot& in) { return sentence(of, in, retained_for_whom(of, in)); }
+
+std::string sentence(const verdict& of, const snapshot& in, const retained_for& whom) {
+    std::string text = name_of(of, in) + text_of(of, in, whom);
     if (const std::string change = change_of_mind(of); !change.empty()) { text += "; would change my mind: " + change; }
     return text;
 }
@@ -149,35 +177,35 @@ std::string change_of_mind(const verdict& of) {
     }
 }
 
-retained_for retained_for_whom(const verdict& of, const snapshot& in) {
-    retained_for whom;
-    if (of.subject == verdict_subject::pool) {
-        if (of.index >= in.pools.size()) { return whom; }
-        const pool_totals& pool = in.pools[of.index];
-        whom.trace = pool.oldest_trace;
-        if (pool.oldest_route != 0 && pool.oldest_route < in.routes.size()) {
-            whom.route = in.routes[pool.oldest_route];
-            whom.route_share = 1;
+std::vector<retained_for> retained_for_whom(const std::vector<const verdict*>& all, const snapshot& in) {
+    constexpr std::size_t nobody = static_cast<std::size_t>(-1);
+    std::vector<retained_for> whom(all.size());
+    std::vector<std::size_t> place_of(in.sites.size(), nobody);
+    bool are_any_asked = false;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (all[i]->subject == verdict_subject::pool) {
+            whom[i] = pool_is_for(*all[i], in);
+        } else if (all[i]->index < in.sites.size() && level_of(all[i]->kind) != verdict_level::none) {
+            place_of[all[i]->index] = i;
+            are_any_asked = true;
         }
-        return whom;
     }
-    std::unordered_map<std::uint32_t, double> by_route;
-    double all = 0;
+    if (!are_any_asked) { return whom; }
+    std::vector<route_bytes> by_route(all.size());
     for (const live_record& record : in.live) {
-        if (record.site != of.index) { continue; }
+        const std::size_t i = record.site < place_of.size() ? place_of[record.site] : nobody;
+        if (i == nobody) { continue; }
         sampled_totals weight;
         weight.add(record.size_bytes, record.interval_bytes);
-        all += weight.bytes;
-        by_route[record.route] += weight.bytes;
-        if (record.trace.is_valid()) { whom.trace = record.trace; }
+        by_route[i][record.route] += weight.bytes;
+        if (record.trace.is_valid()) { whom[i].trace = record.trace; }
     }
-    const auto most = std::max_element(by_route.begin(), by_route.end(), [](const auto& a, const auto& b) {
-        return a.second != b.second ? a.second < b.second : a.first > b.first;
-    });
-    if (most == by_route.end() || most->first == 0 || most->first >= in.routes.size()) { return whom; }
-    whom.route = in.routes[most->first];
-    whom.route_share = most->second / all;
+    for (std::size_t i = 0; i < all.size(); ++i) { name_route(whom[i], by_route[i], in); }
     return whom;
+}
+
+retained_for retained_for_whom(const verdict& of, const snapshot& in) {
+    return std::move(retained_for_whom({&of}, in).front());
 }
 
 }  // namespace v1

@@ -9,6 +9,7 @@
 // Pure functions; any thread.
 
 #include <string>
+#include <vector>
 
 #include <memwatch/model/snapshot.hpp>
 #include <memwatch/model/verdict.hpp>
@@ -16,19 +17,22 @@
 namespace memwatch {
 inline namespace v1 {
 
-// `of` is a verdict of `in`. One line, no full stop.
-[[nodiscard]] std::string sentence(const verdict& of, const snapshot& in);
-
-// What would change it, alone: "one eviction", "20 more samples".
-[[nodiscard]] std::string change_of_mind(const verdict& of);
-
 // The route that most retained bytes of the site were allocated for, and one trace of it. Empty: none, or no records.
 struct retained_for {
     std::string route;
     double route_share{};  // of the site's live bytes
     trace_id trace;
 };
+// Of one verdict of `in`, and of many: a pass over all records either way. Those of level none were for nobody.
 [[nodiscard]] retained_for retained_for_whom(const verdict& of, const snapshot& in);
+[[nodiscard]] std::vector<retained_for> retained_for_whom(const std::vector<const verdict*>& all, const snapshot& in);
+
+// `of` is a verdict of `in`. One line, no full stop.
+[[nodiscard]] std::string sentence(const verdict& of, const snapshot& in);
+[[nodiscard]] std::string sentence(const verdict& of, const snapshot& in, const retained_for& whom);
+
+// What would change it, alone: "one eviction", "20 more samples".
+[[nodiscard]] std::string change_of_mind(const verdict& of);
 
 }  // namespace v1
 }  // namespace memwatch

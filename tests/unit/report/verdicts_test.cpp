@@ -205,3 +205,30 @@ TEST_CASE("verdicts: tables of sites and pools say the class of each row") {
     const view before = *make_view(sample::orders(), view_kind::sites);
     CHECK(std::holds_alternative<std::monostate>(before.rows.at(0).back()));
 }
+
+// A pass over all records for each of them would be four billion steps.
+TEST_CASE("verdicts: of twenty thousand leaks each is for the route of its own blocks", "[report]") {
+    constexpr std::uint32_t sites = 20'000;
+    snapshot s;
+    s.stacks.resize(1);
+    s.tags.resize(1);
+    s.routes = {"", "/even", "/odd"};
+    s.sites.resize(sites);
+    for (std::uint32_t i = 0; i < sites; ++i) {
+        verdict leak = about(verdict_subject::site, i, verdict_class::leak_retained);
+        leak.kept_share = leak.follow_up = leak.rate_bytes_per_second = 1;
+        leak.retained_bytes = sites - i;
+        s.verdicts.push_back(leak);
+    }
+    for (std::uint32_t i = 0; i < 10 * sites; ++i) {
+        live_record record;
+        record.site = i % sites;
+        record.size_bytes = 64;
+        record.route = 1 + record.site % 2;
+        s.live.push_back(record);
+    }
+    const verdict_list list = list_verdicts(s, {verdict_level::leak, std::nullopt, 0});
+    REQUIRE(list.rows.size() == sites);
+    CHECK(list.rows[0].sentence.find(" for route /even ") != std::string::npos);
+    CHECK(list.rows[19'999].sentence.find(" for route /odd ") != std::string::npos);
+}
