@@ -63,6 +63,16 @@ void note_peak(site_history& site, float live) noexcept {
     if (site.peak >= 25 * site.unit) { site.fall = std::max(site.fall, 1 - live / site.peak); }
 }
 
+// What was accused while its blocks were recorded one by one stays so as long as they do.
+void check_latch(site_history& site) noexcept {
+    if (!site.is_latched || site.is_escalated) { return; }
+    site.latched = std::max(site.latched, site.aside_objects);
+    if (site.aside_objects > 0.8F * site.latched) { return; }
+    site.is_latched = false;
+    site.kind = verdict_class::inconclusive;
+    site.doubt = verdict_doubt::still_early;
+}
+
 void forget(site_history& site) noexcept {
     const auto of_deaths = static_cast<float>(std::exp(-1 / death_memory));
     const auto of_traces = static_cast<float>(std::exp(-1 / trace_memory));
@@ -181,7 +191,7 @@ void engine::count_block(std::uint32_t number, const alive_block& block) noexcep
     const std::uint64_t age_ns = now_.time_ns > block.birth_ns ? now_.time_ns - block.birth_ns : 0;
     const double age = ratio(age_ns, settings_.epoch_ns);
     site.oldest = std::max(site.oldest, static_cast<float>(age));
-    if (age >= std::max(2.0, double{site.settled_age})) {
+    if (age >= std::max(2.0, site.settled_age())) {
         site.settled_bytes += static_cast<float>(bytes);
         site.settled_objects += static_cast<float>(objects);
     }
@@ -212,7 +222,7 @@ void engine::count_site(std::uint32_t number, const site_totals& totals) noexcep
     if (site.live_samples > 0) { site.unit = (counts_objects ? site.live_objects : site.live_bytes) / site.live_samples; }
     site.freed_objects = static_cast<float>(totals.freed.objects);
     site.freed_elsewhere_objects = static_cast<float>(totals.freed_by_other_thread.objects);
-    site.depth = static_cast<std::uint16_t>(std::min<std::uint32_t>(totals.depth, 0xFFFF));
+    site.depth = static_cast<std::uint8_t>(std::min<std::uint32_t>(totals.depth, 0xFF));
 }
 
 void engine::count_pool(std::uint32_t row, const pool_totals& totals) {
@@ -243,6 +253,9 @@ void engine::count_pool(std::uint32_t row, const pool_totals& totals) {
 void engine::move_history(site_history& site, const float* alive) noexcept {
     const std::size_t count = groups_.size();
     const double epochs = ratio(now_.time_ns - last_ns_, settings_.epoch_ns);
+    if (site.looks == 0 && site.fresh > 0 && site.began == 0) {
+        site.began = site.renewed = static_cast<float>(ratio(last_ns_, settings_.epoch_ns));
+    }
     if (is_new_group_ && (site.looks != 0 || site.fresh > 0)) { ++site.looks; }
     if (site.unit <= 0) { return; }
     if (is_new_group_) { forget(site); }
@@ -257,12 +270,13 @@ void engine::move_history(site_history& site, const float* alive) noexcept {
         const double watched = born > 0 ? epochs / 2 : epochs;
         site.exposure[cell] += static_cast<float>((before + std::min(before, alive[g])) / 2 * watched);
         site.deaths[cell] += died;
-        if (age >= std::max(2.0, double{site.settled_age}) && before >= site.unit / 2 && epochs > 0) {
+        if (age >= std::max(2.0, site.settled_age()) && before >= site.unit / 2 && epochs > 0) {
             persistence += log_factor(died / before, epochs, age);
         }
         site.alive[g] = alive[g];
     }
     move_pace(site, epochs);
+    check_latch(site);
     site.born[count - 1] += site.fresh;
     note_peak(site, live_of(site, count));
     site.persistence = static_cast<float>(std::clamp(persistence, 0.0, 100.0));
@@ -277,8 +291,8 @@ void engine::move_pace(site_history& site, double epochs) const noexcept {
         completed += born > 0 ? double{traces_[g]} : 0;
     }
     born /= double{site.unit};
-    const double watched = site.looks - 1.0;  // before this look
-    if (born < 5 || watched < 2 || epochs <= 0 || !is_new_group_) { return; }
+    const double watched = ratio(last_ns_, settings_.epoch_ns) - double{site.renewed};  // before this look
+    if (born < 5 || site.looks < 3 || watched <= 0 || epochs <= 0 || !is_new_group_) { return; }
     const bool is_by_traces = is_mostly_traced(site) && completed >= 100;
     const double load = is_by_traces ? double{traces_[last]} / completed : epochs / watched;
     const double moved = double{site.pace} + pace_factor(double{site.fresh} / double{site.unit}, std::max(1e-6, born * load));
@@ -305,9 +319,10 @@ const expectation* engine::expectation_of(std::uint32_t site) const noexcept {
     return known == expected_.end() ? nullptr : &known->second;
 }
 
-// In preset full, too, a site may have estimated blocks: of tracked allocators, once page edges are scarce.
+// In preset full, too, a site may have estimated blocks: of tracked allocators, once page edges are scarce. And a sampled one
+// has none where its blocks are so large that each is a sample.
 bool engine::is_exact(const site_history& site) const noexcept {
-    return (now_.is_exact || site.is_escalated) && site.unit <= 1.01F;
+    return site.live_samples > 0 && site.live_objects <= 1.01F * site.live_samples;
 }
 
 // A twentieth of what was born since the last look.
@@ -333,7 +348,7 @@ void engine::judge_sites() {
         }
         const evidence e = evidence_of(site);
         judged[i] = judge_site(e, site, is_exact(site), expectation_of(i));
-        site.settled_age = static_cast<float>(e.settled_age);
+        site.settled_cell = static_cast<std::uint8_t>(e.settled_age < 1 ? 0 : std::ilogb(e.settled_age) + 1);
         tested += e.live >= 8 ? 1 : 0;
         if (judged[i].needs_evidence) { candidates.push_back(site.persistence); }
     }
@@ -362,7 +377,8 @@ void engine::set_escalated(std::uint32_t number, bool is_on, std::uint64_t time_
     fresh.decided = site.decided;
     fresh.depth = site.depth;
     fresh.pace = site.pace;
-    fresh.looks_before = site.looks_before + site.looks;
+    fresh.began = site.began;
+    fresh.renewed = static_cast<float>(ratio(time_ns, settings_.epoch_ns));
     fresh.looks = std::min(site.looks, 1U);  // it stays among the verdicts
     fresh.is_escalated = is_on;
     fresh.is_latched = level_of(site.kind) != verdict_level::none;
@@ -387,7 +403,7 @@ verdict engine::describe(const site_history& site, const evidence& e, const expe
     // What is kept, also of blocks that are no evidence.
     const double settled_bytes = double{site.settled_bytes} + double{site.aside_bytes};
     v.severity = severity_of(site.kind, double{site.live_bytes} + double{site.aside_bytes}, site.depth, settings_.judgement);
-    v.is_exact = is_exact(site);
+    v.is_exact = is_exact(site) && site.aside_objects == 0;
     const score scored = score_of(e, known);
     const bool is_plain = site.kind == verdict_class::steady || site.kind == verdict_class::bounded;
     if (!is_plain) { v.features.assign(scored.features.begin(), scored.features.end()); }
@@ -397,7 +413,7 @@ verdict engine::describe(const site_history& site, const evidence& e, const expe
     v.generations = e.generations;
     v.retained_bytes = settled_bytes;
     v.retained_objects = double{site.settled_objects} + double{site.aside_objects};
-    const double sample_bytes = e.settled > 0 ? settled_bytes / e.settled : e.live > 0 ? e.live_bytes / e.live : 0;
+    const double sample_bytes = e.settled > 0 ? double{site.settled_bytes} / e.settled : e.live > 0 ? e.live_bytes / e.live : 0;
     v.rate_bytes_per_second = e.retained_rate * sample_bytes / epoch_s;
     v.rate_error = e.retained_rate_error * sample_bytes / epoch_s;
     v.since_ns = now_.time_ns - std::min(now_.time_ns, in_ns(std::max(0.0F, site.oldest), settings_.epoch_ns));
@@ -406,7 +422,8 @@ verdict engine::describe(const site_history& site, const evidence& e, const expe
     v.kept_share_high = e.kept_high;
     v.freed_objects = e.freed;
     v.follow_up = e.follow_up;
-    v.bytes_per_trace = is_exact(site) ? e.per_trace * sample_bytes : e.per_trace;
+    const bool counts_objects = now_.is_exact || site.is_escalated;
+    v.bytes_per_trace = counts_objects ? e.per_trace * sample_bytes : e.per_trace;
     v.escaped_share = e.escaped;
     v.other_thread_share = e.elsewhere;
     if (!is_kept(e)) {
@@ -448,7 +465,8 @@ std::vector<std::uint32_t> engine::wishes(std::size_t most) const {
     std::vector<std::pair<double, std::uint32_t>> wanted;
     for (std::uint32_t i = 0; i < sites_.size(); ++i) {
         const site_history& site = sites_[i];
-        if (is_exact(site) || site.doubt != verdict_doubt::too_few_samples || level_of(site.kind) != verdict_level::none) {
+        if (now_.is_exact || site.is_escalated || site.doubt != verdict_doubt::too_few_samples ||
+            level_of(site.kind) != verdict_level::none) {
             continue;
         }
         const evidence e = evidence_of(site);

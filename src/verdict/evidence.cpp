@@ -262,8 +262,9 @@ evidence gather_evidence(const site_history& site, const look_context& at) noexc
     e.live = t.live();
     e.live_bytes = site.live_bytes;
     // A merged group may begin long before the site did.
-    e.watched = std::min(t.start_ago(first), site.looks + 1.0);
-    e.known_for = e.watched + site.looks_before;
+    const double now = static_cast<double>(at.now_ns) / at.epoch_ns;
+    e.watched = std::min(t.start_ago(first), now - double{site.renewed});
+    e.known_for = std::max(e.watched, now - double{site.began});
     e.at_work = t.start_ago(0);
     // A coarse group may be as old as its start only in name.
     if (oldest != t.size()) {

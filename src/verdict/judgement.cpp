@@ -46,14 +46,15 @@ constexpr double pace_needed_exact = 1.6;  // 5 to 1
 constexpr double warm_process = 6;         // times as long as the site
 
 // Growth with frees: a queue that is filled faster than it is emptied.
-constexpr unsigned growth_looks = 48;
+constexpr unsigned growth_looks = 24;
+constexpr double growth_epochs = 40;
 constexpr double growth_doubled = 1.5;  // 2 is linear, 1.41 a square root
 constexpr double growth_deviations = 5;
 constexpr double pool_deviations = 2.5;  // and the oldest object is out for long
 constexpr double growth_above_load = 1.25;
 constexpr double growth_fall = 0.2;
 constexpr double growth_lately = 0.5;
-constexpr double growth_oldest = 0.15;   // of the time watched
+constexpr double growth_oldest = 0.05;   // of the time watched
 constexpr double growth_youngest = 0.8;  // the first to come are gone: else it is a table that fills, and has let go of nobody
 
 bool is_stopped(const evidence& e) noexcept { return e.recently_expected >= stopped_expected && e.recently < stopped_share; }
@@ -102,8 +103,8 @@ bool is_enough(const evidence& e, const site_history& site, bool is_exact) noexc
 // Live memory rises in proportion to time although blocks are freed, and never fell; neither load nor a slowing pace explains
 // it.
 bool is_growing(const evidence& e, const site_history& site) noexcept {
-    return site.looks >= growth_looks && e.live >= samples_needed && e.slope_low > 0 && e.doubled >= growth_doubled &&
-           e.doubled_before >= growth_doubled && e.growth_deviations >= growth_deviations &&
+    return site.looks >= growth_looks && e.watched >= growth_epochs && e.live >= samples_needed && e.slope_low > 0 &&
+           e.doubled >= growth_doubled && e.doubled_before >= growth_doubled && e.growth_deviations >= growth_deviations &&
            e.residence_growth >= growth_above_load && e.fall <= growth_fall && e.lately >= growth_lately * e.lately_expected &&
            e.oldest >= growth_oldest * e.watched && e.oldest <= growth_youngest * e.watched && e.living >= generations_needed;
 }

@@ -44,24 +44,31 @@ struct site_history {
     float settled_objects;
     float aside_bytes;  // settled, too, but no evidence: drawn while it is escalated, recorded when it no longer is
     float aside_objects;
-    float settled_age;           // in epochs: deaths end before it, as judged at the last look; 0 = never judged
-    float young_samples;         // seen alive for the first time, decayed
-    float young_traced;          // those of them that were born in a trace, decayed
-    float escaped;               // amount alive that was born in a trace, three epochs ago and more
-    float pace;                  // natural log of the e-value against "births become fewer"
-    float persistence;           // natural log of the e-value against "old blocks are still being freed"
-    float peak;                  // the most that was ever live
-    float fall;                  // the largest share of a peak that went again
-    std::uint32_t looks;         // since anything was born
-    std::uint32_t looks_before;  // of it before escalation began or ended
-    std::uint16_t depth;
-    verdict_class kind;       // adopted
-    verdict_class candidate;  // of the last look
+    float young_samples;  // seen alive for the first time, decayed
+    float young_traced;   // those of them that were born in a trace, decayed
+    float escaped;        // amount alive that was born in a trace, three epochs ago and more
+    float pace;           // natural log of the e-value against "births become fewer"
+    float persistence;    // natural log of the e-value against "old blocks are still being freed"
+    float peak;           // the most that was ever live
+    float fall;           // the largest share of a peak that went again
+    float began;          // when anything was first born, in epochs since time 0
+    float renewed;        // when this history began: later, if escalation began or ended since
+    float latched;  // blocks recorded one by one, and settled, when escalation ended: as long as they stay, so does the verdict
+    std::uint32_t looks;        // since anything was born
+    std::uint8_t depth;         // frames of its stack
+    std::uint8_t settled_cell;  // settled_age(), as judged at the last look
+    verdict_class kind;         // adopted
+    verdict_class candidate;    // of the last look
     verdict_doubt doubt;
-    std::uint8_t agreeing;     // looks in a row with this candidate
-    bool is_escalated;         // only blocks that stand for themselves count (engine: since when)
-    bool is_latched;           // accused while it was escalated: too little to see no longer clears it
-    bool is_unsure_of_births;  // escalation began or ended: what was born before is not counted
+    std::uint8_t agreeing;         // looks in a row with this candidate
+    bool is_escalated : 1;         // only blocks that stand for themselves count (engine: since when)
+    bool is_latched : 1;           // accused while it was escalated: too little to see no longer clears it
+    bool is_unsure_of_births : 1;  // escalation began or ended: what was born before is not counted
+
+    // In epochs: deaths end before it. 0 = they do not, or nobody has judged.
+    [[nodiscard]] double settled_age() const noexcept {
+        return settled_cell == 0 ? 0 : static_cast<double>(1U << (settled_cell - 1U));
+    }
 };
 static_assert(std::is_trivially_copyable_v<site_history>);
 
