@@ -189,13 +189,13 @@ PLANTS = [
     plant("at most five public macros", "include/memwatch/base/planted.hpp", _OK + "".join(f"#define MEMWATCH_PLANTED_{i} 1\n" for i in range(6)), "public macros, at most"),
     plant("everything public is versioned", "include/memwatch/base/planted.hpp", _OK + "namespace memwatch {\nint f();\n}\n", "must stand in 'namespace memwatch"),
     plant("a source must be listed", "src/base/planted.cpp", SPDX + "\nint planted;\n", "no meson.build lists planted.cpp"),
-    plant("a room has a README", "src/verdict/planted.cpp", SPDX + "\n", "src/verdict: no README.md"),
-    plant("a room's README is short", "src/verdict/README.md", "line\n" * 61, "README.md: over 60 lines", {"src/verdict/planted.cpp": SPDX + "\n"}),
+    plant("a room has a README", "src/scan/planted.cpp", SPDX + "\n", "src/scan: no README.md"),
+    plant("a room's README is short", "src/scan/README.md", "line\n" * 61, "README.md: over 60 lines", {"src/scan/planted.cpp": SPDX + "\n"}),
     plant("links lead somewhere", "src/base/README.md", "[gone](gone.md)\n", "link to gone.md, which is not there"),
-    plant("a new room gets a row in the plan", "src/verdict/planted.cpp", SPDX + "\n", "docs/architecture.md: no row for room verdict"),
-    plant("innocent: functions, constants and classes in a header", "src/verdict/planted.hpp",
+    plant("a new room gets a row in the plan", "src/scan/planted.cpp", SPDX + "\n", "docs/architecture.md: no row for room scan"),
+    plant("innocent: functions, constants and classes in a header", "src/scan/planted.hpp",
           _OK + "inline constexpr int planted_limit = 4;\nstatic constexpr int b{1};\ninline int planted(int x) { return x; }\n// TODO #12: as the issue says\n", None,
-          {"src/verdict/README.md": "# verdict\n"}),
+          {"src/scan/README.md": "# scan\n"}),
 ]
 
 

@@ -78,10 +78,13 @@ struct place {
     allocate(p, bytes, true);
     asm volatile("");
 }
-// One place in the program, with one stack.
-[[gnu::noinline]] void many(place& p, int blocks, bool takes_page = true) {
+// One place in the program, with one stack: by a pointer that says nothing to the compiler, or it made a copy for each number
+// of blocks, which are places of their own.
+[[gnu::noinline]] void suspects(place& p, int blocks, bool takes_page) {
     for (int i = 0; i < blocks; ++i) { suspect(p, takes_page); }
 }
+void (*volatile suspects_at_one_place)(place& p, int blocks, bool takes_page) = &suspects;
+void many(place& p, int blocks, bool takes_page = true) { suspects_at_one_place(p, blocks, takes_page); }
 
 std::uint64_t address_of(const place& p) { return reinterpret_cast<std::uint64_t>(p.caller); }
 

@@ -60,7 +60,8 @@ struct program {
 
 }  // namespace
 
-TEST_CASE("engine: what is never freed from the start on is a leak after seventeen epochs, and until then a fill that may end") {
+TEST_CASE(
+    "engine: what is never freed from the start on is a leak after seventeen epochs, and until then a fill that may end") {
     program p;
     const auto keep_ten = [](program& self, double now) {
         for (int i = 0; i < 10; ++i) { self.born(now + i * 0.1, program::never); }
