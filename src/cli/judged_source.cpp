@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <memwatch/model/site_name.hpp>
 
+#include "model/verdict_checks.hpp"
 #include "verdict/baseline.hpp"
 #include "verdict/series.hpp"
 
@@ -89,6 +90,7 @@ result<snapshot> judge_series(std::vector<dump> dumps, const std::string& baseli
         if (auto added = judge.add(each.value); !added) { return fail(added.error().code, added.error().what, each.argument); }
     }
     last.verdicts = judge.verdicts();
+    keep_whole_verdicts(last);  // dumps may hold any figures
     return std::move(last);
 }
 

@@ -12,12 +12,16 @@ namespace {
 
 // A request has ended by then, most likely: what is alive of it has outlived it.
 constexpr double escape_epochs = 3;
-// A look this close to the one before (in epochs) is more of the same: the last one of a process, for one.
+// A look this close to the one before (in epochs) is more of the same: the last one of a process, for one. Where all come so
+// close together, an epoch is full all the same.
 constexpr double least_distance = 0.5;
 // What is known of the ages at which blocks die is kept for long, or each period of a batch would be news: 11 h of looks at 10
 // s. (Forgetting at all keeps the sums within a float's precision.) What traces say of births may change with the load.
 constexpr double death_memory = 4096;
 constexpr double trace_memory = 64;
+
+// Bytes or objects beyond an exabyte are no measurement: a dump may hold any number, and their products must stay numbers.
+double plausible(double amount) noexcept { return std::clamp(amount, 0.0, 1e18); }
 
 double ratio(std::uint64_t time_ns, std::uint64_t epoch_ns) noexcept {
     return static_cast<double>(time_ns) / static_cast<double>(epoch_ns);
@@ -141,7 +145,8 @@ void engine::begin_look(const look& now) {
 }
 
 void engine::move_groups() {
-    is_new_group_ = groups_.size() == 0 || ratio(now_.time_ns - last_ns_, settings_.epoch_ns) >= least_distance;
+    is_new_group_ = groups_.size() == 0 || ratio(now_.time_ns - last_ns_, settings_.epoch_ns) >= least_distance ||
+                    ratio(now_.time_ns - groups_.start(groups_.size() - 1), settings_.epoch_ns) >= 1 + least_distance;
     const auto each = [&](auto&& change) {
         for (site_history& site : sites_) { change(site); }
         for (pool_history& pool : pools_) { change(pool.occupancy); }
@@ -214,14 +219,14 @@ void engine::count_site(std::uint32_t number, const site_totals& totals) noexcep
     if (number >= sites_.size()) { return; }
     site_history& site = sites_[number];
     const bool counts_objects = now_.is_exact || site.is_escalated;
-    const double allocated = counts_objects ? totals.allocated.objects : totals.allocated.bytes;
+    const double allocated = plausible(counts_objects ? totals.allocated.objects : totals.allocated.bytes);
     const bool is_sure = !site.is_unsure_of_births && (looks_ != 0 || !is_unsure_of_births_);
     if (is_sure && allocated > site.allocated) { site.fresh = static_cast<float>(allocated - site.allocated); }
     site.is_unsure_of_births = false;
     site.allocated = allocated;
     if (site.live_samples > 0) { site.unit = (counts_objects ? site.live_objects : site.live_bytes) / site.live_samples; }
-    site.freed_objects = static_cast<float>(totals.freed.objects);
-    site.freed_elsewhere_objects = static_cast<float>(totals.freed_by_other_thread.objects);
+    site.freed_objects = static_cast<float>(plausible(totals.freed.objects));
+    site.freed_elsewhere_objects = static_cast<float>(plausible(totals.freed_by_other_thread.objects));
     site.depth = static_cast<std::uint8_t>(std::min<std::uint32_t>(totals.depth, 0xFF));
 }
 
@@ -279,7 +284,7 @@ void engine::move_history(site_history& site, const float* alive) noexcept {
     check_latch(site);
     site.born[count - 1] += site.fresh;
     note_peak(site, live_of(site, count));
-    site.persistence = static_cast<float>(std::clamp(persistence, 0.0, 100.0));
+    site.persistence = std::isnan(persistence) ? 0.0F : static_cast<float>(std::clamp(persistence, 0.0, 100.0));
 }
 
 void engine::move_pace(site_history& site, double epochs) const noexcept {
