@@ -158,6 +158,8 @@ void verdict_keeper::look_locked(process_state& state, live_state& live, const s
     const std::uint64_t abandoned = state.capture.losses.of(drop_reason::ledger_abandoned);
     if (std::exchange(abandoned_, abandoned) != abandoned) { begin_anew_locked(session_time(state, live)); }
     const look now = look_at(state, live);
+    // The engine begins anew, and the sites' totals are their own again from the first look on.
+    if (now.is_exact) { escalated_.end_all(state.capture); }
     engine_->begin_look(now);
     onlooker eyes{*engine_, escalated_, now.sites};
     escalated_.begin_look(state.capture);

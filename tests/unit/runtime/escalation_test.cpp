@@ -116,6 +116,24 @@ TEST_CASE("escalation: without it the same leak is not told by then", "[runtime]
     CHECK(host.kind_of("escalation/listeners") == verdict_class::inconclusive);
 }
 
+TEST_CASE("escalation: what was born before full mode began is not taken for births in it", "[runtime]") {
+    program host(4U << 20U);
+    for (int i = 1; i <= epochs && !process().capture.escalation.is_active(); ++i) { host.live_through_an_epoch(); }
+    for (int i = 0; i < 3; ++i) { host.live_through_an_epoch(); }
+    REQUIRE(process().capture.escalation.is_active());
+    REQUIRE(host.session.set_preset(preset_option::full));
+    for (int i = 0; i < 12; ++i) { host.live_through_an_epoch(); }
+    const snapshot s = *host.session.snapshot();
+    int judged = 0;
+    for (const verdict& each : s.verdicts) {
+        if (each.subject != verdict_subject::site) { continue; }
+        if (s.tags[s.sites[each.index].tag].name != "escalation/listeners") { continue; }
+        CHECK(each.kind != verdict_class::bounded);  // nothing of it was ever freed
+        ++judged;
+    }
+    CHECK(judged > 0);
+}
+
 TEST_CASE("escalation: it ends with its session", "[runtime]") {
     {
         program host(4U << 20U);
