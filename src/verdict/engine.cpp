@@ -102,9 +102,11 @@ double log_factor(double died_share, double epochs, double age) noexcept {
 // where births are many, for they come in bunches.
 constexpr double slowing = 0.65;
 constexpr double pace_samples = 12;  // an epoch counts for so many at most
+constexpr double most_pace = 0.8;    // of a look: a bunch, as of a pool that reaches a new high, is one event
 constexpr double least_pace = -3;    // what was born at the start is not held against the site for ever
 double pace_factor(double born, double expected) noexcept {
-    return std::min(1.0, pace_samples / expected) * (born * std::log(1 / slowing) - (1 - slowing) * expected);
+    const double factor = std::min(1.0, pace_samples / expected) * (born * std::log(1 / slowing) - (1 - slowing) * expected);
+    return std::min(factor, most_pace);
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ constexpr double mixed_deaths = 0.02;  // of the settled, deaths at an epoch and
 constexpr double survival_needed = 0.75;
 constexpr unsigned generations_needed = 4;
 constexpr double generations_share = 0.4;
+constexpr double silent_generations_share = 0.5;  // a pool's high water rises in few of them
 constexpr double lateness_linear = 0.75;
 constexpr double lateness_least = 0.45;
 constexpr double stopped_expected = 6;  // events that did not come: e^-6
@@ -54,7 +55,7 @@ constexpr double pool_deviations = 2.5;  // and the oldest object is out for lon
 constexpr double growth_above_load = 1.25;
 constexpr double growth_fall = 0.2;
 constexpr double growth_lately = 0.5;
-constexpr double growth_oldest = 0.05;   // of the time watched
+constexpr double growth_oldest = 0.08;   // of the time watched
 constexpr double growth_youngest = 0.8;  // the first to come are gone: else it is a table that fills, and has let go of nobody
 
 bool is_stopped(const evidence& e) noexcept { return e.recently_expected >= stopped_expected && e.recently < stopped_share; }
@@ -77,7 +78,7 @@ bool is_linear(const evidence& e, bool is_exact) noexcept {
     if (is_few(e)) { return is_even_for_long; }
     if (!is_silent(e)) { return is_even(e); }
     if (has_escaped(e) || (is_exact && is_even_for_long)) { return true; }
-    return e.known_for >= silent_epochs && e.pace >= (is_exact ? pace_needed_exact : pace_needed);
+    return e.known_for >= silent_epochs && is_even(e) && e.pace >= (is_exact ? pace_needed_exact : pace_needed);
 }
 
 bool is_plateau(const evidence& e) noexcept {
@@ -90,7 +91,8 @@ bool is_plateau(const evidence& e) noexcept {
 
 bool is_spread(const evidence& e) noexcept {
     const unsigned least = is_few(e) ? few_generations : generations_needed;
-    return e.generations >= std::max<double>(least, generations_share * e.possible);
+    const double share = is_silent(e) ? silent_generations_share : generations_share;
+    return e.generations >= std::max<double>(least, share * e.possible);
 }
 
 bool is_enough(const evidence& e, const site_history& site, bool is_exact) noexcept {
@@ -106,7 +108,8 @@ bool is_growing(const evidence& e, const site_history& site) noexcept {
     return site.looks >= growth_looks && e.watched >= growth_epochs && e.live >= samples_needed && e.slope_low > 0 &&
            e.doubled >= growth_doubled && e.doubled_before >= growth_doubled && e.growth_deviations >= growth_deviations &&
            e.residence_growth >= growth_above_load && e.fall <= growth_fall && e.lately >= growth_lately * e.lately_expected &&
-           e.oldest >= growth_oldest * e.watched && e.oldest <= growth_youngest * e.watched && e.living >= generations_needed;
+           e.oldest >= growth_oldest * e.watched && double{site.oldest} <= growth_youngest * e.watched &&
+           e.living >= generations_needed;
 }
 
 // In a healthy run the same place held as much, for as long.

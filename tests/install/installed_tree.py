@@ -28,7 +28,7 @@ NEEDS = {"libmemwatch": CORE, "libmemwatch-serve": CORE | {"libmemwatch", "libpr
 DOORS = {"libmemwatch-new", "libmemwatch-preload", "libmemwatch-attach"}
 # malloc's family under all its names, C++'s operators, and what the preload object follows a process by.
 DOOR_NAMES = re.compile(r"_Zn[wa]\w+|_Zd[la]\w+|(re)?(c|m)?alloc|reallocarray|c?free|memalign|aligned_alloc|posix_memalign|p?valloc|malloc_usable_size|free_(aligned_)?sized"
-                        r"|[sdr]d?allocx|tc_\w+|_exit|_Exit|quick_exit|abort|dlclose|pthread_create|memwatch_\w+")
+                        r"|[sdr]d?allocx|tc_\w+|_exit|_Exit|exit|quick_exit|__libc_start_main|abort|dlclose|pthread_create|memwatch_\w+")
 OURS = re.compile(r"_ZT[ISV]?N?[KR]?N?8memwatch2v1\w+|_Z(N|NK|GV|GR|TC|Tv|Th)*(N|St)?\w*8memwatch2v1\w+|memwatch_\w+")
 
 
