@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Verdicts through the public doors: a session, the epochs of a fake clock, tracked memory.
+#include <atomic>
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -207,10 +208,13 @@ TEST_CASE("verdicts: the end of the last session is looked at, and told to nobod
 
 TEST_CASE("verdicts: of two pools of one name each is judged by its own figures, and shown in its own row", "[runtime]") {
     running_program program;
-    std::uint64_t taken = 0;
-    std::uint64_t kept = 0;
-    const auto healthy = [&] { return pool_stats{1'000'000, 20, 20, taken, 0, 0, 1000}; };
-    const auto leaking = [&] { return pool_stats{1'000'000, kept, kept, taken + 7, 0, 0, 1000}; };
+    std::atomic<std::uint64_t> taken{0};  // the worker asks, too
+    std::atomic<std::uint64_t> kept{0};
+    const auto healthy = [&] { return pool_stats{1'000'000, 20, 20, taken.load(), 0, 0, 1000}; };
+    const auto leaking = [&] {
+        const std::uint64_t out = kept.load();
+        return pool_stats{1'000'000, out, out, taken.load() + 7, 0, 0, 1000};
+    };
     const pool_registration first = register_pool("verdicts/twins", healthy);
     const pool_registration second_of_them = register_pool("verdicts/twins", leaking);
     for (int i = 0; i < 60; ++i) {
@@ -227,7 +231,7 @@ TEST_CASE("verdicts: of two pools of one name each is judged by its own figures,
     CHECK(level_of(twins[0]->kind) == verdict_level::none);
     CHECK(s.pools[twins[0]->index].in_use == 20);
     CHECK(twins[1]->kind == verdict_class::pool_leak);
-    CHECK(s.pools[twins[1]->index].in_use == kept);
+    CHECK(s.pools[twins[1]->index].in_use == kept.load());
     CHECK(lines_with("class=pool_leak") == 1);
 }
 
