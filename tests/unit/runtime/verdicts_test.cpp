@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Verdicts through the public doors: a session, the epochs of a fake clock, tracked memory.
-#include <atomic>
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
