@@ -99,7 +99,7 @@ struct verdict {
     verdict_doubt doubt{verdict_doubt::none};
     verdict_severity severity{verdict_severity::none};
     bool is_exact{};              // every block was counted (preset full, an escalated site, a pool)
-    double confidence{};          // 0..1: the probability, as calibrated on LeakZoo, that this leaks
+    double confidence{};          // 0..1: a score for "this leaks"; how it fits is measured on LeakZoo
     std::uint64_t since_ns{};     // when what it keeps began to be kept; times as in the snapshot
     std::uint64_t decided_ns{};   // when this class was adopted
     std::uint32_t looks{};        // epochs (or dumps) in which it was seen alive
