@@ -14,7 +14,7 @@
 #include "model/redaction.hpp"
 #include "model/tag_weights.hpp"
 #include "platform/platform.hpp"
-#include "runtime/escalation.hpp"
+#include "runtime/tasks/escalation.hpp"
 #include "runtime/freeze_pools.hpp"
 #include "runtime/freeze_process.hpp"
 #include "runtime/process_state.hpp"
@@ -22,7 +22,7 @@
 #include "runtime/run_worker.hpp"
 #include "runtime/session_id.hpp"
 #include "runtime/steering.hpp"
-#include "runtime/telemetry.hpp"
+#include "runtime/tasks/telemetry.hpp"
 #include "settings/chosen_options.hpp"
 #include "settings/option_text.hpp"
 

@@ -34,6 +34,11 @@ enum class worker_task : std::uint8_t {
     epoch_end,         // closes epochs
     verdicts,          // judges what leaks, at the end of each epoch
     preset_term,       // ends a preset whose time is over
+    memory_watch,      // reads how much memory there is, once a second: curve, forecast, pressure
+    flight_recorder,   // writes the black box
+    history,           // keeps a snapshot now and then
+    remedies,          // calls what the program registered against a verdict or pressure
+    restraint,         // measures what memwatch itself costs, and does less
     door,              // what an attached library has to keep up with
     count_
 };

@@ -2,7 +2,7 @@
 // The governor against simulated loads: time and totals are made up, the samples are Poisson. "No more steps than needed"
 // checks allow for one window in 740 that is above its target by chance; the unbiasedness check compares at 4 standard errors
 // (1 in 15,800 by chance; 4 checks with fixed seeds).
-#include "runtime/interval_governor.hpp"
+#include "runtime/tasks/interval_governor.hpp"
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -14,7 +14,7 @@
 #include <memwatch/model/weight.hpp>
 #include "capture/capture_state.hpp"
 #include "platform/platform.hpp"
-#include "runtime/interval_control.hpp"
+#include "runtime/tasks/interval_control.hpp"
 #include "runtime/process_state.hpp"
 #include "support/seed.hpp"
 

@@ -15,7 +15,7 @@
 
 #include <memwatch/model/snapshot.hpp>
 #include <memwatch/session.hpp>
-#include "runtime/judged_pools.hpp"
+#include "runtime/tasks/judged_pools.hpp"
 
 namespace memwatch {
 inline namespace v1 {

@@ -26,9 +26,9 @@
 #include <memwatch/options.hpp>
 
 #include "live/live_state.hpp"
-#include "runtime/escalation.hpp"
-#include "runtime/judged_pools.hpp"
-#include "runtime/verdict_telling.hpp"
+#include "runtime/tasks/escalation.hpp"
+#include "runtime/tasks/judged_pools.hpp"
+#include "runtime/tasks/verdict_telling.hpp"
 #include "verdict/engine.hpp"
 
 namespace memwatch {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/verdict_telling.hpp"
+#include "runtime/tasks/verdict_telling.hpp"
 
 #include <algorithm>
 #include <cmath>

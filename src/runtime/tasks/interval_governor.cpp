@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/interval_governor.hpp"
+#include "runtime/tasks/interval_governor.hpp"
 
 #include <algorithm>
 #include <cmath>

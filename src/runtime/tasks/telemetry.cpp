@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/telemetry.hpp"
+#include "runtime/tasks/telemetry.hpp"
 
 #include <new>
 

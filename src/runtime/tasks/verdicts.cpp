@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/verdicts.hpp"
+#include "runtime/tasks/verdicts.hpp"
 
 #include <algorithm>
 #include <utility>

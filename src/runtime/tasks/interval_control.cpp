@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/interval_control.hpp"
+#include "runtime/tasks/interval_control.hpp"
 
 #include "platform/platform.hpp"
 

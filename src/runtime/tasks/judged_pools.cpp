@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/judged_pools.hpp"
+#include "runtime/tasks/judged_pools.hpp"
 
 namespace memwatch {
 inline namespace v1 {

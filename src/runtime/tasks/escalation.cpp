@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/escalation.hpp"
+#include "runtime/tasks/escalation.hpp"
 
 #include <algorithm>
 #include <vector>

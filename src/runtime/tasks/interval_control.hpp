@@ -9,7 +9,7 @@
 
 #include <memwatch/options.hpp>
 #include "capture/capture_state.hpp"
-#include "runtime/interval_governor.hpp"
+#include "runtime/tasks/interval_governor.hpp"
 
 namespace memwatch {
 inline namespace v1 {
