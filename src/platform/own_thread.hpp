@@ -37,6 +37,15 @@ public:
     own_descriptor() noexcept = default;
     own_descriptor(const own_descriptor&) = delete;
     own_descriptor& operator=(const own_descriptor&) = delete;
+    // Moving is for before anybody else knows it.
+    own_descriptor(own_descriptor&& other) noexcept { take(other); }
+    own_descriptor& operator=(own_descriptor&& other) noexcept {
+        if (this != &other) {
+            close();
+            take(other);
+        }
+        return *this;
+    }
     ~own_descriptor() { close(); }
 
     // Takes over `descriptor` (and closes it when it cannot be had at a high number); what was held before is closed.
@@ -50,6 +59,13 @@ public:
     void close() noexcept;
 
 private:
+    void take(own_descriptor& other) noexcept {
+        // relaxed: see number().
+        number_.store(other.number_.exchange(-1, std::memory_order_relaxed), std::memory_order_relaxed);
+        device_ = other.device_;
+        inode_ = other.inode_;
+    }
+
     std::atomic<int> number_{-1};
     std::uint64_t device_{};
     std::uint64_t inode_{};
