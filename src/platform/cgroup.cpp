@@ -8,6 +8,7 @@
 #include <fstream>
 #include <functional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "platform/platform.hpp"
@@ -69,24 +70,50 @@ bool names_controller(std::string_view list, std::string_view controller) {
     return false;
 }
 
-// The tightest limit of this process' group, by v2's reader on the unified tree and v1's on the controller's.
-double tightest_limit(const std::string& root, const std::string& self, const std::string& controller, const limit_reader& v2,
-                      const limit_reader& v1) {
+struct group_line {
+    std::string controllers;  // empty: v2's
+    std::string group;        // "/" or "/a/b"
+};
+
+std::vector<group_line> group_lines(const std::string& self) {
+    std::vector<group_line> out;
     std::ifstream groups(self);
-    double limit = 0;
     for (std::string line; std::getline(groups, line);) {  // "0::/a/b" (v2) or "7:cpu,cpuacct:/a/b" (v1)
         const std::size_t first = line.find(':');
         const std::size_t second = line.find(':', first + 1);
         if (first == std::string::npos || second == std::string::npos) { continue; }
-        const std::string controllers = line.substr(first + 1, second - first - 1);
-        const std::string group = line.substr(second + 1);
+        std::string group = line.substr(second + 1);
         if (group.empty() || group.front() != '/') { continue; }
+        out.push_back({line.substr(first + 1, second - first - 1), std::move(group)});
+    }
+    return out;
+}
+
+// The tightest limit of this process' group, by v2's reader on the unified tree and v1's on the controller's.
+double tightest_limit(const std::string& root, const std::string& self, const std::string& controller, const limit_reader& v2,
+                      const limit_reader& v1) {
+    double limit = 0;
+    for (const auto& [controllers, group] : group_lines(self)) {
         if (controllers.empty()) { limit = tighter(limit, limit_up_from(root, group, v2)); }
         if (names_controller(controllers, controller)) {
             limit = tighter(limit, limit_up_from(root + "/" + controller, group, v1));
         }
     }
     return limit;
+}
+
+// `group` and those above it below `mount`, of which `file` can be read.
+std::vector<memory_group> groups_up_from(const std::string& mount, std::string group, const char* file, bool is_v2) {
+    std::vector<memory_group> out;
+    const auto add_if_counted = [&](const std::string& folder) {
+        if (!word_in(folder + file).empty()) { out.push_back({folder, is_v2}); }
+    };
+    while (group.size() > 1) {
+        add_if_counted(mount + group);
+        group.erase(group.rfind('/'));
+    }
+    add_if_counted(mount);
+    return out;
 }
 
 // How many CPUs the calling process may run on.
@@ -106,6 +133,18 @@ std::uint64_t cgroup_memory_limit(const std::string& root, const std::string& se
         root, self, "memory", [](const std::string& folder) { return memory_limit_in(folder + "/memory.max"); },
         [](const std::string& folder) { return memory_limit_in(folder + "/memory.limit_in_bytes"); });
     return static_cast<std::uint64_t>(limit);
+}
+
+std::vector<memory_group> memory_groups(const std::string& root, const std::string& self) {
+    std::vector<memory_group> v2;
+    std::vector<memory_group> v1;
+    for (const auto& [controllers, group] : group_lines(self)) {
+        if (controllers.empty()) { v2 = groups_up_from(root, group, "/memory.current", true); }
+        if (names_controller(controllers, "memory")) {
+            v1 = groups_up_from(root + "/memory", group, "/memory.usage_in_bytes", false);
+        }
+    }
+    return v2.empty() ? v1 : v2;
 }
 
 double available_cpus(const std::string& root, const std::string& self) {

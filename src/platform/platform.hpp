@@ -34,6 +34,15 @@ void zero_pages(void* memory, std::size_t bytes) noexcept;
 // `root` is where cgroupfs is mounted; tests pass a fixture tree.
 [[nodiscard]] std::uint64_t cgroup_memory_limit(const std::string& root = "/sys/fs/cgroup",
                                                 const std::string& self = "/proc/self/cgroup");
+// A cgroup whose memory is counted: where its files are, and which kind they are of.
+struct memory_group {
+    std::string folder;
+    bool is_v2{};
+};
+// This process' group and then those above it, as far as they can be seen from here: a container sees its own as the root. v2
+// where it counts memory, else v1. Empty: none does, as in the machine's root group.
+[[nodiscard]] std::vector<memory_group> memory_groups(const std::string& root = "/sys/fs/cgroup",
+                                                      const std::string& self = "/proc/self/cgroup");
 
 // --- CPUs
 // How many CPUs this process can use at once: those it may run on (affinity; those that are online), or less where a cgroup's

@@ -34,6 +34,7 @@ void before_fork() {
     state.session_mutex.lock();
     state.verdicts.lock_for_fork();  // a look that is under way ends first
     state.interval_control.lock_for_fork();
+    state.memory.lock_for_fork();
     state.worker.lock_for_fork();
     // acquire: pairs with the release in session start.
     live_state* const live = state.live.load(std::memory_order_acquire);
@@ -72,6 +73,7 @@ void release_locks(process_state& state) {
     platform::open_walks_after_fork();
     if (live != nullptr) { live->modules().unlock_after_fork(); }
     state.worker.unlock_after_fork();
+    state.memory.unlock_after_fork();
     state.interval_control.unlock_after_fork();
     state.verdicts.unlock_after_fork();
     state.session_mutex.unlock();
@@ -103,6 +105,7 @@ void after_fork_in_child() {
     detail::for_each_block_of_this_thread([](thread_block& block) { block.random_state = 0; });
     // In place of what it had; what it leaves out goes on to be left out.
     if (!detail::own_work::is_left_out(countdown_of_forker)) { countdown_of_forker = 0; }
+    state.memory.enter_child();
     state.worker.enter_child();
     release_locks(state);
     give_up_term_in_child(state);

@@ -20,8 +20,9 @@
 #include "live/live_state.hpp"
 #include "platform/elf_symbols.hpp"
 #include "platform/module_walk.hpp"
-#include "runtime/tasks/interval_control.hpp"
 #include "runtime/sampler_list.hpp"
+#include "runtime/tasks/interval_control.hpp"
+#include "runtime/tasks/memory_watch.hpp"
 #include "runtime/tasks/verdicts.hpp"
 #include "runtime/worker.hpp"
 #include "settings/chosen_options.hpp"
@@ -77,6 +78,7 @@ struct process_state {
 
     memwatch::interval_control interval_control;
     verdict_keeper verdicts;
+    memory_watch memory;
     memwatch::worker worker;
 };
 

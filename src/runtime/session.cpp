@@ -14,14 +14,15 @@
 #include "model/redaction.hpp"
 #include "model/tag_weights.hpp"
 #include "platform/platform.hpp"
-#include "runtime/tasks/escalation.hpp"
 #include "runtime/freeze_pools.hpp"
 #include "runtime/freeze_process.hpp"
 #include "runtime/process_state.hpp"
 #include "runtime/process_status.hpp"
 #include "runtime/run_worker.hpp"
+#include "runtime/self_bytes.hpp"
 #include "runtime/session_id.hpp"
 #include "runtime/steering.hpp"
+#include "runtime/tasks/escalation.hpp"
 #include "runtime/tasks/telemetry.hpp"
 #include "settings/chosen_options.hpp"
 #include "settings/option_text.hpp"
@@ -147,6 +148,7 @@ void begin(process_state& state, chosen_options chosen) {
     write_session_id(session.id);
     if (session.trace_key.first == 0) { session.trace_key = {platform::random_seed(), platform::random_seed()}; }
     if (live != nullptr) { state.verdicts.begin(chosen, since_origin(state), !session.was_started); }
+    state.memory.begin(state, session.origin_ns);
     session.was_started = true;
     session.is_paused = false;
     session.baseline_ns = 0;
@@ -210,16 +212,6 @@ void freeze_losses(const loss_counters& losses, snapshot& into) {
     }
 }
 
-// What the doors hold beside the process' state: full mode's index of blocks.
-void freeze_doors(const capture_state& capture, snapshot& into) {
-    for (const std::atomic<const heap_door*>& slot : capture.doors) {
-        // acquire: pairs with the release in register_heap_door().
-        const heap_door* const door = slot.load(std::memory_order_acquire);
-        if (door == nullptr || door->self_bytes == nullptr) { continue; }
-        into.self_bytes.push_back({std::string("heap_index_") + door->name, door->self_bytes()});
-    }
-}
-
 // After the tags were summed up: that is when their excess is seen.
 void freeze_attribution(const capture_state& capture, std::vector<named_value>& into) {
     const attribution_meter::sums with = capture.attribution.with_trace();
@@ -258,7 +250,6 @@ result<frozen_process> freeze_process(std::string_view label, live_state::detail
         // acquire: pairs with the release in build_live().
         if (live_state* const live = state.live.load(std::memory_order_acquire); live != nullptr) {
             out.first_site = live->freeze(frozen, how);
-            live->add_self_bytes(frozen.self_bytes);
         }
         freeze_tags_and_routes(state.capture, frozen);  // after the sites: their tags and routes are among these
         if (const auto weights = parse_tag_weights(session.effective.tag_weights)) { set_tag_weights(frozen, *weights); }
@@ -271,12 +262,8 @@ result<frozen_process> freeze_process(std::string_view label, live_state::detail
         frozen.activity.push_back({"completed_traces", state.capture.tags.completed_traces()});  // judged by, in a series
         freeze_escalation(state.capture, frozen);
         freeze_attribution(state.capture, frozen.activity);
-        freeze_doors(state.capture, frozen);
-        frozen.self_bytes.push_back({"tag_rows", state.capture.tags.self_bytes()});
-        frozen.self_bytes.push_back({"edge_map", state.capture.edges.self_bytes() + state.capture.heap_edges.self_bytes()});
-        frozen.self_bytes.push_back({"edge_waste", state.capture.edge_waste.waste_bytes()});
-        frozen.self_bytes.push_back({"verdicts", state.verdicts.self_bytes()});
-        frozen.self_bytes.push_back({"symbol_cache", state.symbols.cached_bytes()});
+        state.memory.copy_into(frozen);
+        add_self_bytes(state, frozen.self_bytes);
         redact_names(frozen, redaction_rules_of(session));
         return out;
     } catch (const std::bad_alloc&) { return fail(error_code::unavailable, "not enough memory for a snapshot"); }

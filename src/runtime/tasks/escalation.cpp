@@ -182,7 +182,6 @@ void escalation_keeper::begin_terms(capture_state& capture, live_state& live, en
 }
 
 void freeze_escalation(const capture_state& capture, snapshot& into) {
-    into.self_bytes.push_back({"escalation_waste", capture.escalation.waste_bytes()});
     into.activity.push_back({"escalated_sites", capture.escalation.active_sites()});
     into.activity.push_back({"escalated_samples", capture.escalation.cost.samples()});
     into.activity.push_back({"escalation_bytes", capture.escalation.waste_bytes()});

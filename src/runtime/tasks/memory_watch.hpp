@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// How much memory there is and how much is left, read once a second by a task of the worker (footprint/memory_reader.hpp).
+//
+//   worker, each second --turn()--> reading --> latest()     for the black box, remedies, metrics
+//
+// A process without a worker (single-threaded with control off, a forked child that has not asked for one) has no readings:
+// time_ns is 0. A later session of the process goes on; a forked child begins with none.
+//
+// Locks: `mutex_` innermost, held for copies only: never while the kernel is asked, which may take long when memory is short.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <utility>
+
+#include <memwatch/model/snapshot.hpp>
+#include "footprint/memory_reader.hpp"
+#include "model/memory_reading.hpp"
+
+namespace memwatch {
+inline namespace v1 {
+
+struct process_state;
+
+class memory_watch {
+public:
+    // A session begins, under its mutex. `origin_ns`: time 0 of snapshots, by the session's clock.
+    void begin(process_state& state, std::uint64_t origin_ns) noexcept;
+    // For tests: reads made-up files from now on. While no worker runs.
+    void read_from(footprint::kernel_roots roots) {
+        roots_ = std::move(roots);
+        forget_last_turn();
+    }
+
+    // The worker's turn. Returns when it wants the next one.
+    [[nodiscard]] std::uint64_t turn(process_state& state) noexcept;
+
+    // Of the last turn. Threads: any, outside of hooks.
+    [[nodiscard]] memory_reading latest() const noexcept;
+    // As rows of `activity`.
+    void copy_into(snapshot& into) const;
+
+    [[nodiscard]] std::size_t self_bytes() const noexcept;
+
+    void lock_for_fork() { mutex_.lock(); }
+    void unlock_after_fork() { mutex_.unlock(); }
+    // In a forked child, still locked.
+    void enter_child() noexcept;
+
+private:
+    void read_heap(process_state& state, memory_reading& into) noexcept;
+    void forget_last_turn() noexcept;
+
+    footprint::kernel_roots roots_;
+    footprint::memory_reader reader_;       // worker thread only
+    std::uint64_t looked_for_groups_ns_{};  // worker thread only, CLOCK_MONOTONIC; 0 = never
+    std::uint64_t heap_read_ns_{};          // worker thread only, CLOCK_MONOTONIC
+    std::uint64_t heap_read_took_ns_{};     // worker thread only
+    std::atomic<std::uint64_t> origin_ns_{0};
+
+    mutable std::mutex mutex_;
+    memory_reading latest_;  // guarded by mutex_
+};
+
+}  // namespace v1
+}  // namespace memwatch

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The memory watch through a session, a fake clock and made-up kernel files.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <string>
+
+#include <memwatch/memwatch.hpp>
+#include "../footprint/kernel_tree.hpp"
+#include "runtime/process_state.hpp"
+#include "support/fake_clock.hpp"
+
+using namespace memwatch;
+using test_support::fake_clock;
+using test_support::kernel_tree;
+using test_support::second;
+
+namespace {
+
+// A session of which only the test takes turns.
+struct watched_program {
+    explicit watched_program(const kernel_tree& tree) : session(start()) { watch().read_from(tree.roots()); }
+
+    static memwatch::session start() {
+        options wanted;
+        wanted.preset = preset_option::full;
+        wanted.clock = &fake_clock::now;
+        wanted.control = control_option::off;
+        memwatch::session out = session::start(wanted);
+        process().worker.stop();
+        return out;
+    }
+    static memory_watch& watch() { return process().memory; }
+    static std::uint64_t turn() { return watch().turn(process()); }
+
+    memwatch::session session;
+};
+
+std::uint64_t activity_of(const snapshot& s, const std::string& name) {
+    const auto at = std::find_if(s.activity.begin(), s.activity.end(), [&](const named_value& v) { return v.name == name; });
+    return at == s.activity.end() ? 0 : at->value;
+}
+
+}  // namespace
+
+TEST_CASE("memory watch: readings are on the timeline of snapshots, and part of them", "[runtime]") {
+    const kernel_tree tree;
+    tree.make_v2(1000, 600, "2000");
+    watched_program program(tree);
+    const std::vector<int, tracked_allocator<int>> kept(1000, 0, tracked_allocator<int>{tag("kept")});
+    fake_clock::advance(5 * second);
+    CHECK(watched_program::turn() == second);
+    const memory_reading got = watched_program::watch().latest();
+    const snapshot s = *program.session.summary();
+    CHECK(got.time_ns == s.info.taken_ns);
+    CHECK(got.cgroup.unreclaimable == 400);
+    CHECK(got.process.resident == 500U << 10U);
+    CHECK(got.live_bytes >= 4000);
+    CHECK(got.self_bytes > 0);
+    CHECK(activity_of(s, "cgroup_limit_bytes") == 2000);
+    CHECK(activity_of(s, "memory_read_ns") == got.time_ns);
+}
+
+TEST_CASE("memory watch: a forked child begins without readings", "[runtime]") {
+    const kernel_tree tree;
+    tree.make_v2(1000, 600, "2000");
+    const watched_program program(tree);
+    static_cast<void>(watched_program::turn());
+    REQUIRE(watched_program::watch().latest().time_ns != 0);
+    watched_program::watch().lock_for_fork();
+    watched_program::watch().enter_child();
+    watched_program::watch().unlock_after_fork();
+    CHECK(watched_program::watch().latest().time_ns == 0);
+    static_cast<void>(watched_program::turn());
+    CHECK(watched_program::watch().latest().cgroup.current == 1000);
+}
