@@ -7,7 +7,6 @@
 
 namespace memwatch {
 inline namespace v1 {
-namespace footprint {
 namespace {
 
 constexpr std::uint64_t unlimited = 1ULL << 60U;  // nobody has that much
@@ -90,6 +89,5 @@ std::uint64_t parse_bytes(std::string_view text, std::uint64_t otherwise) noexce
     return is_number && value < unlimited ? value : otherwise;
 }
 
-}  // namespace footprint
 }  // namespace v1
 }  // namespace memwatch

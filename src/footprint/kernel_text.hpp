@@ -12,7 +12,6 @@
 
 namespace memwatch {
 inline namespace v1 {
-namespace footprint {
 
 // /proc/PID/status: "VmRSS:\t    1234 kB".
 void parse_status(std::string_view text, process_memory& into) noexcept;
@@ -30,6 +29,5 @@ void parse_events(std::string_view text, pressure_events& into) noexcept;
 // "1234\n". No number - "max", and v1's "no limit", which is a number near 2^63 - is `otherwise`.
 [[nodiscard]] std::uint64_t parse_bytes(std::string_view text, std::uint64_t otherwise) noexcept;
 
-}  // namespace footprint
 }  // namespace v1
 }  // namespace memwatch

@@ -8,7 +8,6 @@
 
 namespace memwatch {
 inline namespace v1 {
-namespace footprint {
 
 void memory_reader::look_for_groups(const kernel_roots& roots) {
     std::vector<group> found;
@@ -77,6 +76,5 @@ const std::string& memory_reader::tightest_events_file() const noexcept {
     return tightest_ == 0 || tightest_ >= groups_.size() || !groups_[tightest_].is_v2 ? none : groups_[tightest_].events;
 }
 
-}  // namespace footprint
 }  // namespace v1
 }  // namespace memwatch

@@ -24,7 +24,6 @@
 
 namespace memwatch {
 inline namespace v1 {
-namespace footprint {
 
 // Where the kernel's files are; a test brings its own.
 struct kernel_roots {
@@ -73,6 +72,5 @@ private:
     char text_[8192];  // status and memory.stat are some 2 KiB; a longer one is cut, what is wanted stands in the first half
 };
 
-}  // namespace footprint
 }  // namespace v1
 }  // namespace memwatch

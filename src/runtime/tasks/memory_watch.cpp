@@ -100,7 +100,7 @@ std::size_t memory_watch::self_bytes() const noexcept { return sizeof *this; }
 
 // What the parent's worker was in the middle of changing is left alone.
 void memory_watch::enter_child() noexcept {
-    new (&reader_) footprint::memory_reader();
+    new (&reader_) memory_reader();
     forget_last_turn();
     latest_ = {};
 }

@@ -29,7 +29,7 @@ public:
     // A session begins, under its mutex. `origin_ns`: time 0 of snapshots, by the session's clock.
     void begin(process_state& state, std::uint64_t origin_ns) noexcept;
     // For tests: reads made-up files from now on. While no worker runs.
-    void read_from(footprint::kernel_roots roots) {
+    void read_from(kernel_roots roots) {
         roots_ = std::move(roots);
         forget_last_turn();
     }
@@ -53,8 +53,8 @@ private:
     void read_heap(process_state& state, memory_reading& into) noexcept;
     void forget_last_turn() noexcept;
 
-    footprint::kernel_roots roots_;
-    footprint::memory_reader reader_;       // worker thread only
+    kernel_roots roots_;
+    memory_reader reader_;                  // worker thread only
     std::uint64_t looked_for_groups_ns_{};  // worker thread only, CLOCK_MONOTONIC; 0 = never
     std::uint64_t heap_read_ns_{};          // worker thread only, CLOCK_MONOTONIC
     std::uint64_t heap_read_took_ns_{};     // worker thread only

@@ -31,7 +31,7 @@ public:
     }
     void remove(const std::string& path) const { std::filesystem::remove(root_ / path); }
     [[nodiscard]] std::string path(const std::string& of) const { return (root_ / of).string(); }
-    [[nodiscard]] memwatch::footprint::kernel_roots roots() const { return {path("proc"), path("cgroup")}; }
+    [[nodiscard]] memwatch::kernel_roots roots() const { return {path("proc"), path("cgroup")}; }
 
     // A process in one v2 group, "/pod/app", and what that holds.
     void make_v2(std::uint64_t current, std::uint64_t file_cache, const std::string& limit) const {

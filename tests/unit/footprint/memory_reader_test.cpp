@@ -9,7 +9,6 @@
 #include "kernel_tree.hpp"
 
 using namespace memwatch;
-using namespace memwatch::footprint;
 using test_support::kernel_tree;
 
 namespace {
