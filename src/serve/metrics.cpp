@@ -319,6 +319,29 @@ void add_verdict(MetricFamily& to, const label_list& labels, const verdict& of) 
     }
 }
 
+// What an alert says beside the class, and its grade: figures of a verdict, whatever class it is of at the moment.
+struct accusation_metric {
+    const char* name;
+    const char* help;
+    double (*value)(const verdict&);
+};
+
+constexpr accusation_metric accusation_metrics[] = {
+    {"memwatch_verdict_severity", "How much it matters that this site or pool is accused: 1 info, 2 warning, 3 critical.",
+     [](const verdict& v) { return static_cast<double>(v.severity); }},
+    {"memwatch_verdict_retained_bytes", "What this site or pool keeps, estimated from samples unless it is escalated.",
+     [](const verdict& v) { return v.retained_bytes; }},
+    {"memwatch_verdict_growth_bytes_per_second", "The rate at which that grows.",
+     [](const verdict& v) { return v.rate_bytes_per_second; }},
+};
+
+void add_accusations(std::vector<MetricFamily>& out, const std::vector<std::pair<label_list, const verdict*>>& accused) {
+    for (const accusation_metric& m : accusation_metrics) {
+        MetricFamily& to = out.emplace_back(family(m.name, m.help, MetricType::Gauge));
+        for (const auto& [labels, each] : accused) { add(to, labels, m.value(*each)); }
+    }
+}
+
 // The sites' verdicts, then how many there are of each class; the latter also while all is well.
 void add_verdicts(std::vector<MetricFamily>& out, const snapshot& s, const grouping& tags, const metrics_options& options) {
     MetricFamily& scores = out.emplace_back(family("memwatch_verdict",
@@ -326,10 +349,14 @@ void add_verdicts(std::vector<MetricFamily>& out, const snapshot& s, const group
                                                    "called a leak or a suspect, the ones that matter most.",
                                                    MetricType::Gauge));
     std::set<std::string> seen;  // two sites of one label, two pools of one name: the first is the weightier
+    std::vector<std::pair<label_list, const verdict*>> shown;
     for (const verdict* const each : top_accused(s, options.max_sites)) {
-        const label_list labels = labels_of(s, *each, tags, options);
-        if (seen.insert(labels[0].value + '\0' + labels[1].value).second) { add_verdict(scores, labels, *each); }
+        label_list labels = labels_of(s, *each, tags, options);
+        if (!seen.insert(labels[0].value + '\0' + labels[1].value).second) { continue; }
+        add_verdict(scores, labels, *each);
+        shown.emplace_back(std::move(labels), each);
     }
+    add_accusations(out, shown);
     MetricFamily& counts = out.emplace_back(
         family("memwatch_leak_suspects", "Sites and pools that are called a leak or a suspect.", MetricType::Gauge));
     for (std::size_t i = 0; i < verdict_class_count; ++i) {
@@ -424,6 +451,10 @@ void add_self(std::vector<MetricFamily>& out, const snapshot& s) {
     std::uint64_t self_bytes = 0;
     for (const named_value& part : s.self_bytes) { self_bytes += part.value; }
     add_single(out, "memwatch_self_bytes", "Bytes memwatch itself holds.", MetricType::Gauge, as_double(self_bytes));
+    if (const std::uint64_t budget = activity_of(s, "budget_bytes"); budget != 0) {
+        add_single(out, "memwatch_budget_bytes", "What it may hold by its settings, all parts together.", MetricType::Gauge,
+                   as_double(budget));
+    }
     add_named(out, "memwatch_dropped_total", "Records lost, by reason.", "reason", s.drops);
     add_named(out, "memwatch_degradations_total", "Steps taken to stay in budget.", "step", s.degradations);
     add_single(out, "memwatch_sample_interval_bytes", "Mean bytes between samples; 0 records every block.", MetricType::Gauge,
@@ -457,7 +488,7 @@ exemplars_by_tag collect_exemplars(const snapshot& s, const metrics_options& opt
 
 std::vector<prometheus::MetricFamily> collect_metrics(const snapshot& s, const metrics_options& options) {
     std::vector<MetricFamily> out;
-    out.reserve(50);  // references into `out` stay valid while one family is filled
+    out.reserve(80);  // references into `out` stay valid while one family is filled
     add_single(out, "memwatch_up", "1 while memwatch can answer, 0 when it never started.", MetricType::Gauge, 1);
     const grouping tags = group_by_name(s.tags, options.max_tags);
     add_tags(out, s, tags);

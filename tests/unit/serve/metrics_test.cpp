@@ -206,6 +206,10 @@ TEST_CASE("metrics: a site that is accused has all its classes, and a change of 
     judge(memwatch::verdict_subject::site, 1, memwatch::verdict_class::cache, 0.25);
     judge(memwatch::verdict_subject::pool, 0, memwatch::verdict_class::pool_leak, 0.75);
     judge(memwatch::verdict_subject::pool, 1, memwatch::verdict_class::pool_leak, 0.25);
+    s.verdicts[0].severity = memwatch::verdict_severity::warning;
+    s.verdicts[0].retained_bytes = 4096;
+    s.verdicts[0].rate_bytes_per_second = 128;
+    s.verdicts[2].severity = memwatch::verdict_severity::critical;
     REQUIRE(memwatch::validate(s));
     const std::string text = page(s);
     const std::string labels =
@@ -213,6 +217,11 @@ TEST_CASE("metrics: a site that is accused has all its classes, and a change of 
     CHECK(has_line(text, "memwatch_verdict{" + labels + R"(class="suspect_growth"} 0.5)"));
     CHECK(has_line(text, "memwatch_verdict{" + labels + R"(class="leak_retained"} 0)"));
     CHECK(has_line(text, R"(memwatch_verdict{site="pool",function="sessions",tag="conn",class="pool_leak"} 0.75)"));
+    const std::string who = labels.substr(0, labels.size() - 1);
+    CHECK(has_line(text, "memwatch_verdict_severity{" + who + "} 2"));
+    CHECK(has_line(text, R"(memwatch_verdict_severity{site="pool",function="sessions",tag="conn"} 3)"));
+    CHECK(has_line(text, "memwatch_verdict_retained_bytes{" + who + "} 4096"));
+    CHECK(has_line(text, "memwatch_verdict_growth_bytes_per_second{" + who + "} 128"));
     CHECK(text.find(R"(class="cache")") == std::string::npos);
     CHECK(has_line(text, R"(memwatch_leak_suspects{class="suspect_growth"} 1)"));
     CHECK(has_line(text, R"(memwatch_leak_suspects{class="pool_leak"} 2)"));
@@ -262,4 +271,11 @@ TEST_CASE("metrics: how many looks were taken, when the last one was and what it
     CHECK(has_line(page(s), "memwatch_verdict_looks_total 12"));
     CHECK(has_line(page(s), "memwatch_verdict_last_look_timestamp_seconds 1700000120"));
     CHECK(has_line(page(s), "memwatch_verdict_look_seconds 0.0025"));
+}
+
+TEST_CASE("metrics: what memwatch may hold stands beside what it holds") {
+    memwatch::snapshot s = made_snapshot();
+    CHECK(page(s).find("memwatch_budget_bytes") == std::string::npos);  // a dump of before
+    s.activity.push_back({"budget_bytes", 1 << 24});
+    CHECK(has_line(page(s), "memwatch_budget_bytes 16777216"));
 }

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What differs from place to place. Override it rather than edit it:
+//
+//   (import 'memwatch-mixin/mixin.libsonnet') + { _config+:: { memwatchSelector: 'job=~"shop-.*"' } }
+{
+  _config+:: {
+    // Which series are memwatch's, where a Prometheus has several kinds of them: 'job=~"shop-.*"'. Empty: all.
+    memwatchSelector: '',
+
+    // Where the runbooks are at your place; %s is the alert's name in lower case.
+    runbookURLPattern: 'docs/runbooks/%s.md',
+
+    // A verdict has a hysteresis of its own (three epochs), so nothing is waited for here.
+    leakFor: '0s',
+
+    timeToOom: {
+      info: { below: 24 * 3600, 'for': '15m' },
+      warning: { below: 4 * 3600, 'for': '5m' },
+      critical: { below: 30 * 60, 'for': '1m' },
+    },
+
+    // Threads that wait for a pool's objects, and for how long that may be.
+    poolWaitFor: '5m',
+    poolRefusedFor: '1m',
+
+    // Of memwatch_budget_bytes.
+    selfOverBudget: {
+      warning: { above: 1, 'for': '10m' },
+      critical: { above: 2, 'for': '10m' },
+    },
+    // CPU seconds a second that samples and memwatch's own thread may cost.
+    selfCpu: { above: 0.05, 'for': '10m' },
+
+    // Records lost. A few are a note; a share of all samples makes the figures worse than they look.
+    droppingFor: '10m',
+    droppingShare: 0.05,
+
+    // Looks that stand still: nobody would be told of a leak.
+    blindAfter: 5 * 60,
+
+    dashboard: {
+      title: 'memwatch',
+      uid: 'memwatch-overview',
+      tags: ['memwatch', 'memory'],
+      refresh: '30s',
+      from: 'now-6h',
+    },
+  },
+}
