@@ -40,12 +40,24 @@ def run_quietly(*command: str) -> str:
     return "" if done.returncode == 0 else " ".join((done.stdout + done.stderr).split()) or f"status {done.returncode}"
 
 
+_generated_from: Dict[bytes, object] = {}  # jsonnet takes seconds to write YAML, and most plants leave its sources alone
+
+
+def generate(mixin: Path):
+    """What generate.sh writes, by file; or what it says as it fails."""
+    sources = b"".join(p.read_bytes() for p in sorted([mixin / "generate.sh", *mixin.rglob("*.libsonnet")]))
+    if sources not in _generated_from:
+        with tempfile.TemporaryDirectory(prefix="memwatch-mixin-") as folder:
+            failed = run_quietly(str(mixin / "generate.sh"), folder)
+            written = {str(p.relative_to(folder)): p.read_bytes() for p in Path(folder).rglob("*") if p.is_file()}
+        _generated_from[sources] = failed or written
+    return _generated_from[sources]
+
+
 def check_generated(mixin: Path) -> List[str]:
-    with tempfile.TemporaryDirectory(prefix="memwatch-mixin-") as folder:
-        failed = run_quietly(str(mixin / "generate.sh"), folder)
-        if failed:
-            return [f"{MIXIN}/generate.sh fails: {failed}"]
-        there = {str(p.relative_to(folder)): p.read_bytes() for p in Path(folder).rglob("*") if p.is_file()}
+    there = generate(mixin)
+    if isinstance(there, str):
+        return [f"{MIXIN}/generate.sh fails: {there}"]
     here = {str(p.relative_to(mixin / "generated")): p.read_bytes() for p in (mixin / "generated").rglob("*") if p.is_file()}
     return [f"{MIXIN}/generated/{name}: not what generate.sh writes" for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
 

@@ -4,100 +4,18 @@
     test_alertmanager.py MEMWATCH PRELOAD BASE HEAD [unittest arguments]
 """
 
-import http.server
 import json
 import os
-import queue
-import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 import unittest
-import urllib.error
-import urllib.request
+from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
+from alertmanager import Alertmanager, Receiver, free_ports, skip_unless_installed
 from two_builds import BREACHED, FINE, UNREACHABLE, Gate
 
 MEMWATCH, PRELOAD, BASE, HEAD = map(os.path.abspath, sys.argv[1:5])
-PROGRAM = "prometheus-alertmanager"
-LIMIT_SECONDS = 60
-CONFIG = """
-route: {{receiver: test, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}
-receivers: [{{name: test, webhook_configs: [{{url: 'http://127.0.0.1:{port}/', send_resolved: true}}]}}]
-"""
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
-class Receiver(http.server.ThreadingHTTPServer):
-    """What Alertmanager notifies; each alert of each notification, in order."""
-
-    def __init__(self):
-        self.alerts = queue.Queue()
-        alerts = self.alerts
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                for alert in json.loads(self.rfile.read(int(self.headers["Content-Length"])))["alerts"]:
-                    alerts.put(alert)
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *arguments):
-                pass
-
-        super().__init__(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def wait_for(self, status, **labels):
-        """The next notification of that kind; what comes before it is passed over (a retry, another alert)."""
-        while True:
-            alert = self.alerts.get(timeout=LIMIT_SECONDS)
-            if alert["status"] == status and all(alert["labels"].get(k) == v for k, v in labels.items()):
-                return alert
-
-
-class Alertmanager:
-    def __init__(self, folder, receiver_port):
-        port, = free_ports(1)
-        self.url = f"http://127.0.0.1:{port}"
-        config = os.path.join(folder, "alertmanager.yml")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(port=receiver_port))
-        with open(os.path.join(folder, "alertmanager.log"), "wb") as log:
-            self.process = subprocess.Popen([PROGRAM, f"--config.file={config}", f"--storage.path={folder}/data",
-                                             f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="], stdout=log, stderr=log)
-        self.wait_until_ready(log.name)
-
-    def wait_until_ready(self, log):
-        end = time.monotonic() + LIMIT_SECONDS
-        while time.monotonic() < end and self.process.poll() is None:
-            try:
-                with urllib.request.urlopen(self.url + "/-/ready", timeout=5):
-                    return
-            except OSError:
-                time.sleep(0.05)  # nothing tells when a port begins to answer
-        with open(log, encoding="utf-8") as file:
-            raise AssertionError("Alertmanager does not answer: " + file.read())
-
-    def active(self):
-        with urllib.request.urlopen(self.url + "/api/v2/alerts", timeout=LIMIT_SECONDS) as answer:
-            return json.load(answer)
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(LIMIT_SECONDS)
-
-
 class AlertmanagerTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -194,7 +112,5 @@ class AlertmanagerTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if shutil.which(PROGRAM) is None:
-        print(f"{PROGRAM} is not installed (tests/support/packages.sh tests)")
-        sys.exit(77)
+    skip_unless_installed()
     unittest.main(argv=[sys.argv[0], *sys.argv[5:]])
