@@ -6,6 +6,7 @@
 //   configured    MEMWATCH_INTERVAL, session::set_interval    1 MiB  -+
 //   load          samples a second, their cost (runtime)      4 MiB  -+--> max: the next draw has R = 4 MiB and remembers it
 //   live_table    a shard at its cap (live)                   2 MiB  -+
+//   restraint     memwatch as a whole costs too much          none   -+
 //                                                                            |
 //   page edges near their limit (edge_budget) --- judged after the draw, a block at a time: only small blocks waste a page
 
@@ -19,7 +20,7 @@ inline namespace v1 {
 
 class sampling_interval {
 public:
-    enum class wish : std::uint8_t { configured, load, live_table, count_ };
+    enum class wish : std::uint8_t { configured, load, live_table, restraint, count_ };
 
     // 0: none; as `configured`, every block. relaxed, all: settings; any recent value will do for a draw.
     void set(wish whose, std::uint64_t bytes) noexcept {
@@ -29,9 +30,9 @@ public:
         return wishes_[static_cast<std::size_t>(whose)].load(std::memory_order_relaxed);
     }
     [[nodiscard]] std::uint64_t in_force() const noexcept {
-        return std::max({of(wish::configured), of(wish::load), of(wish::live_table)});
+        return std::max({of(wish::configured), of(wish::load), of(wish::live_table), of(wish::restraint)});
     }
-    // What load or a full table raised R to; 0: nothing did.
+    // What load, a full table or restraint raised R to; 0: nothing did.
     [[nodiscard]] std::uint64_t raised_floor() const noexcept {
         const std::uint64_t now = in_force();
         return now > of(wish::configured) ? now : 0;

@@ -29,14 +29,23 @@ public:
     }
     // Of memwatch's own thread, which takes as long as it takes.
     void add_background(std::uint64_t began_ns, std::uint64_t ended_ns) noexcept {
-        spent_ns_.fetch_add(ended_ns > began_ns ? ended_ns - began_ns : 0, std::memory_order_relaxed);
+        const std::uint64_t spent = ended_ns > began_ns ? ended_ns - began_ns : 0;
+        spent_ns_.fetch_add(spent, std::memory_order_relaxed);
+        background_ns_.fetch_add(spent, std::memory_order_relaxed);
     }
     [[nodiscard]] std::uint64_t samples() const noexcept { return samples_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t spent_ns() const noexcept { return spent_ns_.load(std::memory_order_relaxed); }
+    // Of that, on the program's own threads.
+    [[nodiscard]] std::uint64_t foreground_ns() const noexcept {
+        const std::uint64_t background = background_ns_.load(std::memory_order_relaxed);
+        const std::uint64_t all = spent_ns();
+        return all > background ? all - background : 0;
+    }
 
 private:
     alignas(64) std::atomic<std::uint64_t> samples_{0};
     std::atomic<std::uint64_t> spent_ns_{0};
+    std::atomic<std::uint64_t> background_ns_{0};
 };
 
 }  // namespace v1

@@ -46,6 +46,8 @@ enum class degradation : std::uint8_t {
     context_moved,             // a scope ended where its context is not: cleared, rather than a wrong one put back
     escalation_full,           // a suspect site is sampled again, undecided: the pages of escalation_bytes are taken
     escalation_expired,        // a suspect site is sampled again, undecided: its time is over
+    restraint_tightened,       // memwatch cost more than it may, and does less: a step
+    restraint_eased,           // and a step back
     count_
 };
 
@@ -56,7 +58,8 @@ inline constexpr const char* drop_reason_names[] = {
 inline constexpr const char* degradation_names[] = {
     "interval_raised",          "interval_lowered",   "shared_thread_row", "stack_truncated",      "edge_interval_raised",
     "unwinder_fallback",        "shared_ledger_lane", "stack_memo_full",   "load_interval_raised", "load_interval_lowered",
-    "otel_context_unsupported", "context_unattached", "context_moved",     "escalation_full",      "escalation_expired"};
+    "otel_context_unsupported", "context_unattached", "context_moved",     "escalation_full",      "escalation_expired",
+    "restraint_tightened",      "restraint_eased"};
 static_assert(sizeof drop_reason_names / sizeof drop_reason_names[0] == static_cast<std::size_t>(drop_reason::count_));
 static_assert(sizeof degradation_names / sizeof degradation_names[0] == static_cast<std::size_t>(degradation::count_));
 

@@ -70,6 +70,16 @@ bool names_controller(std::string_view list, std::string_view controller) {
     return false;
 }
 
+// What "nr_throttled 12" in a cpu.stat says; 0 for no such file.
+double throttled_in(const std::string& folder) {
+    std::ifstream stream(folder + "/cpu.stat");
+    std::string name;
+    for (std::uint64_t value = 0; stream >> name >> value;) {
+        if (name == "nr_throttled") { return static_cast<double>(value); }
+    }
+    return 0;
+}
+
 struct group_line {
     std::string controllers;  // empty: v2's
     std::string group;        // "/" or "/a/b"
@@ -145,6 +155,11 @@ std::vector<memory_group> memory_groups(const std::string& root, const std::stri
         }
     }
     return v2.empty() ? v1 : v2;
+}
+
+// The least of the groups' counts that are not 0: of groups above, most have no quota, and a count that grows is enough.
+std::uint64_t throttled_periods(const std::string& root, const std::string& self) {
+    return static_cast<std::uint64_t>(tightest_limit(root, self, "cpu", &throttled_in, &throttled_in));
 }
 
 double available_cpus(const std::string& root, const std::string& self) {

@@ -48,6 +48,9 @@ struct memory_group {
 // How many CPUs this process can use at once: those it may run on (affinity; those that are online), or less where a cgroup's
 // quota says so (v2 cpu.max, v1 cpu.cfs_quota_us; the tightest of the group and its ancestors). Above 0, may be a fraction.
 [[nodiscard]] double available_cpus(const std::string& root = "/sys/fs/cgroup", const std::string& self = "/proc/self/cgroup");
+// In how many periods the CPU quota of this process' cgroup or one above it made somebody wait, ever (cpu.stat); 0 without one.
+[[nodiscard]] std::uint64_t throttled_periods(const std::string& root = "/sys/fs/cgroup",
+                                              const std::string& self = "/proc/self/cgroup");
 
 // --- threads
 // The other half of asymmetric fences: when it returns, every other thread of the process has passed a full memory fence

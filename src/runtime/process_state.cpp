@@ -35,6 +35,7 @@ void before_fork() {
     state.verdicts.lock_for_fork();  // a look that is under way ends first
     state.interval_control.lock_for_fork();
     state.memory.lock_for_fork();
+    state.restraint.lock_for_fork();
     state.worker.lock_for_fork();
     // acquire: pairs with the release in session start.
     live_state* const live = state.live.load(std::memory_order_acquire);
@@ -74,6 +75,7 @@ void release_locks(process_state& state) {
     if (live != nullptr) { live->modules().unlock_after_fork(); }
     state.worker.unlock_after_fork();
     state.memory.unlock_after_fork();
+    state.restraint.unlock_after_fork();
     state.interval_control.unlock_after_fork();
     state.verdicts.unlock_after_fork();
     state.session_mutex.unlock();
@@ -107,8 +109,10 @@ void after_fork_in_child() {
     if (!detail::own_work::is_left_out(countdown_of_forker)) { countdown_of_forker = 0; }
     state.memory.enter_child();
     state.worker.enter_child();
+    state.session.restraint = restraint_step::none;
+    const bool was_restrained = state.restraint.enter_child();
     release_locks(state);
-    give_up_term_in_child(state);
+    give_up_term_in_child(state, was_restrained);
 }
 
 process_state& make_process_state() {

@@ -23,6 +23,7 @@
 #include "runtime/sampler_list.hpp"
 #include "runtime/tasks/interval_control.hpp"
 #include "runtime/tasks/memory_watch.hpp"
+#include "runtime/tasks/restraint.hpp"
 #include "runtime/tasks/verdicts.hpp"
 #include "runtime/worker.hpp"
 #include "settings/chosen_options.hpp"
@@ -47,9 +48,10 @@ struct session_record {
     unsigned exact_windows{};  // open ones (testing/exact_window.hpp): every block is recorded
     bool is_disabled{};        // the last start was asked to do nothing
     preset_term term;
-    const sampler_choice* sampler{};      // what `effective` means; null: Poisson's
-    std::uint64_t least_sampled_bytes{};  // the largest min_size since it began
-    std::uint64_t baseline_ns{};          // on the timeline of snapshots; 0 = no mark
+    restraint_step restraint{restraint_step::none};  // what memwatch costs too much for
+    const sampler_choice* sampler{};                 // what `effective` means; null: Poisson's
+    std::uint64_t least_sampled_bytes{};             // the largest min_size since it began
+    std::uint64_t baseline_ns{};                     // on the timeline of snapshots; 0 = no mark
 
     std::string control_directory;  // XDG_RUNTIME_DIR as it was when the session began
     std::string control_problem;    // why there is no control socket; empty = there is, or none is wanted
@@ -79,6 +81,7 @@ struct process_state {
     memwatch::interval_control interval_control;
     verdict_keeper verdicts;
     memory_watch memory;
+    restraint_keeper restraint;
     memwatch::worker worker;
 };
 

@@ -2,6 +2,7 @@
 #include "runtime/self_bytes.hpp"
 
 #include <string>
+#include <string_view>
 
 #include "runtime/tasks/escalation.hpp"
 
@@ -19,6 +20,17 @@ void add_doors(const capture_state& capture, std::vector<named_value>& into) {
     }
 }
 
+// The beginnings of the names of parts that have a limit of their own.
+constexpr std::string_view limited_elsewhere[] = {"ledger",           "stack_memo", "trace_contexts", "heap_index_",
+                                                  "escalation_waste", "history",    "kept_snapshots"};
+
+bool is_limited_elsewhere(std::string_view name) noexcept {
+    for (const std::string_view each : limited_elsewhere) {
+        if (name.substr(0, each.size()) == each) { return true; }
+    }
+    return false;
+}
+
 }  // namespace
 
 void add_self_bytes(process_state& state, std::vector<named_value>& into) {
@@ -33,6 +45,12 @@ void add_self_bytes(process_state& state, std::vector<named_value>& into) {
     into.push_back({"verdicts", state.verdicts.self_bytes()});
     into.push_back({"symbol_cache", state.symbols.cached_bytes()});
     into.push_back({"memory_watch", state.memory.self_bytes()});
+}
+
+std::uint64_t budgeted_bytes(const std::vector<named_value>& parts) noexcept {
+    std::uint64_t sum = 0;
+    for (const named_value& each : parts) { sum += is_limited_elsewhere(each.name) ? 0 : each.value; }
+    return sum;
 }
 
 std::uint64_t total_self_bytes(process_state& state) noexcept {

@@ -151,6 +151,9 @@ void begin(process_state& state, chosen_options chosen) {
     state.memory.begin(state, session.origin_ns);
     session.was_started = true;
     session.is_paused = false;
+    session.restraint = restraint_step::none;
+    state.restraint.begin(chosen);
+    state.worker.suspend(0);
     session.baseline_ns = 0;
     session.control_directory = control::runtime_directory();
     session.effective = std::move(chosen);
@@ -271,6 +274,7 @@ result<frozen_process> freeze_process(std::string_view label, live_state::detail
         freeze_escalation(state.capture, frozen);
         freeze_attribution(state.capture, frozen.activity);
         state.memory.copy_into(frozen);
+        state.restraint.copy_into(state, frozen);
         add_self_bytes(state, frozen.self_bytes);
         redact_names(frozen, redaction_rules_of(session));
         return out;
@@ -397,6 +401,7 @@ session_status session::status() const {
     if (!is_open_ && state.session.is_disabled) { return {session_state::stopped, disabled_sentence}; }
     if (!is_open_) { return {session_state::stopped, "this session was stopped"}; }
     if (!state.session.detail.empty()) { return {session_state::degraded, state.session.detail}; }
+    if (state.session.restraint != restraint_step::none) { return {session_state::degraded, state.restraint.sentence()}; }
     if (!state.session.control_problem.empty()) { return {session_state::running, state.session.control_problem}; }
     if (has_joined_) { return {session_state::running, "joined the running session; its options are in force"}; }
     return {session_state::running, {}};
@@ -408,6 +413,7 @@ session_status detail::process_status() {
     if (state.session.is_disabled) { return {session_state::stopped, disabled_sentence}; }
     if (state.session.handles == 0) { return {session_state::stopped, "no session is running"}; }
     if (!state.session.detail.empty()) { return {session_state::degraded, state.session.detail}; }
+    if (state.session.restraint != restraint_step::none) { return {session_state::degraded, state.restraint.sentence()}; }
     return {session_state::running, {}};
 }
 

@@ -35,6 +35,7 @@ bool has_heap_door(const process_state& state) noexcept {
 
 preset_option told_preset(const session_record& session) noexcept {
     if (session.handles == 0 || session.is_paused) { return preset_option::off; }
+    if (session.restraint >= restraint_step::counters_only) { return preset_option::off; }
     return session.effective.preset == preset_option::investigate ? preset_option::on : session.effective.preset;
 }
 
@@ -87,10 +88,13 @@ void set_switches(process_state& state, const sampling_plan& plan) noexcept {
     // relaxed, both: any recent value will do for a sample.
     capture.stack_depth.store(state.session.effective.stack_depth, std::memory_order_relaxed);
     capture.unwinder.store(state.session.effective.unwinder, std::memory_order_relaxed);
+    state.restraint.set_limits(state.session.effective);
     if (now != preset_option::off) {
         // The release store below publishes it to who was off; others may see it at any time.
         capture.interval.set(sampling_interval::wish::configured, interval);
         state.interval_control.begin(capture, state.session.effective, interval);
+        const bool is_raised = state.session.restraint != restraint_step::none;
+        capture.interval.set(sampling_interval::wish::restraint, is_raised ? interval * restrained_interval_factor : 0);
         if (live != nullptr) {
             live->configure(interval, &raise_interval);
             raise_interval(live->interval_floor());
@@ -320,13 +324,13 @@ std::uint64_t settle_term(process_state& state) noexcept {
     return worker::never;
 }
 
-void give_up_term_in_child(process_state& state) noexcept {
+void give_up_term_in_child(process_state& state, bool was_restrained) noexcept {
     const detail::own_work ours;
     const std::lock_guard steering(state.steering);
     {
         const std::lock_guard guard(state.session_mutex);
-        if (!state.session.term.is_running()) { return; }
-        state.session.term.end(state.session.effective);
+        if (!state.session.term.is_running() && !was_restrained) { return; }
+        if (state.session.term.is_running()) { state.session.term.end(state.session.effective); }
     }
     apply_switches_locked(state);
 }

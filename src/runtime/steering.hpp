@@ -28,6 +28,7 @@ namespace memwatch {
 inline namespace v1 {
 
 inline constexpr std::uint64_t investigate_interval_bytes = 64U << 10U;
+inline constexpr std::uint64_t restrained_interval_factor = 8;
 
 // Sets the switches to what the session record says and tells the doors. The caller holds `state.steering`, and not the
 // session's mutex.
@@ -51,8 +52,8 @@ void begin_term_of_start(process_state& state, session_record& session) noexcept
 
 // Ends the term if its time is over. The caller holds no lock. In how many ns it wants to be asked again; worker::never: not.
 std::uint64_t settle_term(process_state& state) noexcept;
-// In a forked child, holding no lock.
-void give_up_term_in_child(process_state& state) noexcept;
+// In a forked child, holding no lock. The switches are also set anew where memwatch was restrained (tasks/restraint.hpp).
+void give_up_term_in_child(process_state& state, bool was_restrained) noexcept;
 
 }  // namespace v1
 }  // namespace memwatch

@@ -2,6 +2,7 @@
 #include "runtime/worker.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <new>
 #include <utility>
 
@@ -114,6 +115,7 @@ void worker::enter_child() noexcept {
     is_abandoned_ = false;
     owner_pid_.store(0, std::memory_order_relaxed);   // relaxed: the child has one thread
     call_.store(nullptr, std::memory_order_relaxed);  // relaxed: as above
+    suspended_.store(0, std::memory_order_relaxed);   // relaxed: as above
     for (task& t : tasks_) {
         t.is_asked.store(false, std::memory_order_relaxed);  // relaxed: as above
         t.due_ns = never;
@@ -166,16 +168,50 @@ void worker::loop() noexcept {
     }
 }
 
+void worker::suspend(std::uint64_t tasks) noexcept {
+    // relaxed: a setting; whoever runs again is woken.
+    const std::uint64_t resumed = suspended_.exchange(tasks, std::memory_order_relaxed) & ~tasks;
+    for (std::size_t i = 0; i < std::size(tasks_); ++i) {
+        if ((resumed >> i & 1U) != 0) { wake(static_cast<worker_task>(i)); }
+    }
+}
+
+namespace {
+
+// Of the CPUs, what a task that reads everything may take in the mean; 0: it is light, and comes when it wants.
+constexpr double paced_share(worker_task which) noexcept {
+    return which == worker_task::verdicts ? 0.05 : which == worker_task::history ? 0.01 : 0;
+}
+
+}  // namespace
+
+// In how many ns the task wants the next turn.
+std::uint64_t worker::take_turn(task& of, std::size_t which, std::uint64_t now_ns) noexcept {
+    const std::uint64_t before_ns = platform::thread_cpu_ns();
+    // acquire: pairs with the release in bind(): the context.
+    const task_function function = of.run.load(std::memory_order_acquire);
+    const std::uint64_t wanted = function(of.context.load(std::memory_order_relaxed), now_ns);  // relaxed: as run
+    const std::uint64_t took_ns = platform::thread_cpu_ns() - before_ns;
+    of.spent_ns.fetch_add(took_ns, std::memory_order_relaxed);  // relaxed: a figure
+    const double share = paced_share(static_cast<worker_task>(which));
+    if (share == 0) { return wanted; }
+    // relaxed: a setting.
+    const double rest_ns = static_cast<double>(took_ns) / (share * paced_cpus_.load(std::memory_order_relaxed));
+    return wanted == never ? never : std::max(wanted, static_cast<std::uint64_t>(std::min(rest_ns, 3600e9)));
+}
+
 std::uint64_t worker::run_tasks() noexcept {
     std::uint64_t next = never;
-    for (task& t : tasks_) {
+    const std::uint64_t suspended = suspended_.load(std::memory_order_relaxed);  // relaxed: a setting
+    for (std::size_t i = 0; i < std::size(tasks_); ++i) {
+        task& t = tasks_[i];
+        if ((suspended >> i & 1U) != 0) { continue; }
         // acquire: pairs with the release in bind().
-        const task_function function = t.run.load(std::memory_order_acquire);
-        if (function == nullptr) { continue; }
+        if (t.run.load(std::memory_order_acquire) == nullptr) { continue; }
         const std::uint64_t now = platform::monotonic_ns();
         // acq_rel: pairs with the exchange in wake().
         if (t.is_asked.exchange(false, std::memory_order_acq_rel) || t.due_ns <= now) {
-            const std::uint64_t wanted = function(t.context.load(std::memory_order_relaxed), now);  // relaxed: as run
+            const std::uint64_t wanted = take_turn(t, i, now);
             t.due_ns = wanted == never ? never : platform::monotonic_ns() + wanted;
         }
         if (t.due_ns < next) { next = t.due_ns; }

@@ -16,6 +16,7 @@
 // few system calls. Neither is held while a task runs.
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -42,6 +43,10 @@ enum class worker_task : std::uint8_t {
     door,              // what an attached library has to keep up with
     count_
 };
+inline constexpr const char* worker_task_names[] = {"telemetry",    "interval_control", "epoch_end", "verdicts", "preset_term",
+                                                    "memory_watch", "flight_recorder",  "history",   "remedies", "restraint",
+                                                    "door"};
+static_assert(sizeof worker_task_names / sizeof worker_task_names[0] == static_cast<std::size_t>(worker_task::count_));
 
 // What is served at the control socket; no function: no socket.
 struct control_setup {
@@ -61,6 +66,16 @@ public:
 
     // Asks for a turn as soon as possible. One system call, and none while a turn is asked for already. Any thread. [hook]
     void wake(worker_task task) noexcept;
+
+    // Tasks (a bit each) that get no turn until they are left out of it again; then they get one. Any thread.
+    void suspend(std::uint64_t tasks) noexcept;
+    // Tasks that read everything there is rest until what a turn took in CPU time is a small share of `cpus`: 5 % for verdicts,
+    // 1 % for history. Any thread. relaxed: a setting.
+    void set_paced_cpus(double cpus) noexcept { paced_cpus_.store(cpus, std::memory_order_relaxed); }
+    // CPU time of all turns so far. Any thread. relaxed: a figure.
+    [[nodiscard]] std::uint64_t spent_ns(worker_task of) const noexcept {
+        return tasks_[static_cast<std::size_t>(of)].spent_ns.load(std::memory_order_relaxed);
+    }
 
     // Starts the thread unless it runs, with its control socket bound already. Errors: the thread or the socket could not be
     // had; the rest goes on without (is_running() tells). Any thread but a hook's.
@@ -89,18 +104,22 @@ private:
         std::atomic<task_function> run{nullptr};
         std::atomic<void*> context{nullptr};
         std::atomic<bool> is_asked{false};
-        std::uint64_t due_ns{never};  // worker thread only
+        std::atomic<std::uint64_t> spent_ns{0};  // of CPU time
+        std::uint64_t due_ns{never};             // worker thread only
     };
 
     static void enter(void* self);
     void loop() noexcept;
     [[nodiscard]] std::uint64_t run_tasks() noexcept;  // when the next is due, by CLOCK_MONOTONIC
+    [[nodiscard]] std::uint64_t take_turn(task& of, std::size_t which, std::uint64_t now_ns) noexcept;
     void run_call() noexcept;
     void wait_until(std::uint64_t due_ns) noexcept;
     void open_descriptors(std::uint64_t now_ns) noexcept;
     bool stop_locked(std::uint64_t timeout_ns) noexcept;
 
     task tasks_[static_cast<std::size_t>(worker_task::count_)];
+    std::atomic<std::uint64_t> suspended_{0};
+    std::atomic<double> paced_cpus_{1};
 
     std::mutex lifecycle_;
     std::mutex mutex_;

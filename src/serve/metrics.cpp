@@ -447,6 +447,34 @@ void add_looks(std::vector<MetricFamily>& out, const snapshot& s) {
                as_double(activity_of(s, "verdict_look_ns")) * 1e-9);
 }
 
+// What memwatch costs and does less for it: one series a step, so that none comes or goes.
+void add_restraint(std::vector<MetricFamily>& out, const snapshot& s) {
+    constexpr std::string_view steps[] = {"none", "raised_interval", "counters_only", "off"};
+    constexpr std::string_view of_task = "worker_ns_";
+    MetricFamily& step = out.emplace_back(family(
+        "memwatch_restraint", "What memwatch does less because it cost too much: 1 for the step it is on.", MetricType::Gauge));
+    for (std::size_t i = 0; i < std::size(steps); ++i) {
+        add(step, {{"step", std::string(steps[i])}}, activity_of(s, "restraint_step") == i ? 1 : 0);
+    }
+    add_single(out, "memwatch_self_budget_bytes", "What memwatch may hold of what MEMWATCH_BUDGET is for.", MetricType::Gauge,
+               as_double(activity_of(s, "budget_bytes")));
+    add_single(out, "memwatch_self_budgeted_bytes",
+               "What it holds of that, at the last look; parts with limits of their own are left out.", MetricType::Gauge,
+               as_double(activity_of(s, "budgeted_bytes")));
+    add_single(out, "memwatch_self_cpu_seconds_total", "CPU time of memwatch's thread and of samples on the program's.",
+               MetricType::Counter, as_double(activity_of(s, "own_cpu_ns")) * 1e-9);
+    add_single(out, "memwatch_self_cpu_ratio", "The same as a share of one CPU, in the last 10 s.", MetricType::Gauge,
+               as_double(activity_of(s, "own_cpu_ppm")) * 1e-6);
+    add_single(out, "memwatch_self_cpu_limit_ratio", "Above which memwatch does less; 0 = no limit.", MetricType::Gauge,
+               as_double(activity_of(s, "own_cpu_limit_ppm")) * 1e-6);
+    MetricFamily& tasks = out.emplace_back(
+        family("memwatch_worker_seconds_total", "CPU time of memwatch's thread, by what it was for.", MetricType::Counter));
+    for (const named_value& each : s.activity) {
+        if (each.name.compare(0, of_task.size(), of_task) != 0) { continue; }
+        add(tasks, {{"task", label_value(each.name.substr(of_task.size()))}}, as_double(each.value) * 1e-9);
+    }
+}
+
 void add_self(std::vector<MetricFamily>& out, const snapshot& s) {
     std::uint64_t self_bytes = 0;
     for (const named_value& part : s.self_bytes) { self_bytes += part.value; }
@@ -500,6 +528,7 @@ std::vector<prometheus::MetricFamily> collect_metrics(const snapshot& s, const m
     add_looks(out, s);
     add_activity(out, s);
     add_self(out, s);
+    add_restraint(out, s);
     out.erase(std::remove_if(out.begin(), out.end(), [](const MetricFamily& f) { return f.metric.empty(); }), out.end());
     return out;
 }

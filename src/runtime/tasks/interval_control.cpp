@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/tasks/interval_control.hpp"
 
+#include <algorithm>
+
 #include "platform/platform.hpp"
 
 namespace memwatch {
@@ -31,7 +33,8 @@ void interval_control::begin(capture_state& capture, const options& wanted, std:
     limits.overhead_permille = wanted.target_overhead_permille;
     limits.cpus = count_cpus();
     const std::lock_guard guard(mutex_);
-    waste_limit_ = wanted.budget_bytes / 2;
+    if (budget_bytes_ != wanted.budget_bytes) { waste_limit_ = wanted.budget_bytes / 2; }
+    budget_bytes_ = wanted.budget_bytes;
     governor_.begin(limits, read_cost(capture, platform::monotonic_ns()));
     apply(capture);
 }
@@ -48,6 +51,14 @@ void interval_control::turn(capture_state& capture, std::uint64_t now_ns) noexce
     if (done == interval_governor::step::none) { return; }
     capture.losses.count(done == interval_governor::step::raised ? degradation::load_interval_raised
                                                                  : degradation::load_interval_lowered);
+    apply(capture);
+}
+
+void interval_control::limit_waste(capture_state& capture, std::uint64_t left_bytes) noexcept {
+    const std::lock_guard guard(mutex_);
+    const std::uint64_t limit = std::clamp(left_bytes, budget_bytes_ / 8, budget_bytes_ / 2);
+    if (limit == waste_limit_ || budget_bytes_ == 0) { return; }
+    waste_limit_ = limit;
     apply(capture);
 }
 

@@ -20,6 +20,8 @@ public:
     void begin(capture_state& capture, const options& wanted, std::uint64_t interval_bytes) noexcept;
     // One look. Worker thread.
     void turn(capture_state& capture, std::uint64_t now_ns) noexcept;
+    // Page edges may waste what the budget has left for them: half of it at most, an eighth at least.
+    void limit_waste(capture_state& capture, std::uint64_t left_bytes) noexcept;
 
     void lock_for_fork() { mutex_.lock(); }
     void unlock_after_fork() { mutex_.unlock(); }
@@ -29,7 +31,8 @@ private:
 
     std::mutex mutex_;            // innermost: nothing is locked and nothing allocated under it
     interval_governor governor_;  // guarded by mutex_
-    std::uint64_t waste_limit_{0};
+    std::uint64_t budget_bytes_{0};
+    std::uint64_t waste_limit_{0};        // guarded by mutex_, as the two above
     std::uint64_t looked_at_cpus_ns_{0};  // worker thread only
 };
 

@@ -49,6 +49,7 @@ void begin_telemetry(process_state& state, live_state& live, std::size_t sites, 
     state.worker.bind(worker_task::epoch_end, &tend_ledger, &live);
     state.worker.bind(worker_task::verdicts, &judge, &state);
     state.worker.bind(worker_task::preset_term, &end_preset, &state);
+    state.restraint.bind(state);
     const std::size_t events = lifecycle::events_for_budget(budget_bytes);
     void* const memory = platform::reserve_memory(lifecycle::memory_bytes(events, sites));
     if (memory == nullptr) { return state.capture.losses.count(drop_reason::no_memory); }
