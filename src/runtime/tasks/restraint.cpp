@@ -11,8 +11,8 @@
 #include <memwatch/base/units.hpp>
 
 #include "platform/platform.hpp"
-#include "runtime/self_bytes.hpp"
 #include "runtime/process_state.hpp"
+#include "runtime/self_bytes.hpp"
 #include "runtime/steering.hpp"
 
 namespace memwatch {

@@ -8,8 +8,8 @@
 #include <memwatch/memwatch.hpp>
 #include "capture/capture_state.hpp"
 #include "platform/platform.hpp"
-#include "runtime/self_bytes.hpp"
 #include "runtime/process_state.hpp"
+#include "runtime/self_bytes.hpp"
 
 using namespace memwatch;
 using step = restraint_step;
