@@ -45,12 +45,7 @@ const std::shared_ptr<serve::kept_snapshots>& kept_snapshots() {
     return it;
 }
 
-void add_self_bytes(snapshot& s) {
-    s.self_bytes.push_back({"kept_snapshots", kept_snapshots()->bytes()});
-    for (named_value& each : s.activity) {
-        if (each.name == "budget_bytes") { each.value += kept_snapshots()->max_bytes(); }
-    }
-}
+void add_self_bytes(snapshot& s) { s.self_bytes.push_back({"kept_snapshots", kept_snapshots()->bytes()}); }
 
 std::string state_in_words(const session_status& status) {
     switch (status.state) {

@@ -226,13 +226,6 @@ void freeze_attribution(const capture_state& capture, std::vector<named_value>& 
     into.push_back({"attribution_mismatches", capture.attribution.mismatches() + capture.tags.excess_frees()});
 }
 
-// What the parts in self_bytes may come to, by the settings in force (docs/budgets.md): core tables, as much again in page
-// edges, what suspects may take, and the records of full mode where there are any.
-std::uint64_t budget_of(const options& chosen, const snapshot_info& now) {
-    const std::uint64_t records = now.sampler == "full" ? chosen.full_budget_bytes : 0;
-    return 2 * chosen.budget_bytes + chosen.escalation_bytes + records;
-}
-
 redaction_rules redaction_rules_of(const session_record& session) {
     return {redaction_words(session.effective.redact), session.effective.hash_traces ? session.trace_key : siphash_key{}};
 }
@@ -269,7 +262,6 @@ result<frozen_process> freeze_process(std::string_view label, live_state::detail
         freeze_losses(state.capture.losses, frozen);
         frozen.activity.push_back({"samples", state.capture.cost.samples()});
         frozen.activity.push_back({"self_ns", state.capture.cost.spent_ns()});
-        frozen.activity.push_back({"budget_bytes", budget_of(session.effective, frozen.info)});
         frozen.activity.push_back({"completed_traces", state.capture.tags.completed_traces()});  // judged by, in a series
         freeze_escalation(state.capture, frozen);
         freeze_attribution(state.capture, frozen.activity);

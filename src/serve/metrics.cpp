@@ -479,10 +479,6 @@ void add_self(std::vector<MetricFamily>& out, const snapshot& s) {
     std::uint64_t self_bytes = 0;
     for (const named_value& part : s.self_bytes) { self_bytes += part.value; }
     add_single(out, "memwatch_self_bytes", "Bytes memwatch itself holds.", MetricType::Gauge, as_double(self_bytes));
-    if (const std::uint64_t budget = activity_of(s, "budget_bytes"); budget != 0) {
-        add_single(out, "memwatch_budget_bytes", "What it may hold by its settings, all parts together.", MetricType::Gauge,
-                   as_double(budget));
-    }
     add_named(out, "memwatch_dropped_total", "Records lost, by reason.", "reason", s.drops);
     add_named(out, "memwatch_degradations_total", "Steps taken to stay in budget.", "step", s.degradations);
     add_single(out, "memwatch_sample_interval_bytes", "Mean bytes between samples; 0 records every block.", MetricType::Gauge,

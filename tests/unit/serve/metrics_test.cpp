@@ -272,10 +272,3 @@ TEST_CASE("metrics: how many looks were taken, when the last one was and what it
     CHECK(has_line(page(s), "memwatch_verdict_last_look_timestamp_seconds 1700000120"));
     CHECK(has_line(page(s), "memwatch_verdict_look_seconds 0.0025"));
 }
-
-TEST_CASE("metrics: what memwatch may hold stands beside what it holds") {
-    memwatch::snapshot s = made_snapshot();
-    CHECK(page(s).find("memwatch_budget_bytes") == std::string::npos);  // a dump of before
-    s.activity.push_back({"budget_bytes", 1 << 24});
-    CHECK(has_line(page(s), "memwatch_budget_bytes 16777216"));
-}

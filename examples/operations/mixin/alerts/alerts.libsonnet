@@ -30,7 +30,7 @@ local promql = import '../lib/promql.libsonnet';
     description: '{{ $labels.instance }} ({{ $labels.job }}) reaches its memory limit in {{ $value | humanizeDuration }} if it goes on growing as it does.',
   }, config.timeToOom[severity]['for']),
 
-  local over_budget(severity) = alert('MemwatchSelfOverBudget', severity, '%s / (%s > 0) > %g' % [series('memwatch_self_bytes'), series('memwatch_budget_bytes'), config.selfOverBudget[severity].above], {
+  local over_budget(severity) = alert('MemwatchSelfOverBudget', severity, '%s / (%s > 0) > %g' % [series('memwatch_self_budgeted_bytes'), series('memwatch_self_budget_bytes'), config.selfOverBudget[severity].above], {
     summary: 'memwatch itself takes more memory than it may.',
     description: 'memwatch in {{ $labels.instance }} ({{ $labels.job }}) holds {{ $value | humanizePercentage }} of its budget.',
   }, config.selfOverBudget[severity]['for']),
@@ -59,10 +59,14 @@ local promql = import '../lib/promql.libsonnet';
 
           over_budget('warning'),
           over_budget('critical'),
-          alert('MemwatchSelfOverBudget', 'info', 'rate(%s[5m]) > %g' % [series('memwatch_self_seconds_total'), config.selfCpu.above], {
-            summary: 'memwatch itself takes more CPU than it should.',
-            description: 'Samples and the thread of memwatch take {{ $value | humanizePercentage }} of a CPU in {{ $labels.instance }} ({{ $labels.job }}).',
-          }, config.selfCpu['for']),
+          alert('MemwatchSelfOverBudget', 'warning', '%s > (%s > 0)' % [series('memwatch_self_cpu_ratio'), series('memwatch_self_cpu_limit_ratio')], {
+            summary: 'memwatch itself takes more CPU than it may.',
+            description: 'memwatch in {{ $labels.instance }} ({{ $labels.job }}) takes {{ $value | humanizePercentage }} of a CPU.',
+          }, config.selfCpuFor),
+          alert('MemwatchSelfOverBudget', 'info', '%s == 1' % series('memwatch_restraint', ['step!="none"']), {
+            summary: 'memwatch does less to stay in its limits.',
+            description: 'memwatch in {{ $labels.instance }} ({{ $labels.job }}) is on step {{ $labels.step }}: it sees less than it is set to.',
+          }, config.restraintFor),
 
           alert('MemwatchDropping', 'info', 'rate(%s[5m]) > 0' % series('memwatch_dropped_total'), {
             summary: 'memwatch loses records.',

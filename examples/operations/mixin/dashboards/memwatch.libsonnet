@@ -73,8 +73,9 @@ local promql = import '../lib/promql.libsonnet';
 
   local own = { height: 8, cells: [
     [panels.graph('Bytes against budget', 'bytes', [
-      target('max(%s)' % series('memwatch_self_bytes'), 'largest'),
-      target('min(%s)' % series('memwatch_budget_bytes'), 'budget'),
+      target('max(%s)' % series('memwatch_self_bytes'), 'all it holds, largest'),
+      target('max(%s)' % series('memwatch_self_budgeted_bytes'), 'in budget, largest'),
+      target('min(%s)' % series('memwatch_self_budget_bytes'), 'budget'),
     ]), 6],
     [panels.graph('CPU', 'percentunit', [target('rate(%s[$__rate_interval])' % series('memwatch_self_seconds_total'), '{{instance}}')]), 6],
     [panels.graph('Records lost', 'cps', [target('sum by (reason) (rate(%s[$__rate_interval])) > 0' % series('memwatch_dropped_total'), '{{reason}}')]), 6],

@@ -40,8 +40,8 @@ local promql = import '../lib/promql.libsonnet';
             expr: '%s / (%s > 0)' % [series('memwatch_pool_in_use'), series('memwatch_pool_capacity')],
           },
           {
-            record: 'instance:memwatch_self_bytes:budget_ratio',
-            expr: '%s / (%s > 0)' % [series('memwatch_self_bytes'), series('memwatch_budget_bytes')],
+            record: 'instance:memwatch_self_budgeted_bytes:ratio',
+            expr: '%s / (%s > 0)' % [series('memwatch_self_budgeted_bytes'), series('memwatch_self_budget_bytes')],
           },
           {
             record: 'instance:memwatch_self_seconds:rate5m',
