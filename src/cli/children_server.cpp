@@ -78,6 +78,15 @@ serve::service_view view_of(std::uint64_t pid) {
         const std::string state = status ? std::string(control::field(*status, "state")) : status.error().message();
         return state == "running" ? std::string() : state;
     };
+    out.history = [pid] { return control::ask(pid, {"history", {}}, limits_of_scrape()).map(&read_history_page); };
+    out.past_dump = [pid](std::string_view name) {
+        const bool is_word = serve::is_label(name);  // others would not stand in a line
+        return is_word ? control::ask(pid, {"past", {{"name", std::string(name)}}})
+                       : result<std::string>(fail(error_code::not_found, "no such name"));
+    };
+    out.past_dump_from = [pid](std::uint64_t age_ns) {
+        return control::ask(pid, {"past", {{"since", std::to_string(age_ns / 1'000'000) + "ms"}}});
+    };
     out.control = [pid](const serve::control_request& wanted) { return steer(pid, wanted); };
     fill_renderers(out);
     return out;

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <memwatch/base/units.hpp>
 #include <memwatch/session.hpp>
 #include <memwatch/snapshot/codec.hpp>
 #include <memwatch/version.hpp>
@@ -151,6 +152,33 @@ result<std::string> mark_baseline(const control::request& asked) {
     return session{}.mark_baseline().and_then([&](std::uint64_t) { return status(asked); });
 }
 
+// NAME=BYTES TAKEN_UNIX_NS AGE_NS [what is wrong with it], oldest first, below some lines about all of them.
+result<std::string> list_history(const control::request&) {
+    const history_keeper::listing listed = process().history.list(process());
+    std::string lines;
+    control::add_field(lines, "where", listed.where);
+    control::add_field(lines, "problem", listed.problem);
+    add_number(lines, "bytes", listed.bytes);
+    add_number(lines, "max_bytes", listed.max_bytes);
+    for (const history::past_snapshot& each : listed.all) {
+        const std::uint64_t age_ns = listed.now_unix_ns > each.taken_unix_ns ? listed.now_unix_ns - each.taken_unix_ns : 0;
+        control::add_field(lines, each.name, fmt::format("{} {} {} {}", each.bytes, each.taken_unix_ns, age_ns, each.problem));
+    }
+    return lines;
+}
+
+result<std::string> give_past(const control::request& asked) {
+    const std::string* const name = asked.find("name");
+    const std::string* const since = asked.find("since");
+    if ((name == nullptr) == (since == nullptr)) {
+        return fail(error_code::invalid_argument, "takes name=NAME or since=DURATION", "past");
+    }
+    if (name != nullptr) { return process().history.dump(*name); }
+    const result<std::uint64_t> age_ns = parse_duration(*since);
+    if (!age_ns) { return fail(error_code::invalid_argument, age_ns.error().what, "since"); }
+    return process().history.dump_from(process(), *age_ns);
+}
+
 result<std::string> stop(const control::request& asked) {
     return session{}.pause().and_then([&] { return status(asked); });
 }
@@ -181,6 +209,8 @@ constexpr command commands[] = {
     {"status", "", &status},
     {"snapshot", "|format|label|names|", &take_snapshot},
     {"summary", "|format|names|", &summarize},
+    {"history", "", &list_history},
+    {"past", "|name|since|", &give_past},
     {"set", "*", &set},
     {"baseline", "", &mark_baseline},
     {"stop", "", &stop},
@@ -201,7 +231,8 @@ result<std::string> answer_control(const control::request& asked) {
         return each.run(asked);
     }
     return fail(error_code::invalid_argument,
-                "no such command; there are status, snapshot, summary, set, baseline, stop, resume, detach", asked.command);
+                "no such command; there are status, snapshot, summary, history, past, set, baseline, stop, resume, detach",
+                asked.command);
 }
 
 result<std::string> detail::control_process(std::string_view line) {

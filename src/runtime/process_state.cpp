@@ -33,6 +33,7 @@ void before_fork() {
     state.steering.lock();
     state.session_mutex.lock();
     state.verdicts.lock_for_fork();  // a look that is under way ends first
+    state.history.lock_for_fork();
     state.interval_control.lock_for_fork();
     state.memory.lock_for_fork();
     state.restraint.lock_for_fork();
@@ -77,6 +78,7 @@ void release_locks(process_state& state) {
     state.memory.unlock_after_fork();
     state.restraint.unlock_after_fork();
     state.interval_control.unlock_after_fork();
+    state.history.unlock_after_fork();
     state.verdicts.unlock_after_fork();
     state.session_mutex.unlock();
     state.steering.unlock();
@@ -101,6 +103,7 @@ void after_fork_in_child() {
         state.session.first_epoch = live->epoch_at(now_ns);
         state.verdicts.enter_child(now_ns > live->origin_ns() ? now_ns - live->origin_ns() : 0);
     }
+    state.history.enter_child();
     state.capture.tags.keep_only(row, tid);
     state.pools.forget_calls();
     // Parent and child must not draw the same samples.

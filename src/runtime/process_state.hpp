@@ -21,6 +21,7 @@
 #include "platform/elf_symbols.hpp"
 #include "platform/module_walk.hpp"
 #include "runtime/sampler_list.hpp"
+#include "runtime/tasks/history.hpp"
 #include "runtime/tasks/interval_control.hpp"
 #include "runtime/tasks/memory_watch.hpp"
 #include "runtime/tasks/restraint.hpp"
@@ -82,6 +83,7 @@ struct process_state {
     verdict_keeper verdicts;
     memory_watch memory;
     restraint_keeper restraint;
+    history_keeper history;
     memwatch::worker worker;
 };
 

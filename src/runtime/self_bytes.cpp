@@ -43,6 +43,7 @@ void add_self_bytes(process_state& state, std::vector<named_value>& into) {
     into.push_back({"edge_map", capture.edges.self_bytes() + capture.heap_edges.self_bytes()});
     into.push_back({"edge_waste", capture.edge_waste.waste_bytes()});
     into.push_back({"verdicts", state.verdicts.self_bytes()});
+    into.push_back({"history", state.history.self_bytes()});
     into.push_back({"symbol_cache", state.symbols.cached_bytes()});
     into.push_back({"memory_watch", state.memory.self_bytes()});
 }

@@ -82,12 +82,26 @@ result<std::string> control_session(const serve::control_request& wanted) {
     return status.map([](const std::string& lines) { return fields_to_json(lines); });
 }
 
+// The words of the control socket, here too: one door to the history, and no export of its own.
+void fill_history(serve::service_view& view) {
+    view.history = [] { return detail::control_process("history").map(&read_history_page); };
+    view.past_dump = [](std::string_view name) {
+        const bool is_word = serve::is_label(name);  // others would not stand in a line
+        return is_word ? detail::control_process("past name=" + std::string(name))
+                       : result<std::string>(fail(error_code::not_found, "no such name"));
+    };
+    view.past_dump_from = [](std::uint64_t age_ns) {
+        return detail::control_process("past since=" + std::to_string(age_ns / 1'000'000) + "ms");
+    };
+}
+
 serve::service_view make_service_view(const serve_settings& settings, serve::exposure where) {
     serve::service_view out;
     out.freeze = &freeze;
     out.summarize = &summarize;
     out.name_functions = [](snapshot& s, std::size_t max_sites) { session{}.name_functions(s, max_sites); };
     fill_renderers(out);
+    fill_history(out);
     out.control = &control_session;
     out.render_config = [settings, where](bool as_text) -> result<std::string> {
         const std::vector<serve::config_row> rows = config_rows(settings, where);

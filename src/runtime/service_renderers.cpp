@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/service_renderers.hpp"
 
+#include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include <memwatch/diff/diff.hpp>
@@ -76,7 +78,48 @@ result<std::string> render_verdicts(const snapshot& s, const serve::verdict_requ
     return wanted.format == "md" ? render_markdown(list) : render_json(list);
 }
 
+// Takes a number and the space behind it off.
+std::uint64_t take_number(std::string_view& text) {
+    std::uint64_t number = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+    text.remove_prefix(static_cast<std::size_t>(parsed.ptr - text.data()));
+    if (!text.empty() && text.front() == ' ') { text.remove_prefix(1); }
+    return number;
+}
+
+void read_history_line(std::string_view name, std::string_view value, serve::history_page& into) {
+    if (name == "where") {
+        into.where = value;
+    } else if (name == "problem") {
+        into.problem = value;
+    } else if (name == "bytes") {
+        into.bytes = take_number(value);
+    } else if (name == "max_bytes") {
+        into.max_bytes = take_number(value);
+    } else {
+        serve::history_page::row row;
+        row.name = name;
+        row.bytes = take_number(value);
+        row.taken_unix_ns = take_number(value);
+        row.age_ns = take_number(value);
+        row.problem = value;
+        into.rows.push_back(std::move(row));
+    }
+}
+
 }  // namespace
+
+serve::history_page read_history_page(std::string_view lines) {
+    serve::history_page out;
+    while (!lines.empty()) {
+        const std::size_t end = std::min(lines.find('\n'), lines.size());
+        const std::string_view line = lines.substr(0, end);
+        lines.remove_prefix(std::min(end + 1, lines.size()));
+        const std::size_t sign = line.find('=');
+        if (sign != std::string_view::npos) { read_history_line(line.substr(0, sign), line.substr(sign + 1), out); }
+    }
+    return out;
+}
 
 void fill_renderers(serve::service_view& view) {
     view.cut_to_baseline = [](snapshot s) {

@@ -147,7 +147,10 @@ void begin(process_state& state, chosen_options chosen) {
     }
     write_session_id(session.id);
     if (session.trace_key.first == 0) { session.trace_key = {platform::random_seed(), platform::random_seed()}; }
-    if (live != nullptr) { state.verdicts.begin(chosen, since_origin(state), !session.was_started); }
+    if (live != nullptr) {
+        state.verdicts.begin(chosen, since_origin(state), !session.was_started);
+        state.history.begin(chosen, since_origin(state), session.origin_unix_ns);
+    }
     state.memory.begin(state, session.origin_ns);
     session.was_started = true;
     session.is_paused = false;

@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <memwatch/base/clock.hpp>
 #include <memwatch/base/result.hpp>
@@ -64,6 +65,22 @@ struct diff_request {
     bool as_text{};
 };
 
+// The snapshots that the process keeps of itself (src/history), oldest first.
+struct history_page {
+    struct row {
+        std::string name;
+        std::uint64_t bytes{};
+        std::uint64_t taken_unix_ns{};
+        std::uint64_t age_ns{};
+        std::string problem;  // why it cannot be used; empty = nothing is known against it
+    };
+    std::vector<row> rows;
+    std::uint64_t bytes{};
+    std::uint64_t max_bytes{};
+    std::string where;    // "memory" or a folder; empty: there is no history
+    std::string problem;  // why the last one was not kept, or not there
+};
+
 // What the routes need from the rest of memwatch. All members must be set and callable from any thread.
 struct service_view {
     std::function<result<snapshot>(std::string_view label)> freeze;  // full
@@ -80,7 +97,10 @@ struct service_view {
     std::function<result<std::string>(bool as_text)> render_config;
     std::function<std::string()> health;  // empty = running; else one sentence
     site_namer name_site;
-    std::function<result<std::string>(const control_request&)> control;  // applies it; the status afterwards, as JSON
+    std::function<result<history_page>()> history;
+    std::function<result<std::string>(std::string_view name)> past_dump;  // of the history; errors: not_found, unreadable, io
+    std::function<result<std::string>(std::uint64_t age_ns)> past_dump_from;  // the youngest that is at least so old
+    std::function<result<std::string>(const control_request&)> control;       // applies it; the status afterwards, as JSON
 };
 
 enum class route_set { all, without_debug, debug_only };
@@ -136,6 +156,11 @@ private:
     [[nodiscard]] outcome kept_dump(const call& c, const format_row& format);
     [[nodiscard]] outcome keep(const call& c);
     [[nodiscard]] outcome list_kept(const call& c);
+    // What somebody kept by that label, or the history by itself under that name. Errors: not_found, saying what there is;
+    // unreadable, io.
+    [[nodiscard]] result<std::shared_ptr<const std::string>> find_kept(const char* parameter, const std::string& name) const;
+    // The youngest of the history that is at least so old, as in "2h". Errors: as above, invalid_argument.
+    [[nodiscard]] result<std::shared_ptr<const std::string>> find_past(const char* parameter, const std::string& age) const;
     [[nodiscard]] outcome diff(const call& c);
     [[nodiscard]] outcome pprof(const call& c);
 

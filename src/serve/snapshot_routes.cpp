@@ -31,13 +31,6 @@ http_response busy(const admission::ticket& refused) {
     return out;
 }
 
-http_response none_kept(const char* parameter, const kept_snapshots& kept) {
-    std::string labels;
-    for (const auto& each : kept.list()) { labels += (labels.empty() ? "" : ", ") + each.label; }
-    return refuse(404, std::string(parameter) + ": no kept snapshot has this label; " +
-                           (labels.empty() ? "none is kept (POST /debug/memtrace/snapshot?label=L)" : "kept: " + labels));
-}
-
 // From the query or from the body, once. Errors: invalid_argument.
 result<std::string> label_to_keep(const request_target& target, const http_request& request) {
     std::string label = target.text("label");
@@ -120,7 +113,7 @@ outcome router::dump(const call& c) {
         return attachment(view_.encode(s, format->name), *format);
     });
     if (!then) { return refuse(then.error()); }
-    if (c.target.find("kept") != nullptr) { return kept_dump(c, *format); }
+    if (c.target.find("kept") != nullptr || c.target.find("past") != nullptr) { return kept_dump(c, *format); }
     const std::string label = c.target.text("label");
     if (!label.empty() && !is_label(label)) { return refuse(400, label_form); }
     const auto window_s = window_of(c);
@@ -135,17 +128,50 @@ outcome router::dump(const call& c) {
     return s ? (*then)(*s) : refuse(s.error());
 }
 
-// A kept one as it is, or in another format; decoding it costs what taking one does, so it is admitted like one.
-outcome router::kept_dump(const call& c, const format_row& format) {
-    if (c.target.find("label") != nullptr || c.target.find("seconds") != nullptr || c.target.find("records") != nullptr) {
-        return refuse(400, "kept: takes format, but neither label nor seconds nor records: the snapshot was taken before");
+result<std::shared_ptr<const std::string>> router::find_kept(const char* parameter, const std::string& name) const {
+    if (auto kept = kept_->find(name)) { return kept; }
+    result<std::string> past = view_.past_dump(name);
+    if (past) { return std::make_shared<const std::string>(std::move(*past)); }
+    if (past.error().code != error_code::not_found) { return fail(past.error().code, past.error().message(), parameter); }
+    std::string labels;
+    for (const auto& each : kept_->list()) { labels += (labels.empty() ? "" : ", ") + each.label; }
+    return fail(error_code::not_found,
+                "no kept snapshot has this label; " +
+                    (labels.empty() ? "none is kept (POST /debug/memtrace/snapshot?label=L)" : "kept: " + labels) +
+                    "; /debug/memtrace/snapshots also lists those of the history",
+                parameter);
+}
+
+result<std::shared_ptr<const std::string>> router::find_past(const char* parameter, const std::string& age) const {
+    const result<std::uint64_t> age_ns = parse_duration(age);
+    if (!age_ns) {
+        return fail(error_code::invalid_argument, "a time like 90s, 30m, 2h: " + age_ns.error().message(), parameter);
     }
-    const auto kept = kept_->find(c.target.text("kept"));
-    if (kept == nullptr) { return none_kept("kept", *kept_); }
-    if (format.name == "memtrace") { return attachment(*kept, format); }
+    result<std::string> past = view_.past_dump_from(*age_ns);
+    if (past) { return std::make_shared<const std::string>(std::move(*past)); }
+    return fail(past.error().code, past.error().message(), parameter);
+}
+
+// A kept one as it is, or in another format. As it is, one with a label costs nothing; everything else costs what taking one
+// does (it is read and decoded), so it is admitted like one.
+outcome router::kept_dump(const call& c, const format_row& format) {
+    const std::string* const label = c.target.find("kept");
+    const std::string* const age = c.target.find("past");
+    if ((label != nullptr && age != nullptr) || c.target.find("label") != nullptr || c.target.find("seconds") != nullptr ||
+        c.target.find("records") != nullptr || c.target.find("since") != nullptr) {
+        return refuse(400,
+                      std::string(label != nullptr ? "kept" : "past") +
+                          ": takes format, but neither label nor seconds nor records nor since: the snapshot was taken before");
+    }
+    if (label != nullptr && format.name == "memtrace") {
+        if (const auto kept = kept_->find(*label)) { return attachment(*kept, format); }
+    }
     const admission::ticket ticket = full_snapshots_.try_enter();
     if (!ticket.is_admitted()) { return busy(ticket); }
-    result<snapshot> s = view_.decode(*kept);
+    const auto kept = label != nullptr ? find_kept("kept", *label) : find_past("past", *age);
+    if (!kept) { return refuse(kept.error()); }
+    if (format.name == "memtrace") { return attachment(**kept, format); }
+    result<snapshot> s = view_.decode(**kept);
     if (!s) { return refuse(s.error()); }
     view_.name_functions(*s, named_sites_in_dump);
     return attachment(view_.encode(*s, format.name), format);
@@ -168,28 +194,63 @@ outcome router::keep(const call& c) {
     });
 }
 
+namespace {
+
+std::string age_text(std::uint64_t age_ns) { return format_duration(age_ns) + " ago"; }
+
+std::string kept_line(const std::string& name, std::uint64_t bytes, std::uint64_t age_ns, const std::string& problem = {}) {
+    return name + "  " + format_bytes(static_cast<double>(bytes)) + "  " + age_text(age_ns) +
+           (problem.empty() ? "" : "  cannot be used: " + problem) + "\n";
+}
+
+std::string history_text(const history_page& history) {
+    std::string out;
+    for (const history_page::row& each : history.rows) { out += kept_line(each.name, each.bytes, each.age_ns, each.problem); }
+    const std::string head = "history (" + history.where + ", " + format_bytes(static_cast<double>(history.bytes)) + " of " +
+                             format_bytes(static_cast<double>(history.max_bytes)) + ")\n";
+    const std::string foot = history.problem.empty() ? "" : "history: " + history.problem + "\n";
+    return (history.where.empty() ? "" : head) + out + foot;
+}
+
+std::string history_json(const history_page& history) {
+    std::string rows;
+    for (const history_page::row& each : history.rows) {
+        rows += (rows.empty() ? "" : ",\n") + std::string("{\"name\":") + quote_json(each.name) +
+                ",\"bytes\":" + std::to_string(each.bytes) + ",\"taken_unix_ns\":" + std::to_string(each.taken_unix_ns) +
+                ",\"age_s\":" + std::to_string(each.age_ns / second_ns) + ",\"problem\":" + quote_json(each.problem) + "}";
+    }
+    return "{\"where\":" + quote_json(history.where) + ",\"problem\":" + quote_json(history.problem) +
+           ",\"bytes\":" + std::to_string(history.bytes) + ",\"max_bytes\":" + std::to_string(history.max_bytes) +
+           ",\"snapshots\":[" + rows + "]}";
+}
+
+}  // namespace
+
 outcome router::list_kept(const call& c) {
     const auto format = c.target.choice("format", "json", "json|text");
     if (!format) { return refuse(format.error()); }
     const bool is_text = *format == "text";
     const std::uint64_t now = options_.clock();
+    // Who cannot say has none; the labelled ones are listed all the same.
+    result<history_page> asked = view_.history();
+    history_page history = asked ? std::move(*asked) : history_page{{}, 0, 0, {}, asked.error().message()};
     std::string rows;
     for (const auto& each : kept_->list()) {
         const std::uint64_t age_ns = now > each.kept_ns ? now - each.kept_ns : 0;
         if (is_text) {
-            rows +=
-                each.label + "  " + format_bytes(static_cast<double>(each.bytes)) + "  " + format_duration(age_ns) + " ago\n";
+            rows += kept_line(each.label, each.bytes, age_ns);
             continue;
         }
         rows += (rows.empty() ? "" : ",\n") + std::string("{\"label\":") + quote_json(each.label) +
                 ",\"bytes\":" + std::to_string(each.bytes) + ",\"taken_ns\":" + std::to_string(each.taken_ns) +
                 ",\"age_s\":" + std::to_string(age_ns / second_ns) + "}";
     }
-    if (is_text) { return answer(200, text_type, rows.empty() ? "no snapshot is kept\n" : rows); }
+    if (is_text) { return answer(200, text_type, (rows.empty() ? "no snapshot is kept\n" : rows) + history_text(history)); }
     return answer(200, json_type,
                   "{\"kind\":\"memwatch.snapshots\",\"version\":1,\"bytes\":" + std::to_string(kept_->bytes()) +
                       ",\"max_bytes\":" + std::to_string(kept_->max_bytes()) +
-                      ",\"max_count\":" + std::to_string(kept_->max_count()) + ",\"snapshots\":[" + rows + "]}\n");
+                      ",\"max_count\":" + std::to_string(kept_->max_count()) + ",\"snapshots\":[" + rows +
+                      "],\"history\":" + history_json(history) + "}\n");
 }
 
 outcome router::diff(const call& c) {
@@ -212,12 +273,19 @@ outcome router::diff(const call& c) {
         return refuse(400, "focus: a glob of at most 256 characters; regular expressions are for `memwatch diff` only");
     }
 
-    const std::string base = c.target.text("base");
-    if (base.empty()) { return refuse(400, "base: the label of a kept snapshot is needed"); }
-    const auto kept = kept_->find(base);
-    if (kept == nullptr) { return none_kept("base", *kept_); }
-    return with_snapshot({}, 0, [this, kept, wanted](snapshot& after) {
-        result<snapshot> before = view_.decode(*kept);
+    const std::string* const base = c.target.find("base");
+    const std::string* const since = c.target.find("since");
+    if ((base == nullptr) == (since == nullptr) || (base != nullptr && base->empty())) {
+        return refuse(400, "base: the label of a kept snapshot is needed, or since: how far to go back in the history (2h)");
+    }
+    // Inside of what is admitted: one of the history is read and decoded.
+    const auto find = [this, name = base != nullptr ? *base : *since, is_label = base != nullptr] {
+        return is_label ? find_kept("base", name) : find_past("since", name);
+    };
+    return with_snapshot({}, 0, [this, find, wanted](snapshot& after) {
+        const auto kept = find();
+        if (!kept) { return refuse(kept.error()); }
+        result<snapshot> before = view_.decode(**kept);
         if (!before) { return refuse(before.error()); }
         view_.name_functions(*before, named_sites_in_dump);
         view_.name_functions(after, named_sites_in_dump);

@@ -90,6 +90,21 @@ struct fixture {
             return std::string(as_text ? "config text" : "{}");
         };
         v.health = [this] { return health_detail; };
+        v.history = []() -> memwatch::result<serve::history_page> {
+            serve::history_page page{{}, 30, 4096, "/var/lib/shop", {}};
+            page.rows.push_back({"20261122T150000Z-00000001", 10, 7, 7'200'000'000'000, "damaged: torn"});
+            page.rows.push_back({"20261122T160000Z-00000001", 20, 8, 3'600'000'000'000, {}});
+            return page;
+        };
+        v.past_dump = [](std::string_view name) -> memwatch::result<std::string> {
+            if (name == "20261122T160000Z-00000001") { return std::string("past"); }
+            if (name == "20261122T150000Z-00000001") { return memwatch::fail(memwatch::error_code::unreadable, "torn"); }
+            return memwatch::fail(memwatch::error_code::not_found, "no such name");
+        };
+        v.past_dump_from = [](std::uint64_t age_ns) -> memwatch::result<std::string> {
+            if (age_ns <= 3'600'000'000'000) { return std::string("past"); }
+            return memwatch::fail(memwatch::error_code::not_found, "the history begins 1h00m ago");
+        };
         v.name_site = [](const memwatch::snapshot&, const memwatch::site&) { return std::string("f"); };
         v.control = [this](const serve::control_request& r) -> memwatch::result<std::string> {
             ++controls;

@@ -404,3 +404,33 @@ TEST_CASE("routes: since=baseline shows what was born after the mark, and says w
     CHECK(router.handle(get("/debug/memtrace?since=baseline&seconds=1")).status == 400);
     CHECK(router.handle(get("/debug/memtrace/tags?since=baseline")).status == 400);  // exact from the start
 }
+
+TEST_CASE("routes: a diff goes back in the history by age or by name, and says how far it can", "[serve]") {
+    fixture f;
+    serve::router router = f.router();
+    CHECK(contains(router.handle(get("/debug/memtrace/diff?since=1h")).body, "decoded(past)"));
+    CHECK(contains(router.handle(get("/debug/memtrace/diff?base=20261122T160000Z-00000001")).body, "decoded(past)"));
+    CHECK(router.handle(get("/debug/memtrace/snapshot?past=30m")).body == "past");
+    CHECK(router.handle(get("/debug/memtrace/snapshot?kept=20261122T160000Z-00000001&format=json")).status == 200);
+    const auto too_far = router.handle(get("/debug/memtrace/diff?since=2h"));
+    CHECK(too_far.status == 404);
+    CHECK(contains(too_far.body, "since: the history begins 1h00m ago"));
+    CHECK(router.handle(get("/debug/memtrace/diff?base=20261122T150000Z-00000001")).status == 500);
+    for (const char* const wrong :
+         {"/debug/memtrace/diff?since=2", "/debug/memtrace/diff?since=1h&base=a",
+          "/debug/memtrace/diff?since=", "/debug/memtrace/snapshot?past=1h&kept=a", "/debug/memtrace/snapshot?past=soon"}) {
+        INFO(wrong);
+        CHECK(router.handle(get(wrong)).status == 400);
+    }
+}
+
+TEST_CASE("routes: the list of kept snapshots has those of the history, and what is wrong with them", "[serve]") {
+    fixture f;
+    serve::router router = f.router();
+    const std::string json = router.handle(get("/debug/memtrace/snapshots")).body;
+    CHECK(contains(json, R"("history":{"where":"/var/lib/shop","problem":"","bytes":30,"max_bytes":4096,"snapshots":[)"));
+    CHECK(contains(json, R"({"name":"20261122T160000Z-00000001","bytes":20,"taken_unix_ns":8,"age_s":3600,"problem":""})"));
+    const std::string text = router.handle(get("/debug/memtrace/snapshots?format=text")).body;
+    CHECK(contains(text, "20261122T150000Z-00000001  10 B  2h00m ago  cannot be used: damaged: torn\n"));
+    CHECK(contains(text, "history (/var/lib/shop, 30 B of 4.0 KiB)\n"));
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// The history of a process: on the turns of a fake clock, in memory and in a folder, over the end of a session.
+#include <catch2/catch.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <memwatch/base/log.hpp>
+#include <memwatch/memwatch.hpp>
+#include <memwatch/snapshot/codec.hpp>
+
+#include "runtime/control_commands.hpp"
+#include "runtime/process_state.hpp"
+#include "support/fake_clock.hpp"
+
+using namespace memwatch;
+using test_support::fake_clock;
+using test_support::second;
+
+namespace {
+
+constexpr std::uint64_t hour = 3600 * second;
+
+struct temporary_folder {
+    temporary_folder() {
+        std::string pattern = (std::filesystem::temp_directory_path() / "memwatch-history-XXXXXX").string();
+        path = ::mkdtemp(pattern.data());
+    }
+    ~temporary_folder() { std::filesystem::remove_all(path); }
+    temporary_folder(const temporary_folder&) = delete;
+    temporary_folder& operator=(const temporary_folder&) = delete;
+    std::string path;
+};
+
+std::vector<std::string> lines;
+void keep_line(log_level, std::string_view line) { lines.emplace_back(line); }
+
+// An hour between two, so that the worker's own turns, by the real clock, never come.
+session start(const std::string& folder, std::uint64_t bytes = 1U << 20U) {
+    options wanted;
+    wanted.service = "history-test";
+    wanted.preset = preset_option::full;
+    wanted.clock = &fake_clock::now;
+    wanted.control = control_option::off;
+    wanted.state_dir = folder;
+    wanted.history_bytes = bytes;
+    wanted.history_every_ns = hour;
+    return session::start(wanted);
+}
+
+void live_for(std::uint64_t ns) {
+    fake_clock::advance(ns);
+    static_cast<void>(process().history.turn(process()));
+}
+
+history_keeper::listing listed() { return process().history.list(process()); }
+
+result<std::string> ask(const std::string& line) {
+    return control::parse_request(line).and_then([](const control::request& asked) { return answer_control(asked); });
+}
+
+}  // namespace
+
+TEST_CASE("history task: one when the service is warm, then one each time, with names, and by age") {
+    const temporary_folder folder;
+    const session running = start(folder.path);
+    live_for(0);
+    CHECK(listed().where == folder.path);
+    CHECK(listed().all.empty());
+    CHECK(ask("past since=1h").error().code == error_code::not_found);
+    live_for(hour / 5);
+    CHECK(listed().all.size() == 1);
+    live_for(hour / 2);
+    CHECK(listed().all.size() == 1);
+    live_for(hour / 2);
+    live_for(hour);
+    REQUIRE(listed().all.size() == 3);
+    CHECK(listed().problem.empty());
+    CHECK(listed().bytes > 0);
+    const result<std::string> dump = ask("past since=1h");
+    REQUIRE(dump);
+    const snapshot past = decode(*dump).value().value;
+    CHECK(past.info.service == "history-test");
+    CHECK(past.info.label.size() == std::string("2026-11-22 15:30:00 UTC").size());
+    CHECK(past.info.started_unix_ns + past.info.taken_ns == listed().all[1].taken_unix_ns);
+    CHECK(ask("past name=" + listed().all[1].name).value() == *dump);
+    const std::string text = ask("history").value();
+    CHECK(text.find("where=" + folder.path) != std::string::npos);
+    CHECK(text.find(listed().all[2].name + "=") != std::string::npos);
+    for (const char* const wrong : {"past", "past since=2", "past since=1h name=x", "past age=3", "history all=1"}) {
+        CHECK(ask(wrong).error().code == error_code::invalid_argument);
+    }
+}
+
+TEST_CASE("history task: the session that comes after finds what the one before has kept") {
+    const temporary_folder folder;
+    std::string kept_before;
+    {
+        const session first = start(folder.path);
+        live_for(hour);
+        REQUIRE(listed().all.size() == 1);
+        kept_before = listed().all[0].name;
+    }
+    const session second_life = start(folder.path);
+    live_for(hour);
+    REQUIRE(listed().all.size() == 2);
+    CHECK(listed().all[0].name == kept_before);
+    const auto dump = ask("past since=30m");
+    REQUIRE(dump);
+    CHECK(decode(*dump).value().value.info.session != second_life.snapshot()->info.session);
+}
+
+TEST_CASE("history task: without a folder in memory, a sixteenth, and counted as memwatch's own") {
+    const session running = start({}, 16U << 20U);
+    live_for(hour);
+    CHECK(listed().where == "memory");
+    CHECK(listed().max_bytes == 1U << 20U);
+    REQUIRE(listed().all.size() == 1);
+    const auto frozen = running.summary();
+    const auto own = std::find_if(frozen->self_bytes.begin(), frozen->self_bytes.end(),
+                                  [](const named_value& each) { return each.name == "history"; });
+    REQUIRE(own != frozen->self_bytes.end());
+    CHECK(own->value >= listed().bytes);
+}
+
+TEST_CASE("history task: a folder that cannot be used is said once, and memory takes its place") {
+    set_log_sink(&keep_line);
+    lines.clear();
+    {
+        const session running = start("/proc/nowhere");
+        live_for(hour);
+        live_for(hour);
+        CHECK(listed().where == "memory");
+        CHECK(listed().problem.find("in memory only: ") == 0);
+        CHECK(listed().all.size() == 2);
+        CHECK(std::count_if(lines.begin(), lines.end(),
+                            [](const std::string& line) { return line.find("event=history") != std::string::npos; }) == 1);
+    }
+    set_log_sink(nullptr);
+}
+
+TEST_CASE("history task: one that is too large for the bound is not kept, which is said; 0 keeps none") {
+    {
+        const session running = start({}, 16);
+        live_for(hour);
+        CHECK(listed().all.empty());
+        CHECK(listed().problem.find("MEMWATCH_HISTORY") != std::string::npos);
+    }
+    const session running = start({}, 0);
+    live_for(hour);
+    CHECK(listed().where.empty());
+    CHECK(ask("past since=0s").error().code == error_code::not_found);
+}
