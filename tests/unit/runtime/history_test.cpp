@@ -2,6 +2,7 @@
 // The history of a process: on the turns of a fake clock, in memory and in a folder, over the end of a session.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -37,7 +38,7 @@ struct temporary_folder {
 std::vector<std::string> lines;
 void keep_line(log_level, std::string_view line) { lines.emplace_back(line); }
 
-// An hour between two, so that the worker's own turns, by the real clock, never come.
+// Without the worker: its turns are the test's.
 session start(const std::string& folder, std::uint64_t bytes = 1U << 20U) {
     options wanted;
     wanted.service = "history-test";
@@ -47,7 +48,9 @@ session start(const std::string& folder, std::uint64_t bytes = 1U << 20U) {
     wanted.state_dir = folder;
     wanted.history_bytes = bytes;
     wanted.history_every_ns = hour;
-    return session::start(wanted);
+    session started = session::start(wanted);
+    process().worker.stop();
+    return started;
 }
 
 void live_for(std::uint64_t ns) {
