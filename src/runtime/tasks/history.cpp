@@ -22,7 +22,6 @@ inline namespace v1 {
 namespace {
 
 constexpr std::uint64_t first_share = 5;  // of history_every: when the first one is taken
-constexpr std::uint64_t cpu_share = 100;  // what one took is waited for so many times
 constexpr std::size_t named_sites = 200;  // look-ups in symbol tables that a snapshot may cost
 
 std::uint64_t session_time(const process_state& state) noexcept {
@@ -74,10 +73,8 @@ std::uint64_t history_keeper::turn(process_state& state) noexcept {
         if (must_open) { open(state); }
         const std::uint64_t due_ns = due_ns_.load(std::memory_order_relaxed);  // relaxed: a setting
         if (const std::uint64_t now_ns = session_time(state); now_ns < due_ns) { return due_ns - now_ns; }
-        const std::uint64_t before_ns = platform::thread_cpu_ns();
         const result<void> taken = take_one(state);
         say(taken ? std::string() : taken.error().message());
-        every_ns = std::max(every_ns, (platform::thread_cpu_ns() - before_ns) * cpu_share);
     } catch (...) {}                                                           // no memory: the next one
     due_ns_.store(session_time(state) + every_ns, std::memory_order_relaxed);  // relaxed: as above
     return std::max<std::uint64_t>(every_ns, 1);
