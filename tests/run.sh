@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The one test command. Installs what is missing (Debian 12), builds, and runs every suite in five builds:
+# The one test command. Installs what is missing (Debian 12), builds, and runs every suite in four builds:
 #
 #   release   build/        g++, -O3, no assertions: what ships      contract headers unit fuzz concurrency e2e install
 #   asan      build-asan/   g++, ASan + UBSan, assertions on         unit fuzz e2e
-#   tsan      build-tsan/   g++, TSan, assertions on                 unit concurrency
-#   clang     build-clang/  clang++, assertions on                   unit fuzz
-#   fuzz      build-fuzz/   clang++, ASan + UBSan, libFuzzer         fuzz
+#   tsan      build-tsan/   g++, TSan, assertions on                 threads concurrency
+#   clang     build-clang/  clang++, ASan + UBSan, libFuzzer         unit fuzz
 #
 #   tests/run.sh [--quick] [--no-install] [--stage STAGE]... [SUITE]...
 #
@@ -21,26 +20,24 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 
-stage_names=(release asan tsan clang fuzz)
-declare -A stage_folder=([release]=build [asan]=build-asan [tsan]=build-tsan [clang]=build-clang [fuzz]=build-fuzz)
+stage_names=(release asan tsan clang)
+declare -A stage_folder=([release]=build [asan]=build-asan [tsan]=build-tsan [clang]=build-clang)
 declare -A stage_suites=(
     [release]="contract headers unit fuzz concurrency e2e install"
     [asan]="unit fuzz e2e"
-    [tsan]="unit concurrency"
+    [tsan]="threads concurrency"  # threads: the unit programs of rooms that more than one thread enters
     [clang]="unit fuzz"
-    [fuzz]="fuzz"
 )
-declare -A stage_compiler=([release]=g++ [asan]=g++ [tsan]=g++ [clang]=clang++ [fuzz]=clang++)
+declare -A stage_compiler=([release]=g++ [asan]=g++ [tsan]=g++ [clang]=clang++)
 declare -A stage_options=(
     [release]="--buildtype=release"
     # -O1 -g1: instrumented code compiles three times as fast as with -O2 -g, and its reports still name lines.
     [asan]="-Ddebug=true -Doptimization=1 -Dcpp_args=-g1 -Db_sanitize=address,undefined"
     [tsan]="-Ddebug=true -Doptimization=1 -Dcpp_args=-g1 -Db_sanitize=thread -Dexamples=false"
-    [clang]="-Ddebug=true -Doptimization=1 -Dcpp_args=-g1 -Dexamples=false"
     # clang's sanitizer runtime is in no shared library, hence b_lundef.
-    [fuzz]="-Ddebug=true -Doptimization=1 -Dcpp_args=-g1 -Dtests=false -Dexamples=false -Dfuzzers=true -Db_sanitize=address,undefined -Db_lundef=false"
+    [clang]="-Ddebug=true -Doptimization=1 -Dcpp_args=-g1 -Dexamples=false -Dfuzzers=true -Db_sanitize=address,undefined -Db_lundef=false"
 )
-declare -A stage_slowdown=([release]=1 [asan]=4 [tsan]=8 [clang]=1 [fuzz]=4)  # of the tests' time limits
+declare -A stage_slowdown=([release]=1 [asan]=4 [tsan]=8 [clang]=4)  # of the tests' time limits
 
 # What the instrumented programs do when they find something: stop, loudly. (Not detect_stack_use_after_return: it moves locals off
 # the stack that memwatch walks.)
