@@ -61,7 +61,9 @@ private:
     }
 };
 
-std::uint64_t load(std::uint64_t address) noexcept { return *reinterpret_cast<const std::uint64_t*>(address); }
+__attribute__((no_sanitize("address", "thread"))) std::uint64_t load(std::uint64_t address) noexcept {
+    return *reinterpret_cast<const std::uint64_t*>(address);
+}
 
 #if HAS_UNWIND_RULES
 

@@ -181,7 +181,7 @@ TEST_CASE("symbolizer: ten thousand frames take less than two seconds") {
         const std::size_t at = why.rfind("build id ");
         if (at != std::string::npos) { s.modules[0].build_id = why.substr(at + 9, why.size() - at - 10); }
     }
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef MEMWATCH_SANITIZED_TESTS
     const double limit_seconds = 20;
 #else
     const double limit_seconds = 2;
