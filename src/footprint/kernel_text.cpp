@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "footprint/kernel_text.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <system_error>
@@ -57,6 +58,15 @@ void parse_status(std::string_view text, process_memory& into) noexcept {
         }
         if (name == "Threads") { into.threads = static_cast<std::uint32_t>(value); }
     });
+}
+
+std::uint64_t parse_address_space_limit(std::string_view text) noexcept {
+    constexpr std::string_view name = "Max address space";
+    const std::size_t at = text.find(name);
+    if (at == std::string_view::npos) { return 0; }
+    text.remove_prefix(at + name.size());
+    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    return parse_bytes(text, 0);
 }
 
 // Of v1 the rows "total_..." come after those of the group itself, and replace them: a limit is met by both together.

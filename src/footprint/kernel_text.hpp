@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What the kernel writes about memory, as text: /proc/self/status, memory.stat, memory.events and files of one number. Anything
-// else that comes along - an unknown name, a number too large, half a line - is passed over and changes nothing.
+// What the kernel writes about memory, as text: /proc/self/status and limits, memory.stat, memory.events and files of one
+// number. Anything else that comes along - an unknown name, a number too large, half a line - is passed over and changes
+// nothing.
 //
 // Pure; nothing is allocated. Fuzzed: tests/fuzz/kernel_text_fuzz.cpp.
 
@@ -15,6 +16,9 @@ inline namespace v1 {
 
 // /proc/PID/status: "VmRSS:\t    1234 kB".
 void parse_status(std::string_view text, process_memory& into) noexcept;
+
+// /proc/PID/limits: the soft limit of "Max address space"; 0 = unlimited.
+[[nodiscard]] std::uint64_t parse_address_space_limit(std::string_view text) noexcept;
 
 // What is wanted of a group's memory.stat, of v2 and (with "total_", the group and those below it) of v1. Bytes.
 struct group_stat {

@@ -19,6 +19,7 @@ void memory_reader::look_for_groups(const kernel_roots& roots) {
                                            at + "failcnt", false});
     }
     status_ = roots.process + "/status";
+    limits_ = roots.process + "/limits";
     groups_ = std::move(found);
     tightest_ = std::min(tightest_, groups_.empty() ? 0 : groups_.size() - 1);
 }
@@ -51,6 +52,7 @@ void memory_reader::read(memory_reading& into) noexcept {
     into.process = {};
     into.cgroup = {};
     parse_status(text_of(status_), into.process);
+    into.process.address_space_limit = parse_address_space_limit(text_of(limits_));
     group_reading best;
     for (std::size_t i = 0; i < groups_.size(); ++i) {
         if (i != 0 && number_in(groups_[i].limit) == 0) { continue; }  // a large group's memory.stat is not cheap

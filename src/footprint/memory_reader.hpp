@@ -3,7 +3,7 @@
 // How much memory the process and its cgroup use, read from the kernel: what is cheap enough for every second, and needs no
 // memory itself (smaps is neither: users stall for seconds at 200 GiB).
 //
-//   /proc/self/status                                  -> process_memory
+//   /proc/self/status, limits                          -> process_memory
 //   the group, and each above it that has a limit      -> the one with the least left -> cgroup_memory
 //     v2  memory.current, .max, .stat, .events
 //     v1  memory.usage_in_bytes, .limit_in_bytes, .stat, .oom_control, .failcnt
@@ -67,6 +67,7 @@ private:
 
     static constexpr std::size_t most_groups = 16;  // deeper ones are not looked at; Kubernetes has 4
     std::string status_;
+    std::string limits_;
     std::vector<group> groups_;
     std::size_t tightest_{};
     char text_[8192];  // status and memory.stat are some 2 KiB; a longer one is cut, what is wanted stands in the first half

@@ -18,6 +18,7 @@ struct process_memory {
     std::uint64_t swapped{};
     std::uint64_t page_tables{};  // not in `resident`, but in the cgroup's figure
     std::uint64_t address_space{};
+    std::uint64_t address_space_limit{};  // RLIMIT_AS; 0 = none
     std::uint32_t threads{};
 };
 
@@ -51,6 +52,7 @@ struct oom_forecast {
     std::uint64_t made_ns{};  // on the timeline of snapshots
     std::uint64_t limit_bytes{};
     std::uint64_t headroom_bytes{};
+    bool is_of_address_space{};  // RLIMIT_AS, else the cgroup's limit
     double growth_bytes_per_s{};
     double seconds{};        // from `made_ns` on
     double least_seconds{};  // 90 % interval

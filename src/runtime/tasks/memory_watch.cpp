@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <memwatch/model/weight.hpp>
+#include "footprint/time_to_oom.hpp"
 #include "platform/platform.hpp"
 #include "runtime/process_state.hpp"
 #include "runtime/self_bytes.hpp"
@@ -34,7 +35,11 @@ struct heap_sum {
 }  // namespace
 
 void memory_watch::begin(process_state& state, std::uint64_t origin_ns) noexcept {
-    origin_ns_.store(origin_ns, std::memory_order_relaxed);  // relaxed: a number; the worker is told by bind()
+    // relaxed: a number; the worker is told by bind().
+    if (origin_ns_.exchange(origin_ns, std::memory_order_relaxed) != origin_ns) {
+        const std::lock_guard guard(mutex_);
+        forget();  // another clock: times before are none of this timeline
+    }
     state.worker.bind(worker_task::memory_watch, &take_turn, &state);
 }
 
@@ -53,11 +58,21 @@ std::uint64_t memory_watch::turn(process_state& state) noexcept {
     reader_.read(next);
     read_heap(state, next);
     next.self_bytes = total_self_bytes(state);
-    {
-        const std::lock_guard guard(mutex_);
-        latest_ = next;
+    return keep(next);
+}
+
+// The forecast is made of a second's points: no need to make it more often.
+std::uint64_t memory_watch::keep(const memory_reading& next) noexcept {
+    const std::lock_guard guard(mutex_);
+    const bool is_next_second = next.time_ns / second_ns != latest_.time_ns / second_ns;
+    latest_ = next;
+    curve_.add(next, reader_.tightest());
+    if (is_next_second) {
+        forecast_ = forecast_oom(curve_, next.process.address_space_limit);
+        if (forecast_) { forecast_->made_ns = next.time_ns; }
     }
-    return second_ns;
+    level_.store(gauge_.judge(next), std::memory_order_relaxed);  // relaxed: see level()
+    return gauge_.pause_ns();
 }
 
 void memory_watch::read_heap(process_state& state, memory_reading& into) noexcept {
@@ -81,6 +96,21 @@ memory_reading memory_watch::latest() const noexcept {
     return latest_;
 }
 
+std::optional<oom_forecast> memory_watch::forecast() const noexcept {
+    const std::lock_guard guard(mutex_);
+    return forecast_;
+}
+
+std::vector<curve_point> memory_watch::curve(std::uint32_t span_s) const {
+    const std::lock_guard guard(mutex_);
+    return curve_.copy(span_s);
+}
+
+std::uint64_t memory_watch::times_risen_to(pressure_level level) const noexcept {
+    const std::lock_guard guard(mutex_);
+    return gauge_.times_risen_to(level);
+}
+
 void memory_watch::copy_into(snapshot& into) const {
     const memory_reading now = latest();
     if (now.time_ns == 0) { return; }
@@ -101,13 +131,17 @@ std::size_t memory_watch::self_bytes() const noexcept { return sizeof *this; }
 // What the parent's worker was in the middle of changing is left alone.
 void memory_watch::enter_child() noexcept {
     new (&reader_) memory_reader();
-    forget_last_turn();
-    latest_ = {};
+    forget();
 }
 
-void memory_watch::forget_last_turn() noexcept {
+void memory_watch::forget() noexcept {
     looked_for_groups_ns_ = 0;
     heap_read_took_ns_ = 0;
+    latest_ = {};
+    curve_.clear();
+    forecast_.reset();
+    gauge_ = {};
+    level_.store(pressure_level::none, std::memory_order_relaxed);  // relaxed: see level()
 }
 
 }  // namespace v1

@@ -2,21 +2,29 @@
 #pragma once
 // How much memory there is and how much is left, read once a second by a task of the worker (footprint/memory_reader.hpp).
 //
-//   worker, each second --turn()--> reading --> latest()     for the black box, remedies, metrics
+//   worker, each second --turn()--> reading --> latest()       for the black box, remedies, metrics
+//                                     |-------> curve()        15 minutes by the second, 24 hours by the minute
+//                                     |-------> forecast()     when the limit will be met, with an interval
+//                                     '-------> level()        how near the end is; turns come ten times as often there
 //
 // A process without a worker (single-threaded with control off, a forked child that has not asked for one) has no readings:
 // time_ns is 0. A later session of the process goes on; a forked child begins with none.
 //
-// Locks: `mutex_` innermost, held for copies only: never while the kernel is asked, which may take long when memory is short.
+// Locks: `mutex_` innermost, held for copies and some arithmetic: never while the kernel is asked, which may take long when
+// memory is short.
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include <memwatch/model/snapshot.hpp>
+#include "footprint/memory_curve.hpp"
 #include "footprint/memory_reader.hpp"
+#include "footprint/pressure.hpp"
 #include "model/memory_reading.hpp"
 
 namespace memwatch {
@@ -31,7 +39,7 @@ public:
     // For tests: reads made-up files from now on. While no worker runs.
     void read_from(kernel_roots roots) {
         roots_ = std::move(roots);
-        forget_last_turn();
+        forget();
     }
 
     // The worker's turn. Returns when it wants the next one.
@@ -39,6 +47,16 @@ public:
 
     // Of the last turn. Threads: any, outside of hooks.
     [[nodiscard]] memory_reading latest() const noexcept;
+    [[nodiscard]] pressure_level level() const noexcept {
+        // relaxed: a figure, old when it is returned.
+        return level_.load(std::memory_order_relaxed);
+    }
+    // Nothing when no growth towards a limit is beyond doubt.
+    [[nodiscard]] std::optional<oom_forecast> forecast() const noexcept;
+    // The last `span_s` seconds, oldest first.
+    [[nodiscard]] std::vector<curve_point> curve(std::uint32_t span_s) const;
+    // How often it came to that level or above.
+    [[nodiscard]] std::uint64_t times_risen_to(pressure_level level) const noexcept;
     // As rows of `activity`.
     void copy_into(snapshot& into) const;
 
@@ -51,7 +69,8 @@ public:
 
 private:
     void read_heap(process_state& state, memory_reading& into) noexcept;
-    void forget_last_turn() noexcept;
+    [[nodiscard]] std::uint64_t keep(const memory_reading& next) noexcept;
+    void forget() noexcept;
 
     kernel_roots roots_;
     memory_reader reader_;                  // worker thread only
@@ -60,8 +79,13 @@ private:
     std::uint64_t heap_read_took_ns_{};     // worker thread only
     std::atomic<std::uint64_t> origin_ns_{0};
 
+    std::atomic<pressure_level> level_{pressure_level::none};
+
     mutable std::mutex mutex_;
-    memory_reading latest_;  // guarded by mutex_
+    memory_reading latest_;  // guarded by mutex_, as all below
+    memory_curve curve_;
+    std::optional<oom_forecast> forecast_;
+    pressure_gauge gauge_;
 };
 
 }  // namespace v1

@@ -61,6 +61,29 @@ TEST_CASE("memory watch: readings are on the timeline of snapshots, and part of 
     CHECK(activity_of(s, "memory_read_ns") == got.time_ns);
 }
 
+TEST_CASE("memory watch: growth towards the limit is forecast, told as pressure, and looked at more often", "[runtime]") {
+    const kernel_tree tree;
+    const watched_program program(tree);
+    std::uint64_t pause = 0;
+    for (std::uint64_t t = 0; t < 200; ++t) {
+        tree.make_v2((100 + 4 * t) << 20U, 0, std::to_string(1000U << 20U));
+        fake_clock::advance(second);
+        pause = watched_program::turn();
+        if (t == 50) { CHECK(pause == second); }
+        if (t == 50) { CHECK(watched_program::watch().level() == pressure_level::none); }
+    }
+    CHECK(watched_program::watch().level() == pressure_level::some);
+    CHECK(pause <= second / 4);
+    CHECK(watched_program::watch().times_risen_to(pressure_level::some) == 1);
+    const auto forecast = watched_program::watch().forecast();
+    REQUIRE(forecast);
+    CHECK(forecast->seconds == Approx(26).margin(5));
+    CHECK(forecast->made_ns == watched_program::watch().latest().time_ns);
+    const auto curve = watched_program::watch().curve(60);
+    CHECK(curve.size() == 61);
+    CHECK(curve.back().unreclaimable - curve.front().unreclaimable == 60 * 4 * 1024);
+}
+
 TEST_CASE("memory watch: a forked child begins without readings", "[runtime]") {
     const kernel_tree tree;
     tree.make_v2(1000, 600, "2000");
