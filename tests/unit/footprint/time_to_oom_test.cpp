@@ -270,8 +270,8 @@ TEST_CASE("time to OOM: a straight line is told to the second, and what it is ab
     CHECK(said->least_seconds <= 301);
     CHECK(said->most_seconds >= 301);
     CHECK(said->growth_bytes_per_s == Approx(mib).epsilon(0.02));
-    CHECK(said->limit_bytes == 1000 * mib);
-    CHECK(said->headroom_bytes == Approx(301 * mib).epsilon(0.01));
+    CHECK(static_cast<double>(said->limit_bytes) == 1000 * mib);
+    CHECK(static_cast<double>(said->headroom_bytes) == Approx(301 * mib).epsilon(0.01));
     CHECK_FALSE(said->is_of_address_space);
 }
 
