@@ -21,6 +21,7 @@ constexpr command_entry entries[] = {
      "  memwatch diff before.memtrace after.memtrace\n"
      "  memwatch diff before.memtrace http://127.0.0.1:9467 --threshold 10MB --focus '*api/v2/*'\n"
      "  memwatch diff before.memtrace after.memtrace --by tag --format md\n"
+     "  memwatch diff --since 2h http://127.0.0.1:9467\n"
      "  memwatch diff base.memtrace head.memtrace --threshold 128KiB --exit-code\n",
      make_diff},
     {"report", "Say what leaks, since when, how fast, how sure, and what probably fixes it",

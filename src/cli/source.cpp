@@ -28,10 +28,10 @@ constexpr std::size_t most_warnings = 5;
 constexpr std::uint64_t largest_baseline = 1U << 30U;
 constexpr std::uint64_t large_dump_bytes = 64ULL << 20;  // 3 M records; below, everything is read in less than half a second
 
-result<decoded_snapshot> fetch(const std::string& argument) {
+result<decoded_snapshot> fetch(const std::string& argument, const snapshot_query& query = {}) {
     const result<http_url> base = parse_url(argument);
     if (!base) { return tl::unexpected<error>(base.error()); }
-    const http_url url = snapshot_url(*base, {});
+    const http_url url = snapshot_url(*base, query);
     const result<std::string> bytes = http_get(url);
     if (!bytes) { return tl::unexpected<error>(bytes.error()); }
     result<decoded_snapshot> decoded = decode(*bytes);
@@ -43,8 +43,8 @@ result<decoded_snapshot> fetch(const std::string& argument) {
     return decoded;
 }
 
-result<decoded_snapshot> ask(std::uint64_t pid) {
-    const result<std::string> bytes = control::ask(pid, {"snapshot", {}});
+result<decoded_snapshot> ask(std::uint64_t pid, const control::request& asked = {"snapshot", {}}) {
+    const result<std::string> bytes = control::ask(pid, asked);
     if (!bytes) { return tl::unexpected<error>(bytes.error()); }
     result<decoded_snapshot> decoded = decode(*bytes);
     if (!decoded) { decoded.error().where = fmt::format("pid {}: {}", pid, decoded.error().where); }
@@ -160,6 +160,13 @@ error say_what_is_read(error e) {
     return e;
 }
 
+loaded_snapshot finished(const std::string& argument, loaded_snapshot one, const source_options& options) {
+    for (std::string& loss : one.damage) { loss = argument + ": " + loss; }
+    print_warnings(one.damage, "");
+    if (options.symbolize) { name_frames_aloud(one.value, options); }
+    return one;
+}
+
 }  // namespace
 
 result<loaded_snapshot> load_snapshot(const std::string& argument, const source_options& options) {
@@ -172,10 +179,20 @@ result<loaded_snapshot> load_snapshot(const std::string& argument, const source_
     if (!loaded) {
         return tl::unexpected<error>(is_running_source(argument) ? loaded.error() : say_what_is_read(loaded.error()));
     }
-    for (std::string& loss : loaded->damage) { loss = argument + ": " + loss; }
-    print_warnings(loaded->damage, "");
-    if (options.symbolize) { name_frames_aloud(loaded->value, options); }
-    return loaded;
+    return finished(argument, std::move(*loaded), options);
+}
+
+result<loaded_snapshot> load_past_snapshot(const std::string& argument, const std::string& age, const source_options& options) {
+    if (!is_running_source(argument)) {
+        return fail(error_code::invalid_argument, "only a running service has a history: its URL, or pid:N", argument);
+    }
+    std::optional<progress> shown("reading the history of " + argument);
+    const std::uint64_t pid = process_of(argument);
+    result<loaded_snapshot> past =
+        loaded(pid != 0 ? ask(pid, {"past", {{"since", age}}}) : fetch(argument, {"memtrace", {}, {}, age}));
+    shown.reset();
+    if (!past) { return past; }
+    return finished(argument, std::move(*past), options);
 }
 
 }  // namespace v1

@@ -40,5 +40,10 @@ void name_frames_aloud(snapshot& s, const source_options& options);
 // sent and cannot be decoded is unreadable.
 [[nodiscard]] result<loaded_snapshot> load_snapshot(const std::string& argument, const source_options& options);
 
+// Of the history that a running service keeps of itself, the youngest that is at least so old ("2h"). Errors: as above;
+// invalid_argument (a file has no history), not_found (it does not go back so far).
+[[nodiscard]] result<loaded_snapshot> load_past_snapshot(const std::string& argument, const std::string& age,
+                                                         const source_options& options);
+
 }  // namespace v1
 }  // namespace memwatch

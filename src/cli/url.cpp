@@ -119,7 +119,7 @@ http_url snapshot_url(http_url base, const snapshot_query& query) {
     if (path.ends_with(debug_route)) { path.resize(path.size() - debug_route.size()); }
     if (!path.ends_with(snapshot_route)) { path += snapshot_route; }
     const std::pair<const char*, const std::string*> wanted[] = {
-        {"format", &query.format}, {"label", &query.label}, {"seconds", &query.seconds}};
+        {"format", &query.format}, {"label", &query.label}, {"seconds", &query.seconds}, {"past", &query.past}};
     for (const auto& [name, value] : wanted) {
         if (value->empty() || has_parameter(parameters, name)) { continue; }
         parameters += (parameters.empty() ? "" : "&") + std::string(name) + "=" + percent_encoded(*value);

@@ -34,12 +34,12 @@ struct http_url {
 [[nodiscard]] result<http_url> parse_url(std::string_view text);
 
 // What to ask the service at `base` for. A base ("http://host:9467", ".../debug/memtrace") gets the snapshot route; a target
-// that names the route already keeps its query. `format`, `label` and `seconds` are added unless the query has them or they are
-// empty.
+// that names the route already keeps its query. The members are added unless the query has them or they are empty.
 struct snapshot_query {
     std::string format = "memtrace";
     std::string label;
     std::string seconds;
+    std::string past = {};  // "2h": of the service's history, the one that is so old
 };
 [[nodiscard]] http_url snapshot_url(http_url base, const snapshot_query& query);
 

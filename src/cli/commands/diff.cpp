@@ -53,10 +53,14 @@ bool has_significant_growth(const delta& d) {
 class diff_command final : public command {
 public:
     explicit diff_command(CLI::App& app) {
-        app.add_option("BEFORE", before_, "FILE|URL of the earlier snapshot")->required();
-        app.add_option("AFTER", later_,
-                       "FILE|URL of the later snapshots: [DURING...] AFTER; the first and the last are compared")
+        app.add_option("BEFORE", before_, "FILE|URL of the earlier snapshot; with --since the URL of the service, and no AFTER")
             ->required();
+        app.add_option("AFTER", later_,
+                       "FILE|URL of the later snapshots: [DURING...] AFTER; the first and the last are compared");
+        app.add_option("--since", since_,
+                       "compare a service with itself so long ago (2h): it keeps a history, over its restarts if it has a "
+                       "state folder")
+            ->type_name("TIME");
         app.add_option("--threshold", threshold_, "hide rows that changed less (10MB = 10^7, 10MiB = 10*2^20 bytes)")
             ->type_name("SIZE");
         app.add_option("--focus", how_.focus,
@@ -93,6 +97,17 @@ public:
 
 private:
     result<void> read_choices() {
+        if (since_.empty() && later_.empty()) {
+            return fail(error_code::invalid_argument, "AFTER is required, or --since TIME");
+        }
+        if (!since_.empty() && !later_.empty()) {
+            return fail(error_code::invalid_argument, "--since compares a service with itself: one URL or pid:N",
+                        later_.front());
+        }
+        if (!since_.empty()) {
+            const result<std::uint64_t> age = read_duration("--since", since_);
+            if (!age) { return tl::unexpected<error>(age.error()); }
+        }
         if (!by_.empty()) {
             const result<dimension> by = parse_dimension(by_);
             if (!by) { return dimensions.check("--by", by_); }
@@ -112,6 +127,11 @@ private:
     result<void> load(std::vector<loaded_snapshot>& all) const {
         std::vector<std::string> names{before_};
         names.insert(names.end(), later_.begin(), later_.end());
+        if (!since_.empty()) {
+            result<loaded_snapshot> past = load_past_snapshot(before_, since_, source_.read());
+            if (!past) { return tl::unexpected<error>(past.error()); }
+            all.push_back(std::move(*past));
+        }
         for (const std::string& name : names) {
             result<loaded_snapshot> each = load_snapshot(name, source_.read());
             if (!each) { return tl::unexpected<error>(each.error()); }
@@ -150,7 +170,7 @@ private:
         return render_text(d, {top_, wants_colour(output.colour), {}, &metrics});
     }
 
-    std::string before_, threshold_, by_;
+    std::string before_, threshold_, by_, since_;
     std::vector<std::string> later_;
     diff_options how_;
     std::size_t top_{20};

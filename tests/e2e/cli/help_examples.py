@@ -127,6 +127,7 @@ class Folder:
     def translate(self, command):
         command = re.sub(r"--metrics 127\.0\.0\.1:9467", "--metrics 127.0.0.1:0", command)
         command = re.sub(r"(127\.0\.0\.1|localhost):9467", self.address, command)
+        command = command.replace("--since 2h", "--since 0s")  # it has just begun
         command = command.replace("/srv/debug", "debug").replace("4711", str(self.pid))
         if re.search(r"memwatch top ", command) and "--count" not in command:
             command += " --count 1"  # on a terminal it runs until q: tests/e2e/top
@@ -162,7 +163,7 @@ def main():
     commands = [each["name"] for each in tree["commands"]]
     failed, used, ran = [], set(), 0
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MEMWATCH_")}
-    environment.update(MEMWATCH_LISTEN="127.0.0.1:0", MEMWATCH_INTERVAL="64KiB")
+    environment.update(MEMWATCH_LISTEN="127.0.0.1:0", MEMWATCH_INTERVAL="64KiB", MEMWATCH_HISTORY_EVERY="1s")
     leaky = subprocess.Popen([LEAKY, "--leak-mib-per-s=8", "--seconds=600"], stdout=subprocess.PIPE, text=True, env=environment)
     try:
         address = leaky.stdout.readline().strip().removeprefix("http://").removesuffix("/debug/memtrace")
