@@ -3,14 +3,13 @@
 
 #include <cstdlib>
 
-#include "cli/http_client.hpp"
 #include "cli/terminal.hpp"
+#include "http/client.hpp"
 
 namespace memwatch {
 inline namespace v1 {
 namespace {
 
-constexpr std::string_view route = "/api/v2/alerts";
 constexpr http_limits limits{std::chrono::seconds{5}, std::chrono::seconds{10}, std::uint64_t{16} << 20U};
 
 std::string variable(const char* name) {
@@ -52,17 +51,6 @@ bool tell(const http_url& target, const alert_choice& to, const std::optional<no
 }
 
 }  // namespace
-
-result<http_url> alertmanager_url(const std::string& argument) {
-    result<http_url> url = parse_url(argument);
-    if (!url) { return url; }
-    if (url->target.find('?') != std::string::npos) {
-        return fail(error_code::invalid_argument, "the address of an Alertmanager has no query", argument);
-    }
-    while (!url->target.empty() && url->target.back() == '/') { url->target.pop_back(); }
-    if (!url->target.ends_with(route)) { url->target += route; }
-    return url;
-}
 
 std::string build_url() {
     std::string url =

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/url.hpp"
+#include "http/url.hpp"
 #include "notify/regression_alert.hpp"
 
 namespace memwatch {
@@ -19,9 +19,6 @@ struct alert_choice {
     notify::label_set identity;
     std::uint64_t lasts_ms{};
 };
-
-// "http://alertmanager:9093" or the address behind a prefix -> its /api/v2/alerts. Errors: invalid_argument.
-[[nodiscard]] result<http_url> alertmanager_url(const std::string& argument);
 
 // Where the build that runs us can be seen, as GitHub, GitLab and Jenkins tell in the environment; "" where none does.
 [[nodiscard]] std::string build_url();

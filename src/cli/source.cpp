@@ -11,7 +11,7 @@
 #include <memwatch/snapshot/codec.hpp>
 
 #include "cli/foreign_source.hpp"
-#include "cli/http_client.hpp"
+#include "http/client.hpp"
 #include "cli/terminal.hpp"
 #include "cli/text_file.hpp"
 #include "cli/url.hpp"

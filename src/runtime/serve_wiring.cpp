@@ -5,6 +5,8 @@
 // Everything here refers to the process-wide session through a default-made `session`, whose members work as long as anything
 // was ever started; so a handler or a server may outlive the session it was made from.
 
+#include <atomic>
+#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -23,16 +25,20 @@
 #include <memwatch/snapshot/codec.hpp>
 
 #include "capture/own_work.hpp"
+#include "notify/alertmanager_url.hpp"
+#include "notify/leak_alert.hpp"
 #include "report/json.hpp"
 #include "report/text.hpp"
 #include "report/view.hpp"
 #include "runtime/process_status.hpp"
 #include "runtime/server_settings.hpp"
 #include "runtime/service_renderers.hpp"
+#include "serve/alert_poster.hpp"
 #include "serve/config_page.hpp"
 #include "serve/http_server.hpp"
 #include "serve/listen_address.hpp"
 #include "serve/routes.hpp"
+#include "verdict/sentence.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -46,6 +52,26 @@ const std::shared_ptr<serve::kept_snapshots>& kept_snapshots() {
 }
 
 void add_self_bytes(snapshot& s) { s.self_bytes.push_back({"kept_snapshots", kept_snapshots()->bytes()}); }
+
+// Of the process, as what was kept. Null until it tells anybody.
+std::atomic<serve::alert_counts*> told_alerts{nullptr};
+
+serve::alert_counts& alert_counts() {
+    static auto& it = *new serve::alert_counts();
+    // release: pairs with the acquire in add_alert_counts().
+    told_alerts.store(&it, std::memory_order_release);
+    return it;
+}
+
+void add_alert_counts(snapshot& s) {
+    // acquire: pairs with the release in alert_counts().
+    const serve::alert_counts* const counts = told_alerts.load(std::memory_order_acquire);
+    if (counts == nullptr) { return; }
+    // relaxed, all: figures.
+    s.activity.push_back({"alerts_firing", counts->firing.load(std::memory_order_relaxed)});
+    s.activity.push_back({"alert_posts", counts->posts.load(std::memory_order_relaxed)});
+    s.activity.push_back({"alert_post_failures", counts->failures.load(std::memory_order_relaxed)});
+}
 
 std::string state_in_words(const session_status& status) {
     switch (status.state) {
@@ -69,7 +95,10 @@ result<snapshot> freeze(std::string_view label) {
 
 result<snapshot> summarize() {
     result<snapshot> out = session{}.summary();
-    if (out) { add_self_bytes(*out); }
+    if (out) {
+        add_self_bytes(*out);
+        add_alert_counts(*out);
+    }
     return out;
 }
 
@@ -161,11 +190,35 @@ void log_detail(log_level level, const std::string& detail) {
 
 }  // namespace
 
+// Who speaks in the alerts, as scraping would label it: the service, and where it answers.
+result<notify::speaker> speaker_of(const serve_settings& settings, const serve::http_server* http) {
+    result<notify::label_set> labels = notify::read_labels(settings.options.alert_labels);
+    if (!labels) { return tl::unexpected<error>(labels.error()); }
+    notify::speaker who{std::move(*labels), {}};
+    const result<snapshot> now = session{}.summary();
+    std::string instance = now ? now->info.host : std::string();
+    if (now) { who.labels.emplace("service", now->info.service.empty() ? now->info.executable : now->info.service); }
+    if (http != nullptr && !http->address().is_unix()) {
+        instance += ":" + std::to_string(http->address().port);
+        who.generator_url = "http://" + http->address().to_string() + "/debug/memtrace/verdicts?format=text";
+    }
+    who.labels.emplace("instance", instance);
+    return who;
+}
+
+std::vector<notify::alert> firing_alerts(const notify::speaker& who) {
+    result<snapshot> now = session{}.summary();
+    if (!now) { return {}; }  // stopped: what fired is over
+    session{}.name_functions(*now, notify::most_leak_alerts);
+    return notify::leak_alerts(*now, who, [](const verdict& of, const snapshot& in) { return sentence(of, in); });
+}
+
 class server::impl {
 public:
-    std::unique_ptr<serve::http_server> http;   // null when it could not start
-    std::unique_ptr<serve::http_server> debug;  // of the debug routes alone; null when there is none, or it could not start
-    std::string detail;                         // what is amiss; empty = nothing
+    std::unique_ptr<serve::http_server> http;     // null when it could not start
+    std::unique_ptr<serve::http_server> debug;    // of the debug routes alone; null when there is none, or it could not start
+    std::unique_ptr<serve::alert_poster> alerts;  // null when nobody is to be told
+    std::string detail;                           // what is amiss; empty = nothing
 
     void start(const serve_settings& settings) {
         if (memwatch::detail::process_options().disabled) {  // MEMWATCH_DISABLED
@@ -177,9 +230,25 @@ public:
         const auto routes = is_split ? serve::route_set::without_debug : all_or_without_debug(settings);
         http = open(settings, settings.options.listen, routes);
         if (is_split) { debug = open(settings, settings.options.debug_listen, serve::route_set::debug_only); }
+        if (auto done = tell_alerts(settings); !done) { add_detail(done.error().message()); }
     }
 
 private:
+    void add_detail(const std::string& more) { detail += (detail.empty() ? "" : "; ") + more; }
+
+    result<void> tell_alerts(const serve_settings& settings) {
+        if (settings.options.alertmanager.empty()) { return {}; }
+        auto peers = notify::alertmanager_urls(settings.options.alertmanager);
+        if (!peers) { return tl::unexpected<error>(peers.error()); }
+        auto who = speaker_of(settings, http.get());
+        if (!who) { return tl::unexpected<error>(who.error()); }
+        const serve::alert_settings how{std::move(*peers), settings.options.alert_repeat_ns / 1'000'000,
+                                        &detail::own_work::keep_for_thread};
+        alerts = std::make_unique<serve::alert_poster>(
+            how, [who = std::move(*who)] { return firing_alerts(who); }, alert_counts());
+        return {};
+    }
+
     // Null when it could not; why is added to what is amiss.
     std::unique_ptr<serve::http_server> open(const serve_settings& settings, const std::string& listen,
                                              serve::route_set routes) {
@@ -191,7 +260,7 @@ private:
                 where, [router](const http_request& r, const serve::requester& who) { return router->begin(r, who); }, limits);
         });
         if (opened) { return std::move(*opened); }
-        detail += (detail.empty() ? "" : "; ") + opened.error().message();
+        add_detail(opened.error().message());
         return nullptr;
     }
 };
@@ -206,6 +275,10 @@ server::~server() = default;
 extern "C" MEMWATCH_API void memwatch_serve_from_environment() noexcept {
     try {
         static server& started = *new server(server::start(session{}));
+        // What was told to Alertmanagers ends with the process, when it ends by itself.
+        if (::secure_getenv("MEMWATCH_ALERTMANAGER") != nullptr) {
+            static_cast<void>(std::atexit([] { started.stop(); }));
+        }
         static_cast<void>(started);
     } catch (...) {}  // no memory: no server
 }
@@ -227,6 +300,7 @@ server server::start(const session&, server_options wanted) noexcept {
 
 void server::stop() noexcept {
     if (impl_ == nullptr) { return; }
+    if (impl_->alerts != nullptr) { impl_->alerts->stop(); }
     for (const auto& each : {impl_->http.get(), impl_->debug.get()}) {
         if (each != nullptr) { each->stop(); }
     }

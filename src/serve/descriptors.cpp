@@ -203,6 +203,13 @@ int descriptor_guard::accept(int listener) {
     return descriptor;
 }
 
+int descriptor_guard::open_client(int family) {
+    const std::lock_guard<std::mutex> lock(fork_mutex());
+    const int descriptor = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor >= 0) { descriptors_.push_back(descriptor); }
+    return descriptor;
+}
+
 void descriptor_guard::add_event_loop_of(int listener) {
     const std::vector<int> found = event_loop_of(listener);
     const std::lock_guard<std::mutex> lock(fork_mutex());

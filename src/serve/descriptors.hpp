@@ -44,6 +44,9 @@ public:
     // is out of descriptors or memory, and asking again at once would spin.
     [[nodiscard]] int accept(int listener);
 
+    // A socket to connect with, non-blocking and close-on-exec; -1 and errno when there is none.
+    [[nodiscard]] int open_client(int family);
+
     // The epoll instance that watches `listener` and whatever else that one watches: an event loop's own descriptors, which
     // Asio keeps private. Found through /proc/self/fdinfo; without /proc they stay open in a child, which is a leak of three.
     void add_event_loop_of(int listener);

@@ -487,6 +487,18 @@ void add_self(std::vector<MetricFamily>& out, const snapshot& s) {
     add(build, {{"version", label_value(s.info.version)}}, 1);
 }
 
+// Where memwatch itself tells Alertmanager; no series where it does not.
+void add_alerts(std::vector<MetricFamily>& out, const snapshot& s) {
+    const auto is_told = [](const named_value& v) { return v.name == "alerts_firing"; };
+    if (std::none_of(s.activity.begin(), s.activity.end(), is_told)) { return; }
+    add_single(out, "memwatch_alerts_firing", "Leaks that Alertmanager is told of.", MetricType::Gauge,
+               as_double(activity_of(s, "alerts_firing")));
+    add_single(out, "memwatch_alert_posts_total", "Posts that an Alertmanager took.", MetricType::Counter,
+               as_double(activity_of(s, "alert_posts")));
+    add_single(out, "memwatch_alert_post_failures_total", "Posts that an Alertmanager did not take.", MetricType::Counter,
+               as_double(activity_of(s, "alert_post_failures")));
+}
+
 }  // namespace
 
 std::string site_label(const snapshot& s, const site& of) {
@@ -524,6 +536,7 @@ std::vector<prometheus::MetricFamily> collect_metrics(const snapshot& s, const m
     add_looks(out, s);
     add_activity(out, s);
     add_self(out, s);
+    add_alerts(out, s);
     add_restraint(out, s);
     out.erase(std::remove_if(out.begin(), out.end(), [](const MetricFamily& f) { return f.metric.empty(); }), out.end());
     return out;

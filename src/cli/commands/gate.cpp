@@ -23,6 +23,7 @@
 #include "gate/place.hpp"
 #include "gate/policy.hpp"
 #include "gate/render.hpp"
+#include "notify/alertmanager_url.hpp"
 #include "report/words.hpp"
 
 namespace memwatch {
@@ -177,7 +178,7 @@ public:
     [[nodiscard]] result<alert_choice> read() const {
         alert_choice choice;
         for (const std::string& text : urls_) {
-            auto url = alertmanager_url(text);
+            auto url = notify::alertmanager_url(text);
             if (!url) { return tl::unexpected<error>(named("--alertmanager", url.error())); }
             choice.targets.push_back(std::move(*url));
         }

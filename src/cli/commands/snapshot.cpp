@@ -14,7 +14,7 @@
 #include "cli/choices.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/flags.hpp"
-#include "cli/http_client.hpp"
+#include "http/client.hpp"
 #include "cli/url.hpp"
 #include "control/client.hpp"
 

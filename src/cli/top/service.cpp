@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <memwatch/snapshot/codec.hpp>
 
-#include "cli/http_client.hpp"
+#include "http/client.hpp"
 #include "control/client.hpp"
 #include "report/words.hpp"
 #include "symbols/symbolizer.hpp"

@@ -22,7 +22,7 @@ class OrderService:
 
     def start(self, *options):
         self.lives += 1
-        self.log = os.path.join(self.folder, f"orders-{self.lives}.log")
+        self.log = os.path.join(self.folder, f"orders-{self.port}-{self.lives}.log")
         with open(self.log, "w", encoding="utf-8") as log:
             service = subprocess.Popen([self.orders, "--port", "0", "--memwatch-port", str(self.port), *options], stdout=log, stderr=log,
                                        env=self.environment)
@@ -52,3 +52,7 @@ class OrderService:
                 process.terminate()
             process.wait(LIMIT_SECONDS)
         self.running = []
+
+    def kill(self):
+        self.running[0].kill()
+        self.stop()

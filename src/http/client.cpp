@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/http_client.hpp"
+#include "http/client.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
@@ -44,9 +47,19 @@ std::uint64_t read_seconds(std::string_view text) {
     return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() ? seconds : 0;
 }
 
+class plain_sockets final : public socket_keeper {
+public:
+    int open(int family) override { return ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
+    void close(int, const std::function<void()>& close) override { close(); }
+};
+
 class http_exchange {
 public:
-    http_exchange(const http_url& url, const http_limits& limits) : url_(url), limits_(limits), stream_(context_) {}
+    http_exchange(asio::io_context& context, socket_keeper& keeper, const http_url& url, const http_limits& limits)
+        : url_(url), limits_(limits), context_(context), keeper_(keeper), stream_(context_) {}
+    ~http_exchange() { close(); }
+    http_exchange(const http_exchange&) = delete;
+    http_exchange& operator=(const http_exchange&) = delete;
 
     result<http_answer> get() { return exchange(http::request<http::empty_body>(http::verb::get, url_.target, 11)); }
 
@@ -82,10 +95,26 @@ private:
     }
 
     beast::error_code connect_to(const asio::generic::stream_protocol::endpoint& where) {
-        beast::error_code ignored;
-        stream_.socket().close(ignored);
+        close();
+        const int descriptor = keeper_.open(where.protocol().family());
+        if (descriptor < 0) { return {errno, boost::system::system_category()}; }
+        beast::error_code ec;
+        stream_.socket().assign(where.protocol(), descriptor, ec);
+        if (ec) {
+            keeper_.close(descriptor, [descriptor] { ::close(descriptor); });
+            return ec;
+        }
+        keeper_.watched(descriptor);
         stream_.expires_after(limits_.connect);
         return finish(context_, [&](auto done) { stream_.async_connect(where, done); });
+    }
+
+    void close() {
+        if (!stream_.socket().is_open()) { return; }
+        keeper_.close(stream_.socket().native_handle(), [this] {
+            beast::error_code ignored;
+            stream_.socket().close(ignored);
+        });
     }
 
     beast::error_code ask(auto& request) {
@@ -114,7 +143,8 @@ private:
 
     const http_url& url_;
     const http_limits& limits_;
-    asio::io_context context_;
+    asio::io_context& context_;
+    socket_keeper& keeper_;
     beast::basic_stream<asio::generic::stream_protocol> stream_;
     beast::flat_buffer buffer_;
     http::response_parser<http::string_body> parser_;
@@ -131,6 +161,39 @@ error refusal_of(const http_url& url, const http_answer& answer) {
             url.address() + url.target};
 }
 
+class http_client::impl {
+public:
+    explicit impl(socket_keeper* keeper) : keeper_(keeper == nullptr ? plain_ : *keeper) {}
+
+    // `exchange` is given one and asks it; the one adapter around Boost.
+    template <class Exchange>
+    result<http_answer> run(const http_url& url, const http_limits& limits, Exchange exchange) {
+        try {
+            http_exchange one(context_, keeper_, url, limits);
+            return exchange(one);
+        } catch (const std::exception& e) { return fail(error_code::unreachable, e.what(), url.address()); }
+    }
+
+private:
+    plain_sockets plain_;
+    socket_keeper& keeper_;
+    asio::io_context context_;
+};
+
+http_client::http_client(socket_keeper* keeper) : impl_(std::make_unique<impl>(keeper)) {}
+http_client::~http_client() = default;
+
+result<http_answer> http_client::ask(const http_url& url, const http_limits& limits) {
+    return impl_->run(url, limits, [](http_exchange& one) { return one.get(); });
+}
+
+result<std::string> http_client::post_json(const http_url& url, const std::string& body, const http_limits& limits) {
+    result<http_answer> answer = impl_->run(url, limits, [&](http_exchange& one) { return one.post_json(body); });
+    if (!answer) { return tl::unexpected<error>(answer.error()); }
+    if (answer->status / 100 != 2) { return tl::unexpected<error>(refusal_of(url, *answer)); }
+    return std::move(answer->body);
+}
+
 result<std::string> http_get(const http_url& url, const http_limits& limits) {
     result<http_answer> answer = http_ask(url, limits);
     if (!answer) { return tl::unexpected<error>(answer.error()); }
@@ -138,21 +201,10 @@ result<std::string> http_get(const http_url& url, const http_limits& limits) {
     return std::move(answer->body);
 }
 
-result<http_answer> http_ask(const http_url& url, const http_limits& limits) {
-    try {
-        return http_exchange(url, limits).get();
-    } catch (const std::exception& e) {  // the one adapter around Boost
-        return fail(error_code::unreachable, e.what(), url.address());
-    }
-}
+result<http_answer> http_ask(const http_url& url, const http_limits& limits) { return http_client().ask(url, limits); }
 
 result<std::string> http_post_json(const http_url& url, const std::string& body, const http_limits& limits) {
-    try {
-        result<http_answer> answer = http_exchange(url, limits).post_json(body);
-        if (!answer) { return tl::unexpected<error>(answer.error()); }
-        if (answer->status / 100 != 2) { return tl::unexpected<error>(refusal_of(url, *answer)); }
-        return std::move(answer->body);
-    } catch (const std::exception& e) { return fail(error_code::unreachable, e.what(), url.address()); }
+    return http_client().post_json(url, body, limits);
 }
 
 }  // namespace v1

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What a service itself tells Alertmanager, for those without Prometheus: MemwatchLeak, one alert a site or pool that leaks.
+// Names and labels are those of the rules in examples/operations/mixin, so that routes and silences fit both.
+//
+// In: a snapshot with verdicts, who speaks. Out: alerts. Threads: any; no clock, no socket.
+//
+// An alert fires again before it would lapse, and ends when its verdict does:
+//
+//   look      1      2      3      4      5
+//   leaks     a      a b    a b      b    -
+//   posted    a      b      a(again) a(end)  b(end)     what was not taken is due at the next look again
+//
+// One book an Alertmanager: of two, one may have been away.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <memwatch/base/result.hpp>
+#include <memwatch/model/snapshot.hpp>
+#include "notify/alert.hpp"
+
+namespace memwatch::inline v1::notify {
+
+inline constexpr const char* leak_alert_name = "MemwatchLeak";
+inline constexpr std::size_t most_leak_alerts = 20;  // as many as sites have series
+
+struct speaker {
+    label_set labels;           // service, instance, and what else each alert is to have
+    std::string generator_url;  // "" = none
+};
+
+// "env=prod,team=shop": the user's own labels. Errors: invalid_argument (no label name, one that memwatch sets itself).
+[[nodiscard]] result<label_set> read_labels(std::string_view list);
+
+// Of the verdicts of level leak, those that matter most. `sentence` says one in words.
+using sentence_function = std::function<std::string(const verdict&, const snapshot&)>;
+[[nodiscard]] std::vector<alert> leak_alerts(const snapshot& s, const speaker& who, const sentence_function& sentence);
+
+// What one Alertmanager was told.
+class alert_book {
+public:
+    struct pace {
+        std::uint64_t repeat_ms{};  // between two posts of an alert that fires
+        std::uint64_t lasts_ms{};   // how long it stands without another
+    };
+
+    explicit alert_book(pace with) : pace_(with) {}
+
+    // What to post: what is new, due again, or over. Nothing if all of it is known.
+    [[nodiscard]] std::vector<alert> due(const std::vector<alert>& firing, std::uint64_t now_unix_ms);
+    // `posted` was taken.
+    void keep(const std::vector<alert>& posted, std::uint64_t now_unix_ms);
+
+    [[nodiscard]] bool is_empty() const noexcept { return told_.empty(); }
+
+private:
+    struct told {
+        alert what;
+        std::uint64_t posted_unix_ms;
+    };
+
+    pace pace_;
+    std::map<label_set, told> told_;
+};
+
+}  // namespace memwatch::inline v1::notify
