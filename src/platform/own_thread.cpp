@@ -155,7 +155,8 @@ void wait_for(awaited_descriptor* list, std::size_t count, std::uint64_t timeout
     pollfd polled[most];
     count = std::min(count, most);
     for (std::size_t i = 0; i < count; ++i) {
-        polled[i] = {list[i].number, static_cast<short>(list[i].wants_write ? POLLOUT : POLLIN), 0};
+        const short wanted = list[i].wants_write ? POLLOUT : list[i].wants_priority ? POLLPRI : POLLIN;
+        polled[i] = {list[i].number, wanted, 0};
         list[i].is_ready = false;
     }
     timeout_ns = std::min(timeout_ns, longest_ns);  // "never" is an hour: nobody can tell, and nothing overflows

@@ -94,9 +94,10 @@ void sleep_ns(std::uint64_t duration_ns) noexcept;
 
 // A descriptor, what is waited for, and what came.
 struct awaited_descriptor {
-    int number{-1};      // < 0: skipped
-    bool wants_write{};  // else to read
-    bool is_ready{};     // also for an error or a number that is closed: acting on it will tell
+    int number{-1};         // < 0: skipped
+    bool wants_write{};     // else to read
+    bool wants_priority{};  // else that, which files of the kernel have news by (POLLPRI)
+    bool is_ready{};        // also for an error or a number that is closed: acting on it will tell
 };
 
 // Waits until one of them is ready or the time is over. Interruptions count as neither.

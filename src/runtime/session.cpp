@@ -386,7 +386,8 @@ void session::stop() noexcept {
     process_state& state = process();
     judge_before_the_end(state);
     if (!end_handle(state)) { return; }
-    state.worker.stop();                                // holding no lock: the worker may wait for the session's
+    state.worker.stop();  // holding no lock: the worker may wait for the session's
+    if (!state.worker.is_running()) { state.memory.end(); }
     if (is_session_open(state)) { run_worker(state); }  // somebody started anew meanwhile
 }
 

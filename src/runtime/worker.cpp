@@ -113,6 +113,7 @@ void worker::enter_child() noexcept {
     thread_.forget();
     starting_thread_.store(0, std::memory_order_relaxed);  // relaxed: the child has one thread
     is_abandoned_ = false;
+    awaited_count_ = 0;
     owner_pid_.store(0, std::memory_order_relaxed);   // relaxed: the child has one thread
     call_.store(nullptr, std::memory_order_relaxed);  // relaxed: as above
     suspended_.store(0, std::memory_order_relaxed);   // relaxed: as above
@@ -235,11 +236,28 @@ void worker::wait_until(std::uint64_t due_ns) noexcept {
     server_.advance(platform::monotonic_ns());
     const std::uint64_t now = platform::monotonic_ns();  // a snapshot takes its time
     due_ns = std::min(due_ns, server_.due_ns());
-    platform::awaited_descriptor waited[2];
+    platform::awaited_descriptor waited[2 + most_awaited];
     waited[0].number = wake_.reader();
     waited[1] = server_.awaited();
-    platform::wait_for(waited, 2, std::min(due_ns > now ? due_ns - now : 0, longest_sleep_ns));
+    std::copy_n(awaited_, awaited_count_, waited + 2);
+    platform::wait_for(waited, 2 + awaited_count_, std::min(due_ns > now ? due_ns - now : 0, longest_sleep_ns));
     if (waited[0].is_ready && wake_.is_ours()) { wake_.drain(); }
+    ask_for_turn_of_awaited(waited + 2);
+}
+
+void worker::wait_also_for(worker_task which, const platform::awaited_descriptor* list, std::size_t count) noexcept {
+    awaited_by_ = which;
+    awaited_count_ = std::min(count, most_awaited);
+    std::copy_n(list, awaited_count_, awaited_);
+}
+
+// A task that is suspended does not come to read: what is ready would stay so, and be waited for in vain.
+void worker::ask_for_turn_of_awaited(const platform::awaited_descriptor* waited) noexcept {
+    const auto is_ready = [](const platform::awaited_descriptor& each) { return each.is_ready; };
+    if (!std::any_of(waited, waited + awaited_count_, is_ready)) { return; }
+    awaited_count_ = 0;
+    // relaxed: this thread asks itself.
+    tasks_[static_cast<std::size_t>(awaited_by_)].is_asked.store(true, std::memory_order_relaxed);
 }
 
 }  // namespace v1

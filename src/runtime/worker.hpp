@@ -77,6 +77,10 @@ public:
         return tasks_[static_cast<std::size_t>(of)].spent_ns.load(std::memory_order_relaxed);
     }
 
+    // In a task's turn: it wants one as well when one of `list` (at most 4) is ready. Once: then, and with its next call, what
+    // it waited for is forgotten. One task has such a wish.
+    void wait_also_for(worker_task task, const platform::awaited_descriptor* list, std::size_t count) noexcept;
+
     // Starts the thread unless it runs, with its control socket bound already. Errors: the thread or the socket could not be
     // had; the rest goes on without (is_running() tells). Any thread but a hook's.
     result<void> ensure_running(control_setup setup = {});
@@ -114,12 +118,18 @@ private:
     [[nodiscard]] std::uint64_t take_turn(task& of, std::size_t which, std::uint64_t now_ns) noexcept;
     void run_call() noexcept;
     void wait_until(std::uint64_t due_ns) noexcept;
+    void ask_for_turn_of_awaited(const platform::awaited_descriptor* waited) noexcept;
     void open_descriptors(std::uint64_t now_ns) noexcept;
     bool stop_locked(std::uint64_t timeout_ns) noexcept;
 
     task tasks_[static_cast<std::size_t>(worker_task::count_)];
     std::atomic<std::uint64_t> suspended_{0};
     std::atomic<double> paced_cpus_{1};
+
+    static constexpr std::size_t most_awaited = 4;
+    platform::awaited_descriptor awaited_[most_awaited];  // worker thread only, these three
+    std::size_t awaited_count_{};
+    worker_task awaited_by_{};
 
     std::mutex lifecycle_;
     std::mutex mutex_;

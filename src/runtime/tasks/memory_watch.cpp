@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/tasks/memory_watch.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <new>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -40,17 +43,28 @@ void memory_watch::begin(process_state& state, std::uint64_t origin_ns) noexcept
         const std::lock_guard guard(mutex_);
         forget();  // another clock: times before are none of this timeline
     }
+    read_environment();
     state.worker.bind(worker_task::memory_watch, &take_turn, &state);
+}
+
+void memory_watch::read_environment() noexcept {
+    if (platform::is_secure_mode()) { return; }
+    try {
+        for (const char* const* each = platform::environment(); each != nullptr && *each != nullptr; ++each) {
+            const std::string_view text = *each;
+            const auto value_of = [&](std::string_view name) { return text.substr(std::min(text.size(), name.size())); };
+            constexpr std::string_view path = "MEMORY_PRESSURE_WATCH=";
+            constexpr std::string_view message = "MEMORY_PRESSURE_WRITE=";
+            if (text.substr(0, path.size()) == path) { manager_path_ = value_of(path); }
+            if (text.substr(0, message.size()) == message) { manager_message_ = value_of(message); }
+        }
+    } catch (...) {}  // no memory: the group's files tell
 }
 
 std::uint64_t memory_watch::turn(process_state& state) noexcept {
     const std::uint64_t now_ns = platform::monotonic_ns();
-    if (looked_for_groups_ns_ == 0 || now_ns - looked_for_groups_ns_ > groups_are_good_for_ns) {
-        try {
-            reader_.look_for_groups(roots_);
-            looked_for_groups_ns_ = now_ns;
-        } catch (...) {}  // no memory: what was found before stays
-    }
+    look_around(now_ns);
+    was_signalled_ = take_signals();
     memory_reading next = latest();  // what is not read anew stays
     const std::uint64_t now = state.capture.now_ns();
     const std::uint64_t origin = origin_ns_.load(std::memory_order_relaxed);  // relaxed: a number
@@ -58,7 +72,45 @@ std::uint64_t memory_watch::turn(process_state& state) noexcept {
     reader_.read(next);
     read_heap(state, next);
     next.self_bytes = total_self_bytes(state);
-    return keep(next);
+    const std::uint64_t pause_ns = keep(next);
+    wait_for_signals(state.worker, now_ns);
+    return pause_ns;
+}
+
+// Processes are moved, limits come and go, and so do files to be watched.
+void memory_watch::look_around(std::uint64_t now_ns) noexcept {
+    if (looked_for_groups_ns_ != 0 && now_ns - looked_for_groups_ns_ <= groups_are_good_for_ns) { return; }
+    try {
+        reader_.look_for_groups(roots_);
+        looked_for_groups_ns_ = now_ns;
+    } catch (...) { return; }  // no memory: what was found before stays
+    watch_signals();
+}
+
+void memory_watch::watch_signals() noexcept {
+    const std::lock_guard guard(mutex_);  // or a fork would copy a descriptor that nobody knows yet
+    own_events_.watch_events(reader_.own_events_file().c_str());
+    tightest_events_.watch_events(reader_.tightest_events_file().c_str());
+    if (manager_.is_open() || manager_path_.empty()) { return; }
+    manager_.watch_manager(manager_path_.c_str(), manager_message_.empty() ? nullptr : manager_message_.c_str());
+}
+
+// Counts of events are read anyway, and say more; the manager's word is all there is of it.
+bool memory_watch::take_signals() noexcept {
+    const std::lock_guard guard(mutex_);
+    const bool is_own = own_events_.take();
+    const bool is_tightest = tightest_events_.take();
+    const bool is_manager = manager_.take();
+    if (is_manager) { gauge_.hear(std::max<std::uint64_t>(latest_.time_ns, 1)); }
+    return is_own || is_tightest || is_manager;
+}
+
+// Page cache meets a limit a thousand times a second where files are read: a second's rest while all is well.
+void memory_watch::wait_for_signals(worker& background, std::uint64_t now_ns) noexcept {
+    if (was_signalled_) { signals_rest_until_ns_ = now_ns + (level() == pressure_level::none ? second_ns : second_ns / 10); }
+    if (now_ns < signals_rest_until_ns_) { return background.wait_also_for(worker_task::memory_watch, nullptr, 0); }
+    const platform::awaited_descriptor all[] = {own_events_.awaited(), tightest_events_.awaited(), manager_.awaited()};
+    background.wait_also_for(worker_task::memory_watch, all, std::size(all));
 }
 
 // The forecast is made of a second's points: no need to make it more often.
@@ -131,7 +183,20 @@ std::size_t memory_watch::self_bytes() const noexcept { return sizeof *this; }
 // What the parent's worker was in the middle of changing is left alone.
 void memory_watch::enter_child() noexcept {
     new (&reader_) memory_reader();
+    close_signals();
     forget();
+}
+
+void memory_watch::end() noexcept {
+    const std::lock_guard guard(mutex_);
+    close_signals();
+}
+
+// They are opened again when groups are looked for.
+void memory_watch::close_signals() noexcept {
+    for (platform::pressure_signal* const each : {&own_events_, &tightest_events_, &manager_}) { each->close(); }
+    looked_for_groups_ns_ = 0;
+    signals_rest_until_ns_ = 0;
 }
 
 void memory_watch::forget() noexcept {

@@ -7,6 +7,8 @@
 //                                     |-------> forecast()     when the limit will be met, with an interval
 //                                     '-------> level()        how near the end is; turns come ten times as often there
 //
+// Turns come early when the kernel or the service manager says that memory is short (platform/pressure_signal.hpp).
+//
 // A process without a worker (single-threaded with control off, a forked child that has not asked for one) has no readings:
 // time_ns is 0. A later session of the process goes on; a forked child begins with none.
 //
@@ -18,6 +20,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -26,16 +29,20 @@
 #include "footprint/memory_reader.hpp"
 #include "footprint/pressure.hpp"
 #include "model/memory_reading.hpp"
+#include "platform/pressure_signal.hpp"
 
 namespace memwatch {
 inline namespace v1 {
 
 struct process_state;
+class worker;
 
 class memory_watch {
 public:
     // A session begins, under its mutex. `origin_ns`: time 0 of snapshots, by the session's clock.
     void begin(process_state& state, std::uint64_t origin_ns) noexcept;
+    // The worker has ended: nothing is watched any more. What was read stays.
+    void end() noexcept;
     // For tests: reads made-up files from now on. While no worker runs.
     void read_from(kernel_roots roots) {
         roots_ = std::move(roots);
@@ -69,14 +76,25 @@ public:
 
 private:
     void read_heap(process_state& state, memory_reading& into) noexcept;
+    void read_environment() noexcept;
+    void look_around(std::uint64_t now_ns) noexcept;
+    void watch_signals() noexcept;
+    [[nodiscard]] bool take_signals() noexcept;
+    void wait_for_signals(worker& background, std::uint64_t now_ns) noexcept;
     [[nodiscard]] std::uint64_t keep(const memory_reading& next) noexcept;
     void forget() noexcept;
+    void close_signals() noexcept;
 
     kernel_roots roots_;
-    memory_reader reader_;                  // worker thread only
-    std::uint64_t looked_for_groups_ns_{};  // worker thread only, CLOCK_MONOTONIC; 0 = never
-    std::uint64_t heap_read_ns_{};          // worker thread only, CLOCK_MONOTONIC
-    std::uint64_t heap_read_took_ns_{};     // worker thread only
+    memory_reader reader_;                   // worker thread only
+    std::uint64_t looked_for_groups_ns_{};   // worker thread only, CLOCK_MONOTONIC; 0 = never
+    std::uint64_t heap_read_ns_{};           // worker thread only, CLOCK_MONOTONIC
+    std::uint64_t heap_read_took_ns_{};      // worker thread only
+    bool was_signalled_{};                   // worker thread only
+    std::uint64_t signals_rest_until_ns_{};  // worker thread only, CLOCK_MONOTONIC
+    // As it was when the session began; written while no worker runs.
+    std::string manager_path_;
+    std::string manager_message_;
     std::atomic<std::uint64_t> origin_ns_{0};
 
     std::atomic<pressure_level> level_{pressure_level::none};
@@ -86,6 +104,9 @@ private:
     memory_curve curve_;
     std::optional<oom_forecast> forecast_;
     pressure_gauge gauge_;
+    platform::pressure_signal own_events_;  // these three: the worker's, opened and closed under mutex_
+    platform::pressure_signal tightest_events_;
+    platform::pressure_signal manager_;
 };
 
 }  // namespace v1

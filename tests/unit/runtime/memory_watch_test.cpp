@@ -3,16 +3,19 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 
 #include <memwatch/memwatch.hpp>
 #include "../footprint/kernel_tree.hpp"
+#include "../platform/told_pressure.hpp"
 #include "runtime/process_state.hpp"
 #include "support/fake_clock.hpp"
 
 using namespace memwatch;
 using test_support::fake_clock;
 using test_support::kernel_tree;
+using manager = test_support::service_manager;
 using test_support::second;
 
 namespace {
@@ -20,6 +23,10 @@ namespace {
 // A session of which only the test takes turns.
 struct watched_program {
     explicit watched_program(const kernel_tree& tree) : session(start()) { watch().read_from(tree.roots()); }
+
+    ~watched_program() { watch().end(); }
+    watched_program(const watched_program&) = delete;
+    watched_program& operator=(const watched_program&) = delete;
 
     static memwatch::session start() {
         options wanted;
@@ -59,6 +66,22 @@ TEST_CASE("memory watch: readings are on the timeline of snapshots, and part of 
     CHECK(got.self_bytes > 0);
     CHECK(activity_of(s, "cgroup_limit_bytes") == 2000);
     CHECK(activity_of(s, "memory_read_ns") == got.time_ns);
+}
+
+TEST_CASE("memory watch: the word of the service manager is pressure, and is heard at once", "[runtime]") {
+    const kernel_tree tree;
+    tree.make_v2(100, 0, "max");
+    manager systemd(tree.path("pressure.sock"));
+    REQUIRE(::setenv("MEMORY_PRESSURE_WATCH", tree.path("pressure.sock").c_str(), 1) == 0);
+    const watched_program program(tree);
+    ::unsetenv("MEMORY_PRESSURE_WATCH");
+    static_cast<void>(watched_program::turn());
+    systemd.accept();
+    CHECK(watched_program::watch().level() == pressure_level::none);
+    systemd.say();
+    fake_clock::advance(second);
+    static_cast<void>(watched_program::turn());
+    CHECK(watched_program::watch().level() == pressure_level::some);
 }
 
 TEST_CASE("memory watch: growth towards the limit is forecast, told as pressure, and looked at more often", "[runtime]") {

@@ -192,3 +192,47 @@ TEST_CASE("worker: a child of fork has none and closes what it inherited") {
     CHECK(w.is_running());
     w.stop();
 }
+
+namespace {
+
+// Waits for a descriptor, in each of its first two turns.
+struct waiting_task {
+    worker* on;
+    int descriptor;
+    std::atomic<unsigned> turns{0};
+
+    static std::uint64_t run(void* self, std::uint64_t) {
+        auto& task = *static_cast<waiting_task*>(self);
+        memwatch::platform::awaited_descriptor wanted;
+        wanted.number = task.descriptor;
+        task.on->wait_also_for(worker_task::memory_watch, &wanted, task.turns.load() < 2 ? 1 : 0);
+        task.turns.fetch_add(1);
+        task.turns.notify_all();
+        return worker::never;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("worker: a task that waits for a descriptor gets a turn for it, once for each time it asks") {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    worker w;
+    waiting_task task{&w, ends[0]};
+    counted_task other;
+    w.bind(worker_task::memory_watch, &waiting_task::run, &task);
+    w.bind(worker_task::telemetry, &counted_task::run, &other);
+    REQUIRE(w.ensure_running().has_value());
+    task.turns.wait(0);
+    REQUIRE(::write(ends[1], "x", 1) == 1);  // and nobody reads it: it stays ready
+    for (unsigned seen = task.turns.load(); seen < 3; seen = task.turns.load()) { task.turns.wait(seen); }
+    const unsigned before = other.turns.load();
+    for (unsigned i = 1; i <= 20; ++i) {
+        w.wake(worker_task::telemetry);
+        other.wait_for(before + i);
+    }
+    CHECK(task.turns.load() == 3);  // the first, and for the two wishes one each
+    w.stop();
+    ::close(ends[0]);
+    ::close(ends[1]);
+}
