@@ -5,6 +5,8 @@
 
 #include <cerrno>
 
+#include "platform/address_space.hpp"
+
 namespace memwatch::interpose {
 namespace {
 
@@ -12,7 +14,9 @@ void* reserve(std::size_t bytes) noexcept {
     const int saved_errno = errno;
     void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     errno = saved_errno;
-    return memory == MAP_FAILED ? nullptr : memory;
+    if (memory == MAP_FAILED) { return nullptr; }
+    platform::note_own_memory(memory, bytes);
+    return memory;
 }
 
 std::size_t resident_of(void* memory, std::size_t bytes) noexcept {

@@ -91,6 +91,15 @@ public:
     template <class Visitor>
     void visit(Visitor& visitor, std::vector<exact_site_totals>& scratch);
 
+    // Where sampled blocks lie: see(address, size_bytes, interval_bytes), under a shard's lock, so it must neither throw nor
+    // allocate; `reserve(n)` is called before each lock is taken, with the most blocks there may be under it. Those of full
+    // mode are not among them.
+    template <class Reserve, class See>
+    void visit_addresses(Reserve reserve, See see) {
+        live_.for_each(reserve,
+                       [&](const live_entry& entry) { see(address_of(entry.key), entry.size_bytes, entry.interval_bytes); });
+    }
+
     // Its frames are kept for good.
     [[nodiscard]] interned_stack stack_of(std::uint32_t site) noexcept { return stacks_.at(sites_.copy(site).key.stack); }
 

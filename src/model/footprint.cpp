@@ -95,12 +95,14 @@ void say_retention(const footprint& where, std::vector<weighed_sentence>& said) 
         text += each.remedy.empty() ? " kept by " + each.name : " reclaimable with " + each.remedy;
         said.push_back({bytes, std::move(text)});
     }
-    const auto kept = static_cast<double>(where.bytes_of(footprint_part::retained));
-    const bool is_said = std::any_of(where.allocators.begin(), where.allocators.end(), [&](const allocator_figures& each) {
-        return matters(static_cast<double>(each.reclaimable_bytes), all);
-    });
-    if (!is_said && matters(kept, all)) {
-        said.push_back({kept, "allocator retention, not a leak: " + format_bytes(kept) + " freed and not given back"});
+    if (!said.empty()) { return; }
+    for (const footprint_row& each : where.rows) {
+        const auto kept = static_cast<double>(each.bytes);
+        // What an estimate leaves says nothing within the estimate's error.
+        if (each.part != footprint_part::retained || !matters(kept, all) || kept < 2 * each.error_bytes) { continue; }
+        said.push_back({kept, "allocator retention, not a leak: " + format_bytes(kept) +
+                                  (each.basis == footprint_basis::derived ? " beyond live blocks, free or fragmented"
+                                                                          : " freed and not given back")});
     }
 }
 

@@ -20,6 +20,8 @@ using block_key = std::uint64_t;
     return (reinterpret_cast<std::uint64_t>(address) & address_mask) | (static_cast<std::uint64_t>(tag) << 48U);
 }
 
+[[nodiscard]] inline std::uint64_t address_of(block_key key) noexcept { return key & ((1ULL << 48U) - 1); }
+
 struct record {
     block_key key{};
     std::uint64_t size_bytes{};

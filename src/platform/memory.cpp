@@ -9,6 +9,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "platform/address_space.hpp"
 #include "platform/platform.hpp"
 
 namespace memwatch {
@@ -19,7 +20,9 @@ void* reserve_memory(std::size_t bytes) noexcept {
     const int saved_errno = errno;
     void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     errno = saved_errno;
-    return memory == MAP_FAILED ? nullptr : memory;
+    if (memory == MAP_FAILED) { return nullptr; }
+    note_own_memory(memory, bytes);
+    return memory;
 }
 
 void zero_pages(void* memory, std::size_t bytes) noexcept {
