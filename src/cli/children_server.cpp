@@ -20,6 +20,7 @@
 #include "serve/http_server.hpp"
 #include "serve/metrics.hpp"
 #include "serve/routes.hpp"
+#include "snapshot/footprint_json.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -45,6 +46,14 @@ control::client_limits limits_of_scrape() {
 
 result<snapshot> summary_of(std::uint64_t pid) {
     return decode_answer(control::ask(pid, {"summary", {{"names", std::to_string(named_sites)}}}, limits_of_scrape()));
+}
+
+result<footprint> footprint_of(std::uint64_t pid, serve::footprint_detail how) {
+    control::request asked{"footprint", {}};
+    if (how != serve::footprint_detail::automatic) {
+        asked.parameters.emplace_back("detail", how == serve::footprint_detail::all ? "1" : "0");
+    }
+    return control::ask(pid, asked).and_then([](const std::string& bytes) { return decode_footprint(bytes); });
 }
 
 result<std::string> steer(std::uint64_t pid, const serve::control_request& wanted) {
@@ -88,6 +97,7 @@ serve::service_view view_of(std::uint64_t pid) {
         return control::ask(pid, {"past", {{"since", std::to_string(age_ns / 1'000'000) + "ms"}}});
     };
     out.control = [pid](const serve::control_request& wanted) { return steer(pid, wanted); };
+    out.measure_footprint = [pid](serve::footprint_detail how) { return footprint_of(pid, how); };
     fill_renderers(out);
     return out;
 }

@@ -40,6 +40,14 @@ constexpr command_entry entries[] = {
      "One source shows what its process came to; three dumps or more of one process, taken at any distance, are judged here.\n"
      "1 is a leak (0 with --exit-zero); a suspect is none.\n",
      make_verdicts},
+    {"footprint", "Say where the memory of a process is: rows that add up to VmRSS, and to its cgroup's figure",
+     "Examples:\n"
+     "  memwatch footprint http://127.0.0.1:9467\n"
+     "  memwatch footprint --pid 4711 --modules 0\n"
+     "  memwatch footprint --pid 4711 --json > now.json && memwatch footprint now.json --format md\n\n"
+     "Looking through mappings holds the lock of the address space for some 22 ms a GiB; from 8 GiB on it is left out unless\n"
+     "--full asks for it.\n",
+     make_footprint},
     {"symbolize", "Write a dump with the names of its frames in it",
      "Examples:\n"
      "  memwatch symbolize prod.memtrace -o named.memtrace --debug-dir /srv/debug\n"

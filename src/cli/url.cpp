@@ -50,5 +50,15 @@ http_url snapshot_url(http_url base, const snapshot_query& query) {
     return base;
 }
 
+http_url debug_url(http_url base, std::string_view route, std::string_view query) {
+    std::string path = base.target.substr(0, base.target.find('?'));
+    while (!path.empty() && path.back() == '/') { path.pop_back(); }
+    const std::string wanted = std::string(debug_route) + "/" + std::string(route);
+    if (path.ends_with(debug_route)) { path.resize(path.size() - debug_route.size()); }
+    if (!path.ends_with(wanted)) { path += wanted; }
+    base.target = query.empty() ? path : path + "?" + std::string(query);
+    return base;
+}
+
 }  // namespace v1
 }  // namespace memwatch

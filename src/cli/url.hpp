@@ -25,5 +25,8 @@ struct snapshot_query {
 };
 [[nodiscard]] http_url snapshot_url(http_url base, const snapshot_query& query);
 
+// The debug route "footprint" of the service at `base`, with that query ("detail=1"; may be empty). A base as above.
+[[nodiscard]] http_url debug_url(http_url base, std::string_view route, std::string_view query);
+
 }  // namespace v1
 }  // namespace memwatch

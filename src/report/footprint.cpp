@@ -192,7 +192,7 @@ std::string render(const section& of, bool colour) {
 
 // Words of ours as they are; anything in which Markdown could see a meaning is code.
 std::string markdown_words(const std::string& text) {
-    const bool is_plain = text.find_first_of("\\`*_{}[]<>#|!&~$") == std::string::npos;
+    const bool is_plain = text.find_first_of("\\`*{}[]<>#|!&~$") == std::string::npos;
     return is_plain ? text : code_span(text);
 }
 
@@ -230,7 +230,8 @@ std::string render_text(const footprint& where, const footprint_words& how) {
 std::string render_markdown(const footprint& where, const footprint_words& how) {
     std::string out = "# Footprint: " + markdown_words(title_words(where)) + "\n\n";
     for (const std::string& sentence : sentences_of(where)) { out += "- " + markdown_words(sentence) + "\n"; }
-    for (const section& each : sections_of(where, how)) { out += "\n" + render_markdown_section(each); }
+    out += "\n";
+    for (const section& each : sections_of(where, how)) { out += render_markdown_section(each); }
     return out;
 }
 

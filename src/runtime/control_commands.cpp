@@ -17,6 +17,7 @@
 #include "runtime/process_status.hpp"
 #include "runtime/steering.hpp"
 #include "settings/chosen_options.hpp"
+#include "snapshot/footprint_json.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -140,6 +141,21 @@ result<std::string> take_snapshot(const control::request& asked) {
 
 result<std::string> summarize(const control::request& asked) { return encoded(session{}.summary(), asked); }
 
+// detail=1: also where that takes long; detail=0: what is cheap.
+result<footprint_request> footprint_asked_for(const control::request& asked) {
+    footprint_request wanted;
+    const std::string* const detail = asked.find("detail");
+    if (detail == nullptr) { return wanted; }
+    if (*detail != "0" && *detail != "1") { return fail(error_code::invalid_argument, "0 or 1", "detail"); }
+    wanted.must_be_detailed = *detail == "1";
+    if (*detail == "0") { wanted.most_resident_bytes = 0; }
+    return wanted;
+}
+
+result<std::string> where_memory_is(const control::request& asked) {
+    return footprint_asked_for(asked).and_then(&detail::process_footprint).map(&encode_footprint);
+}
+
 // Any options that may change while it runs, by their external names; all of them or none.
 result<std::string> set(const control::request& asked) {
     if (asked.parameters.empty()) {
@@ -209,6 +225,7 @@ constexpr command commands[] = {
     {"status", "", &status},
     {"snapshot", "|format|label|names|", &take_snapshot},
     {"summary", "|format|names|", &summarize},
+    {"footprint", "|detail|", &where_memory_is},
     {"history", "", &list_history},
     {"past", "|name|since|", &give_past},
     {"set", "*", &set},
@@ -234,6 +251,8 @@ result<std::string> answer_control(const control::request& asked) {
                 "no such command; there are status, snapshot, summary, history, past, set, baseline, stop, resume, detach",
                 asked.command);
 }
+
+result<footprint> detail::process_footprint(const footprint_request& asked) { return measure_footprint(process(), asked); }
 
 result<std::string> detail::control_process(std::string_view line) {
     return control::parse_request(line).and_then([](const control::request& asked) { return answer_control(asked); });

@@ -8,6 +8,7 @@
 
 #include <memwatch/base/result.hpp>
 #include <memwatch/session.hpp>
+#include "runtime/measure_footprint.hpp"
 #include "settings/chosen_options.hpp"
 
 namespace memwatch {
@@ -22,6 +23,9 @@ namespace detail {
 
 // A line as the control socket takes it ("set preset=full"), and its answer. Errors: as answer_control().
 [[nodiscard]] MEMWATCH_API result<std::string> control_process(std::string_view line);
+
+// Where the memory of this process is. Errors: as measure_footprint().
+[[nodiscard]] MEMWATCH_API result<footprint> process_footprint(const footprint_request& asked);
 
 }  // namespace detail
 }  // namespace v1

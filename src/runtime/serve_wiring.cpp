@@ -124,6 +124,13 @@ void fill_history(serve::service_view& view) {
     };
 }
 
+result<footprint> measure(serve::footprint_detail how) {
+    footprint_request asked;
+    asked.must_be_detailed = how == serve::footprint_detail::all;
+    if (how == serve::footprint_detail::cheap) { asked.most_resident_bytes = 0; }
+    return detail::process_footprint(asked);
+}
+
 serve::service_view make_service_view(const serve_settings& settings, serve::exposure where) {
     serve::service_view out;
     out.freeze = &freeze;
@@ -132,6 +139,7 @@ serve::service_view make_service_view(const serve_settings& settings, serve::exp
     fill_renderers(out);
     fill_history(out);
     out.control = &control_session;
+    out.measure_footprint = &measure;
     out.render_config = [settings, where](bool as_text) -> result<std::string> {
         const std::vector<serve::config_row> rows = config_rows(settings, where);
         const std::string state = state_in_words(detail::process_status());

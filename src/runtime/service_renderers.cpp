@@ -11,11 +11,13 @@
 #include <memwatch/snapshot/codec.hpp>
 
 #include "diff/clusters.hpp"
+#include "report/footprint.hpp"
 #include "report/json.hpp"
 #include "report/metrics.hpp"
 #include "report/text.hpp"
 #include "report/verdicts.hpp"
 #include "report/view.hpp"
+#include "snapshot/footprint_json.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -78,6 +80,11 @@ result<std::string> render_verdicts(const snapshot& s, const serve::verdict_requ
     return wanted.format == "md" ? render_markdown(list) : render_json(list);
 }
 
+result<std::string> render_footprint(const footprint& where, std::string_view format) {
+    if (format == "text") { return render_text(where); }
+    return format == "md" ? render_markdown(where) : encode_footprint(where);
+}
+
 // Takes a number and the space behind it off.
 std::uint64_t take_number(std::string_view& text) {
     std::uint64_t number = 0;
@@ -137,6 +144,7 @@ void fill_renderers(serve::service_view& view) {
     };
     view.render_table = &render_table;
     view.render_verdicts = &render_verdicts;
+    view.render_footprint = &render_footprint;
     view.name_site = [](const snapshot& s, const site& of) { return site_name(s, of); };
 }
 

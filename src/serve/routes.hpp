@@ -23,6 +23,7 @@
 
 #include <memwatch/base/clock.hpp>
 #include <memwatch/base/result.hpp>
+#include <memwatch/model/footprint.hpp>
 #include <memwatch/model/snapshot.hpp>
 #include <memwatch/model/verdict.hpp>
 #include <memwatch/serve/http_handler.hpp>
@@ -56,6 +57,9 @@ struct verdict_request {
     std::size_t top{};                            // rows
     std::string format;                           // json, text, md
 };
+
+// Whether mappings and heap are looked through: never, where that is quick, always.
+enum class footprint_detail { cheap, automatic, all };
 
 struct diff_request {
     std::string by;  // site, type, tag, trace, route, thread, pool
@@ -94,6 +98,8 @@ struct service_view {
     std::function<result<std::string>(const snapshot&, std::size_t top)> render_summary;
     std::function<result<std::string>(const snapshot&, const table_request&)> render_table;
     std::function<result<std::string>(const snapshot&, const verdict_request&)> render_verdicts;
+    std::function<result<footprint>(footprint_detail)> measure_footprint;
+    std::function<result<std::string>(const footprint&, std::string_view format)> render_footprint;  // json, text, md
     std::function<result<std::string>(bool as_text)> render_config;
     std::function<std::string()> health;  // empty = running; else one sentence
     site_namer name_site;
@@ -162,6 +168,7 @@ private:
     // The youngest of the history that is at least so old, as in "2h". Errors: as above, invalid_argument.
     [[nodiscard]] result<std::shared_ptr<const std::string>> find_past(const char* parameter, const std::string& age) const;
     [[nodiscard]] outcome diff(const call& c);
+    [[nodiscard]] outcome footprint(const call& c);
     [[nodiscard]] outcome pprof(const call& c);
 
     // page_routes.cpp

@@ -177,6 +177,23 @@ outcome router::kept_dump(const call& c, const format_row& format) {
     return attachment(view_.encode(*s, format.name), format);
 }
 
+// Admitted as full snapshots are: it costs as much, in the kernel.
+outcome router::footprint(const call& c) {
+    const auto format = c.target.choice("format", "json", "json|text|md");
+    if (!format) { return refuse(format.error()); }
+    const auto word = c.target.choice("detail", "auto", "auto|0|1");
+    if (!word) { return refuse(word.error()); }
+    const admission::ticket ticket = full_snapshots_.try_enter();
+    if (!ticket.is_admitted()) { return busy(ticket); }
+    const auto how = *word == "0"   ? footprint_detail::cheap
+                     : *word == "1" ? footprint_detail::all
+                                    : footprint_detail::automatic;
+    const auto where = view_.measure_footprint(how);
+    if (!where) { return refuse(where.error()); }
+    const char* const type = *format == "json" ? json_type : *format == "md" ? markdown_type : text_type;
+    return rendered(view_.render_footprint(*where, *format), type);
+}
+
 outcome router::keep(const call& c) {
     const result<std::string> label = label_to_keep(c.target, c.request);
     if (!label) { return refuse(label.error()); }

@@ -61,6 +61,11 @@ serve::service_view made_view() {
         require(r.top >= 1 && r.top <= 10'000, "table parameters are in range");
         return std::string("{}");
     };
+    v.measure_footprint = [](serve::footprint_detail) -> memwatch::result<memwatch::footprint> { return memwatch::footprint{}; };
+    v.render_footprint = [](const memwatch::footprint&, std::string_view format) -> memwatch::result<std::string> {
+        require(format == "json" || format == "text" || format == "md", "a format is one of three");
+        return std::string("{}");
+    };
     v.render_verdicts = [](const memwatch::snapshot&, const serve::verdict_request& r) -> memwatch::result<std::string> {
         require(r.top >= 1 && r.top <= 10'000, "verdict parameters are in range");
         require(r.format == "json" || r.format == "text" || r.format == "md", "a format is one of three");

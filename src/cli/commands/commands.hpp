@@ -22,6 +22,7 @@ inline namespace v1 {
 [[nodiscard]] std::unique_ptr<command> make_options(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_top(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_verdicts(CLI::App& app);
+[[nodiscard]] std::unique_ptr<command> make_footprint(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_completion(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_manual(CLI::App& app);
 

@@ -26,6 +26,7 @@ struct fixture {
     int freezes{};
     int summaries{};
     int controls{};
+    int footprints{};
     std::string health_detail;
     std::string summary_text{"summary"};
     std::string encoded{"dump"};
@@ -85,6 +86,16 @@ struct fixture {
         v.render_verdicts = [](const memwatch::snapshot&, const serve::verdict_request& r) -> memwatch::result<std::string> {
             return r.format + " level=" + std::string(word_of(r.least)) +
                    " class=" + (r.only ? std::string(word_of(*r.only)) : "any") + " top=" + std::to_string(r.top);
+        };
+        v.measure_footprint = [this](serve::footprint_detail how) -> memwatch::result<memwatch::footprint> {
+            ++footprints;
+            if (is_down) { return memwatch::fail(memwatch::error_code::unavailable, "memwatch never started"); }
+            memwatch::footprint where;
+            where.pid = static_cast<std::uint64_t>(how);
+            return where;
+        };
+        v.render_footprint = [](const memwatch::footprint& where, std::string_view format) -> memwatch::result<std::string> {
+            return std::string(format) + " detail=" + std::to_string(where.pid);
         };
         v.render_config = [](bool as_text) -> memwatch::result<std::string> {
             return std::string(as_text ? "config text" : "{}");

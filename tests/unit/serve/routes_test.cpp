@@ -82,7 +82,10 @@ TEST_CASE("routes: every refusal has its status and names what was wrong") {
         {"GET", "/debug/memtrace/verdicts?top=0", 400, "top:"},
         {"GET", "/debug/memtrace/verdicts?format=html", 400, "format: must be one of json|text|md"},
         {"GET", "/debug/memtrace/verdicts?by=site", 400, "by: unknown parameter"},
-        {"GET", "/debug/memtrace/footprint", 404, "no such route"},
+        {"GET", "/debug/memtrace/footprint?detail=2", 400, "detail"},
+        {"GET", "/debug/memtrace/footprint?format=pprof", 400, "format"},
+        {"POST", "/debug/memtrace/footprint", 405, "GET, HEAD"},
+        {"GET", "/debug/memtrace/scan", 404, "no such route"},
         {"POST", "/nonsense", 404, "no such route"},
         {"GET", "metrics", 400, "begin with '/'"},
         {"GET", "/debug/memtrace/survivors?epochs=-1", 400, "epochs"},
@@ -146,6 +149,20 @@ TEST_CASE("routes: every refusal has its status and names what was wrong") {
     auto with_body = post("/debug/memtrace/snapshot?label=a");
     with_body.body.assign(64 * 1024 + 1, 'x');
     CHECK(router.handle(with_body).status == 413);
+}
+
+TEST_CASE("routes: a footprint is as detailed as asked for, and admitted like a full snapshot", "[serve]") {
+    fixture f;
+    serve::router_options options = fixture::with_token();
+    options.full_snapshot_burst = 3;
+    serve::router router = f.router(options);
+    CHECK(router.handle(get("/debug/memtrace/footprint")).body == "json detail=1");
+    CHECK(router.handle(get("/debug/memtrace/footprint?format=text&detail=0")).body == "text detail=0");
+    const auto markdown = router.handle(get("/debug/memtrace/footprint?format=md&detail=1"));
+    CHECK(markdown.body == "md detail=2");
+    CHECK(header_of(markdown, "Content-Type") == "text/markdown; charset=utf-8");
+    CHECK(router.handle(get("/debug/memtrace/footprint")).status == 429);
+    CHECK(f.footprints == 3);
 }
 
 TEST_CASE("routes: every answer carries the security headers and none allows other origins") {
