@@ -178,6 +178,7 @@ http_handler_function http_handler(const session&) {
 std::shared_ptr<prometheus::Collectable> collectable(const session&) {
     serve::metrics_options how;
     how.name_site = [](const snapshot& s, const site& of) { return site_name(s, of); };
+    how.measure_cheaply = [] { return measure(serve::footprint_detail::cheap); };
     const auto source = [top = how.max_sites]() -> result<snapshot> {
         result<snapshot> s = summarize();
         if (s) { session{}.name_functions(*s, top); }

@@ -447,6 +447,20 @@ void add_looks(std::vector<MetricFamily>& out, const snapshot& s) {
                as_double(activity_of(s, "verdict_look_ns")) * 1e-9);
 }
 
+// All parts in each scrape, so that no series comes or goes with a part that is empty.
+void add_footprint(std::vector<MetricFamily>& out, const footprint& where) {
+    MetricFamily& parts =
+        out.emplace_back(family("memwatch_footprint_bytes",
+                                "Where VmRSS is, by the figures that are cheap: the components add up to it. "
+                                "What the allocator keeps is in unexplained; /debug/memtrace/footprint tells.",
+                                MetricType::Gauge));
+    for (const footprint_part part :
+         {footprint_part::tracked_live, footprint_part::self, footprint_part::file, footprint_part::shared}) {
+        add(parts, {{"component", std::string(word_of(part))}}, as_double(where.bytes_of(part)));
+    }
+    add(parts, {{"component", "unexplained"}}, static_cast<double>(where.unexplained_bytes));
+}
+
 // What memwatch costs and does less for it: one series a step, so that none comes or goes.
 void add_restraint(std::vector<MetricFamily>& out, const snapshot& s) {
     constexpr std::string_view steps[] = {"none", "raised_interval", "counters_only", "off"};
@@ -538,6 +552,9 @@ std::vector<prometheus::MetricFamily> collect_metrics(const snapshot& s, const m
     add_self(out, s);
     add_alerts(out, s);
     add_restraint(out, s);
+    if (options.measure_cheaply) {
+        if (const result<footprint> where = options.measure_cheaply()) { add_footprint(out, *where); }
+    }
     out.erase(std::remove_if(out.begin(), out.end(), [](const MetricFamily& f) { return f.metric.empty(); }), out.end());
     return out;
 }

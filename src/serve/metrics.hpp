@@ -25,6 +25,7 @@
 #include <prometheus/metric_family.h>
 
 #include <memwatch/base/result.hpp>
+#include <memwatch/model/footprint.hpp>
 #include <memwatch/model/snapshot.hpp>
 
 namespace memwatch {
@@ -35,7 +36,8 @@ namespace serve {
 using site_namer = std::function<std::string(const snapshot&, const site&)>;
 
 struct metrics_options {
-    site_namer name_site;  // empty: "unknown"
+    site_namer name_site;                                // empty: "unknown"
+    std::function<result<footprint>()> measure_cheaply;  // where the memory is; empty, or an error: no series of it
     std::size_t max_tags{200};
     std::size_t max_pools{200};
     std::size_t max_sites{20};

@@ -51,6 +51,7 @@ const char* type_of(const std::string& format) {
 outcome router::metrics(const call& c) {
     metrics_options options;
     options.name_site = view_.name_site;
+    options.measure_cheaply = [this] { return view_.measure_footprint(footprint_detail::cheap); };
     result<snapshot> s = view_.summarize();
     if (s) { view_.name_functions(*s, options.max_sites); }
     const auto families = collect_metrics_or_down(s, options);

@@ -272,3 +272,24 @@ TEST_CASE("metrics: how many looks were taken, when the last one was and what it
     CHECK(has_line(page(s), "memwatch_verdict_last_look_timestamp_seconds 1700000120"));
     CHECK(has_line(page(s), "memwatch_verdict_look_seconds 0.0025"));
 }
+
+TEST_CASE("metrics: the components of the footprint add up, also when more is explained than there is") {
+    serve::metrics_options options = named();
+    options.measure_cheaply = []() -> memwatch::result<memwatch::footprint> {
+        memwatch::footprint where;
+        where.resident_bytes = 1000;
+        where.rows = {{memwatch::footprint_part::tracked_live, memwatch::footprint_basis::estimated, 900, 0, ""},
+                      {memwatch::footprint_part::file, memwatch::footprint_basis::measured, 150, 0, ""}};
+        where.unexplained_bytes = -50;
+        return where;
+    };
+    const std::string text = page(made_snapshot(), options);
+    CHECK(has_line(text, R"(memwatch_footprint_bytes{component="tracked_live"} 900)"));
+    CHECK(has_line(text, R"(memwatch_footprint_bytes{component="file"} 150)"));
+    CHECK(has_line(text, R"(memwatch_footprint_bytes{component="shared"} 0)"));
+    CHECK(has_line(text, R"(memwatch_footprint_bytes{component="unexplained"} -50)"));
+    options.measure_cheaply = []() -> memwatch::result<memwatch::footprint> {
+        return memwatch::fail(memwatch::error_code::unavailable, "no /proc");
+    };
+    CHECK(page(made_snapshot(), options).find("memwatch_footprint_bytes") == std::string::npos);
+}
