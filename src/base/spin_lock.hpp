@@ -14,19 +14,20 @@ inline namespace v1 {
 
 // Lowest first. A new lock takes its place here.
 enum class lock_rank : std::uint8_t {
-    session = 1,    // runtime: start and stop (a std::mutex, listed for the order)
-    pools,          // alloc: list of pools
-    pool_growth,    // alloc: one pool's chunks
-    rows,           // capture: leasing of thread rows
-    threads,        // live: thread table
-    ledger_lanes,   // live: who has which lane of the ledger
-    ledger_shared,  // live: the ledger's shared lane
-    ledger_memo,    // live: additions to the stack memo
-    ledger_pool,    // live: free records, trace contexts and sizes beyond 4 GiB of the ledger
-    live_shard,     // live: one shard of the live table
-    site_stripe,    // live: counters of some sites
-    intern,         // base: an intern index (tags, routes, types, stacks, sites)
-    edge_cache,     // capture: recycled edge blocks
+    session = 1,        // runtime: start and stop (a std::mutex, listed for the order)
+    pools,              // alloc: list of pools
+    pool_growth,        // alloc: one pool's chunks
+    rows,               // capture: leasing of thread rows
+    threads,            // live: thread table
+    ledger_lanes,       // live: who has which lane of the ledger
+    ledger_shared,      // live: the ledger's shared lane
+    ledger_memo,        // live: additions to the stack memo
+    ledger_pool,        // live: free records, trace contexts and sizes beyond 4 GiB of the ledger
+    live_shard,         // live: one shard of the live table
+    site_stripe,        // live: counters of some sites
+    lifetime_examples,  // live: which request's block died last
+    intern,             // base: an intern index (tags, routes, types, stacks, sites)
+    edge_cache,         // capture: recycled edge blocks
 };
 
 class spin_lock {

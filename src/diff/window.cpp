@@ -159,6 +159,7 @@ result<snapshot> window_between(const snapshot& start, snapshot end) {
     end.hand_offs.clear();
     end.activity.clear();
     end.examples.clear();
+    end.lifetime_examples.clear();
     end.info.window_ns = end.info.taken_ns - start_ns;
     return end;
 }

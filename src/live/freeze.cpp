@@ -101,7 +101,11 @@ std::uint32_t live_state::freeze(snapshot& into, detail how) {
     const std::uint32_t first_site = freeze_sites(into, exact, how);
     freeze_threads(into, how);  // likewise
     freeze_lifecycle(into, first_site);
-    if (how == detail::summary) { return first_site; }
+    if (how == detail::summary) {
+        into.lifetime_examples = lifetime_examples_.copy();
+        for (lifetime_example& each : into.lifetime_examples) { each.died_ns = since_origin(each.died_ns); }
+        return first_site;
+    }
     for (site& s : into.sites) { s.live = {}; }
     for (const live_record& r : into.live) { into.sites[r.site].live.add(r.size_bytes, r.interval_bytes); }
     return first_site;

@@ -108,7 +108,7 @@ public:
     }
     void died(const live_entry& e) noexcept {
         tell(e, lifecycle_kind::death);
-        forget(e);
+        state_.lifetime_examples_.keep(forget(e), e.trace, lifetime_of(e), time_ns_);
     }
     void displaced(const live_entry& e) noexcept {
         tell(e, lifecycle_kind::displaced);
@@ -126,11 +126,17 @@ public:
     }
 
 private:
-    void forget(const live_entry& e) noexcept {
+    [[nodiscard]] std::uint64_t lifetime_of(const live_entry& e) const noexcept {
+        return time_ns_ > e.birth_ns ? time_ns_ - e.birth_ns : 0;
+    }
+
+    // Returns the tag.
+    std::uint16_t forget(const live_entry& e) noexcept {
         const bool is_other_thread = e.thread != thread_ && e.thread != 0 && thread_ != 0;
-        const std::uint64_t lifetime_ns = time_ns_ > e.birth_ns ? time_ns_ - e.birth_ns : 0;
-        state_.sites_.count_death(e.site, e.size_bytes, e.interval_bytes, lifetime_ns, is_other_thread);
+        const std::uint16_t tag =
+            state_.sites_.count_death(e.site, e.size_bytes, e.interval_bytes, lifetime_of(e), is_other_thread);
         state_.threads_.let_go(e.thread);
+        return tag;
     }
 
     void tell(const live_entry& e, lifecycle_kind kind) noexcept {
@@ -255,6 +261,7 @@ void live_state::add_self_bytes(std::vector<named_value>& into) {
     into.push_back({"sites", sites_.self_bytes()});
     into.push_back({"stacks", stacks_.self_bytes()});
     into.push_back({"threads", threads_.self_bytes()});
+    into.push_back({"lifetime_examples", lifetime_examples_.self_bytes()});
     into.push_back({"modules", modules_.self_bytes()});
     exact_.add_self_bytes(into);
     if (const lifecycle* const told = telemetry(); told != nullptr) { into.push_back({"telemetry", told->self_bytes()}); }
@@ -273,11 +280,13 @@ void live_state::lock_for_fork() noexcept {
     exact_.lock_for_fork();
     live_.lock_for_fork();
     sites_.lock_for_fork();
+    lifetime_examples_.lock().lock();
     stacks_.lock().lock();
 }
 
 void live_state::unlock_after_fork() noexcept {
     stacks_.lock().unlock();
+    lifetime_examples_.lock().unlock();
     sites_.unlock_after_fork();
     live_.unlock_after_fork();
     exact_.unlock_after_fork();

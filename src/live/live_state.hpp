@@ -15,6 +15,7 @@
 #include <memwatch/model/snapshot.hpp>
 #include "ledger/ledger.hpp"
 #include "live/lifecycle.hpp"
+#include "live/lifetime_examples.hpp"
 #include "live/live_table.hpp"
 #include "model/drop_reason.hpp"
 #include "model/record.hpp"
@@ -141,6 +142,7 @@ private:
     stack_table stacks_;
     site_table sites_;
     thread_table threads_;
+    lifetime_examples lifetime_examples_;
     ledger exact_;
     module_history modules_;
     std::atomic<std::uint64_t> next_sequence_{1};

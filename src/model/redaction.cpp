@@ -290,6 +290,7 @@ void hide(trace_id& id, siphash_key key) noexcept {
 void hide_traces(snapshot& s, siphash_key key) noexcept {
     for (live_record& each : s.live) { hide(each.trace, key); }
     for (trace_example& each : s.examples) { hide(each.trace, key); }
+    for (lifetime_example& each : s.lifetime_examples) { hide(each.trace, key); }
     for (pool_totals& each : s.pools) { hide(each.oldest_trace, key); }
 }
 

@@ -528,10 +528,20 @@ exemplars_by_tag collect_exemplars(const snapshot& s, const metrics_options& opt
         const trace_example*& known = youngest[tags.names[tags.group[s.sites[each.site].tag]]];
         if (known == nullptr || known->birth_ns < each.birth_ns) { known = &each; }
     }
+    const auto unix_s = [&](std::uint64_t time_ns) {
+        return s.info.started_unix_ns == 0 ? 0 : as_double(s.info.started_unix_ns) * 1e-9 + as_double(time_ns) * 1e-9;
+    };
     exemplars_by_tag out;
     for (const auto& [tag, each] : youngest) {
-        const double born_unix_s = as_double(s.info.started_unix_ns) * 1e-9 + as_double(each->birth_ns) * 1e-9;
-        out[tag] = {each->trace, as_double(each->size_bytes), s.info.started_unix_ns == 0 ? 0 : born_unix_s};
+        out[tag].born = {each->trace, as_double(each->size_bytes), unix_s(each->birth_ns)};
+    }
+    for (const lifetime_example& each : s.lifetime_examples) {
+        if (each.tag >= tags.group.size()) { continue; }
+        exemplar& known = out[tags.names[tags.group[each.tag]]].died[lifetime_bucket(each.lifetime_ns)];
+        const double died_unix_s = unix_s(each.died_ns);
+        if (!known.trace.is_valid() || known.unix_s < died_unix_s) {
+            known = {each.trace, as_double(each.lifetime_ns) / 1e9, died_unix_s};
+        }
     }
     return out;
 }

@@ -18,6 +18,7 @@ using prometheus::MetricType;
 
 constexpr std::string_view total = "_total";
 constexpr std::string_view exemplified_family = "memwatch_allocated_bytes";
+constexpr std::string_view lifetimes_family = "memwatch_object_lifetime_seconds";
 constexpr std::string_view units[] = {"bytes", "seconds", "ratio"};
 
 bool ends_with(std::string_view text, std::string_view end) noexcept {
@@ -75,24 +76,33 @@ void append_sample(std::string& out, std::string_view name, std::string_view suf
     append_number(out, value);
 }
 
-void append_exemplar(std::string& out, const ClientMetric& metric, const exemplars_by_tag& exemplars) {
+// Null: the tag of these labels has none.
+const tag_exemplars* exemplars_for(const ClientMetric& metric, const exemplars_by_tag& all) {
     for (const ClientMetric::Label& label : metric.label) {
-        const auto found = label.name == "tag" ? exemplars.find(label.value) : exemplars.end();
-        if (found == exemplars.end()) { continue; }
-        out.append(" # {trace_id=\"").append(to_string(found->second.trace)).append("\"} ");
-        append_number(out, found->second.value);
-        if (found->second.unix_s <= 0) { return; }
-        char text[32];
-        const auto written = std::to_chars(std::begin(text), std::end(text), found->second.unix_s, std::chars_format::fixed, 3);
-        out.append(" ").append(text, written.ptr);
-        return;
+        if (label.name != "tag") { continue; }
+        const auto found = all.find(label.value);
+        return found == all.end() ? nullptr : &found->second;
     }
+    return nullptr;
 }
 
-void append_histogram(std::string& out, std::string_view name, const ClientMetric& metric) {
+void append_exemplar(std::string& out, const exemplar& example) {
+    if (!example.trace.is_valid()) { return; }
+    out.append(" # {trace_id=\"").append(to_string(example.trace)).append("\"} ");
+    append_number(out, example.value);
+    if (example.unix_s <= 0) { return; }
+    char text[32];
+    const auto written = std::to_chars(std::begin(text), std::end(text), example.unix_s, std::chars_format::fixed, 3);
+    out.append(" ").append(text, written.ptr);
+}
+
+void append_histogram(std::string& out, std::string_view name, const ClientMetric& metric, const tag_exemplars* exemplars) {
+    std::size_t i = 0;
     for (const ClientMetric::Bucket& bucket : metric.histogram.bucket) {
         append_sample(out, name, "_bucket", metric, static_cast<double>(bucket.cumulative_count), &bucket.upper_bound);
+        if (exemplars != nullptr && i < lifetime_bucket_count) { append_exemplar(out, exemplars->died[i]); }
         out += '\n';
+        ++i;
     }
     append_sample(out, name, "_count", metric, static_cast<double>(metric.histogram.sample_count));
     out += '\n';
@@ -101,11 +111,15 @@ void append_histogram(std::string& out, std::string_view name, const ClientMetri
 }
 
 void append_metric(std::string& out, std::string_view name, MetricType type, const ClientMetric& metric,
-                   const exemplars_by_tag& exemplars) {
-    if (type == MetricType::Histogram) { return append_histogram(out, name, metric); }
+                   const exemplars_by_tag& all) {
+    if (type == MetricType::Histogram) {
+        const bool is_of_lifetimes = name == lifetimes_family;
+        return append_histogram(out, name, metric, is_of_lifetimes ? exemplars_for(metric, all) : nullptr);
+    }
     if (type == MetricType::Counter) {
         append_sample(out, name, total, metric, metric.counter.value);
-        if (name == exemplified_family) { append_exemplar(out, metric, exemplars); }
+        const tag_exemplars* const exemplars = name == exemplified_family ? exemplars_for(metric, all) : nullptr;
+        if (exemplars != nullptr) { append_exemplar(out, exemplars->born); }
     } else {
         append_sample(out, name, "", metric, type == MetricType::Gauge ? metric.gauge.value : metric.untyped.value);
     }

@@ -8,9 +8,10 @@
 //   # HELP memwatch_allocated_bytes Bytes allocated under the tag, exact.
 //   memwatch_allocated_bytes_total{tag="cache"} 8192 # {trace_id="4bf92f3577b34da6a3ce929d0e0e4736"} 2048 1700000021.5
 //
-// An exemplar is the youngest sampled block of the tag that was born in a trace: the request to look up when the counter
-// rises. Its labels are 40 characters (the format allows 128). `_created` is optional and left out. Threads: any.
-// Specification: https://github.com/OpenObservability/OpenMetrics/blob/main/specification/OpenMetrics.md
+// An exemplar of the counter is the youngest sampled block of the tag that was born in a trace: the request to look up when it
+// rises; of a bucket of memwatch_object_lifetime_seconds the last that died in it. Labels are 40 characters (the format allows
+// 128). `_created` is optional and left out. Threads: any. Specification:
+// https://github.com/OpenObservability/OpenMetrics/blob/main/specification/OpenMetrics.md
 
 #include <string>
 #include <string_view>
@@ -35,8 +36,13 @@ struct exemplar {
     double unix_s{};  // 0 = unknown
 };
 
+struct tag_exemplars {
+    exemplar born;                         // of the counter; no trace: none
+    exemplar died[lifetime_bucket_count];  // of the buckets
+};
+
 // By `tag` label, as collect_metrics() names them with the same options.
-using exemplars_by_tag = std::unordered_map<std::string, exemplar>;
+using exemplars_by_tag = std::unordered_map<std::string, tag_exemplars>;
 [[nodiscard]] exemplars_by_tag collect_exemplars(const snapshot& s, const metrics_options& options);
 
 [[nodiscard]] std::string render_openmetrics(const std::vector<prometheus::MetricFamily>& families,

@@ -13,11 +13,6 @@ namespace {
 
 std::uint64_t hash_site(const site_identity& key) noexcept { return combine_hash(combine_hash(key.stack, key.type), key.tag); }
 
-std::size_t lifetime_bucket(std::uint64_t lifetime_ns) noexcept {
-    const auto* const bound = std::lower_bound(std::begin(lifetime_bounds_ns), std::end(lifetime_bounds_ns), lifetime_ns);
-    return static_cast<std::size_t>(bound - std::begin(lifetime_bounds_ns));
-}
-
 sampled_totals weight_of(std::uint64_t size_bytes, std::uint64_t interval_bytes) noexcept {
     sampled_totals one;
     one.add(size_bytes, interval_bytes);
@@ -108,8 +103,8 @@ void site_table::count_birth(std::uint32_t site, std::uint64_t size_bytes, std::
     state.example_birth_ns = birth_ns;
 }
 
-void site_table::count_death(std::uint32_t site, std::uint64_t size_bytes, std::uint64_t interval_bytes,
-                             std::uint64_t lifetime_ns, bool is_other_thread) noexcept {
+std::uint16_t site_table::count_death(std::uint32_t site, std::uint64_t size_bytes, std::uint64_t interval_bytes,
+                                      std::uint64_t lifetime_ns, bool is_other_thread) noexcept {
     const sampled_totals weight = weight_of(size_bytes, interval_bytes);
     const std::lock_guard guard(stripe_of(site));
     site_state& state = sites_[site];
@@ -118,6 +113,7 @@ void site_table::count_death(std::uint32_t site, std::uint64_t size_bytes, std::
     if (is_other_thread) { state.freed_by_other_thread.add(weight); }
     state.lifetimes.objects[lifetime_bucket(lifetime_ns)] += weight.objects;
     state.lifetimes.sum_seconds += weight.objects * static_cast<double>(lifetime_ns) * 1e-9;
+    return state.key.tag;
 }
 
 void site_table::add_births(std::uint32_t site, double bytes, double objects, std::uint64_t epoch) noexcept {

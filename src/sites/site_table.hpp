@@ -70,8 +70,9 @@ public:
     // One sampled block of `size_bytes` at `interval_bytes` is born / dies / is dropped by thinning.
     void count_birth(std::uint32_t site, std::uint64_t size_bytes, std::uint64_t interval_bytes, std::uint64_t epoch,
                      trace_id trace = {}, std::uint64_t birth_ns = 0) noexcept;
-    void count_death(std::uint32_t site, std::uint64_t size_bytes, std::uint64_t interval_bytes, std::uint64_t lifetime_ns,
-                     bool is_other_thread) noexcept;
+    // A death returns the site's tag.
+    std::uint16_t count_death(std::uint32_t site, std::uint64_t size_bytes, std::uint64_t interval_bytes,
+                              std::uint64_t lifetime_ns, bool is_other_thread) noexcept;
     // `objects` blocks of the ledger were born in `epoch`: its totals are the ledger's, its cohorts are kept here.
     void add_births(std::uint32_t site, double bytes, double objects, std::uint64_t epoch) noexcept;
     // The block now stands for more (`interval_after`) or is gone (`is_kept` false): thinning moves weight, it frees nothing.

@@ -111,6 +111,13 @@ inline constexpr std::uint64_t lifetime_bounds_ns[lifetime_bucket_count - 1] = {
     1'000'000ULL,     4'000'000ULL,      16'000'000ULL,     64'000'000ULL,      256'000'000ULL,      1'024'000'000ULL,
     4'096'000'000ULL, 16'384'000'000ULL, 65'536'000'000ULL, 262'144'000'000ULL, 1'048'576'000'000ULL};
 
+// Which bucket a lifetime belongs to. Threads: any. [hook]
+[[nodiscard]] constexpr std::size_t lifetime_bucket(std::uint64_t lifetime_ns) noexcept {
+    std::size_t bucket = 0;
+    while (bucket + 1 < lifetime_bucket_count && lifetime_ns > lifetime_bounds_ns[bucket]) { ++bucket; }
+    return bucket;
+}
+
 // How long a site's freed blocks lived.
 struct lifetime_histogram {
     double objects[lifetime_bucket_count]{};  // weighted frees per bucket (not cumulative)
@@ -227,6 +234,14 @@ struct trace_example {
     std::uint64_t birth_ns{};
 };
 
+// A request whose block was the last to die in a bucket of lifetimes. Summaries of a process carry them; no dump does.
+struct lifetime_example {
+    std::uint32_t tag{};
+    trace_id trace;
+    std::uint64_t lifetime_ns{};
+    std::uint64_t died_ns{};
+};
+
 struct snapshot {
     snapshot_info info;
     std::vector<module> modules;
@@ -238,14 +253,15 @@ struct snapshot {
     std::vector<pool_totals> pools;
     std::vector<site> sites;
     std::vector<live_record> live;
-    std::vector<named_value> drops;         // records lost, by reason
-    std::vector<named_value> degradations;  // steps taken to stay in budget, by name
-    std::vector<named_value> self_bytes;    // what memwatch itself holds, by component
-    std::vector<survival> survivals;        // by site, each at most once
-    std::vector<hand_off> hand_offs;        // most objects first
-    std::vector<trace_example> examples;    // by site, each at most once; summaries only
-    std::vector<named_value> activity;      // of memwatch since the process' start: events, lifetimes, own time; open-ended
-    std::vector<verdict> verdicts;          // of all sites and pools that were judged, by the last look before the freeze
+    std::vector<named_value> drops;                   // records lost, by reason
+    std::vector<named_value> degradations;            // steps taken to stay in budget, by name
+    std::vector<named_value> self_bytes;              // what memwatch itself holds, by component
+    std::vector<survival> survivals;                  // by site, each at most once
+    std::vector<hand_off> hand_offs;                  // most objects first
+    std::vector<trace_example> examples;              // by site, each at most once; summaries only
+    std::vector<lifetime_example> lifetime_examples;  // by tag and bucket; summaries only
+    std::vector<named_value> activity;  // of memwatch since the process' start: events, lifetimes, own time; open-ended
+    std::vector<verdict> verdicts;      // of all sites and pools that were judged, by the last look before the freeze
 
     // Writes the `.memtrace` dump to `path`: into a temporary file of mode 0600 beside it, synced, then renamed over, so that
     // a reader sees the old file or the whole new one. Defined in snapshot/ (this header knows no file format).

@@ -27,8 +27,9 @@ struct live_under_test {
     std::uint64_t random_state{42};
 
     void insert(std::uint64_t address, std::uint64_t size, std::uint64_t time_ns, std::vector<std::uint64_t> frames = {1, 2, 3},
-                std::uint16_t thread = 0, std::string_view type = "order") {
+                std::uint16_t thread = 0, std::string_view type = "order", trace_id trace = {}) {
         record r;
+        r.trace = trace;
         r.key = make_block_key(reinterpret_cast<void*>(address), 5);
         r.size_bytes = size;
         r.interval_bytes = 1024;
@@ -231,4 +232,28 @@ TEST_CASE("live_state: a visit sees the blocks and totals that a snapshot has, b
         CHECK(seen.depths[row + first] == s.stacks[s.sites[row].stack].frames.size());
         CHECK(seen.sites[row + first].lifetimes.sum_seconds == s.sites[row].lifetimes.sum_seconds);
     }
+}
+
+TEST_CASE("live_state: of each tag and bucket of lifetimes, a summary has the trace that died last in it") {
+    live_under_test t;
+    const auto live_for = [&](std::uint64_t address, trace_id trace, std::uint64_t born_ns, std::uint64_t lifetime_ns) {
+        t.insert(address, 100, born_ns, {1, 2, 3}, 0, "order", trace);
+        REQUIRE(t.remove(address, born_ns + lifetime_ns));
+    };
+    live_for(0x1000, {1, 1}, second, second / 1000);
+    live_for(0x2000, {2, 2}, 2 * second, second / 1000);  // the same bucket, later
+    live_for(0x3000, {3, 3}, second, 100 * second);
+    live_for(0x4000, {}, 3 * second, second / 1000);               // in no trace
+    t.insert(0x5000, 100, second, {1, 2, 3}, 0, "order", {5, 5});  // alive
+    CHECK(t.freeze().lifetime_examples.empty());
+    const snapshot s = t.freeze(live_state::detail::summary);
+    REQUIRE(s.lifetime_examples.size() == 2);
+    CHECK(s.lifetime_examples[0].tag == 5);
+    CHECK(s.lifetime_examples[0].trace == trace_id{2, 2});
+    CHECK(s.lifetime_examples[0].lifetime_ns == second / 1000);
+    CHECK(s.lifetime_examples[0].died_ns == 2 * second + second / 1000);
+    CHECK(s.lifetime_examples[1].trace == trace_id{3, 3});
+    CHECK(lifetime_bucket(lifetime_bounds_ns[0]) == 0);
+    CHECK(lifetime_bucket(lifetime_bounds_ns[0] + 1) == 1);
+    CHECK(lifetime_bucket(~std::uint64_t{0}) == lifetime_bucket_count - 1);
 }

@@ -149,6 +149,24 @@ TEST_CASE("openmetrics: the counter of a tag carries the trace of its youngest t
     CHECK(page_reader(page_of(s)).exemplars.empty());
 }
 
+TEST_CASE("openmetrics: a bucket of lifetimes carries the trace of the block that died last in it") {
+    memwatch::snapshot s = with_examples();
+    s.examples.clear();
+    s.lifetime_examples = {
+        {1, {1, 1}, 1'000'000, 2'000'000'000}, {1, {2, 2}, 4'000'000, 3'000'000'000}, {1, {3, 3}, 4'000'001, 1'000}};
+    s.lifetime_examples.push_back({77, {4, 4}, 1, 1});  // a tag that is none
+    const page_reader read(page_of(s));
+    CHECK(read.problem == "");
+    const std::string bucket = R"(memwatch_object_lifetime_seconds_bucket{tag="order-cache",le=")";
+    CHECK(read.exemplars.size() == 3);
+    CHECK(read.exemplars.at(bucket + "0.001\"}") == "{trace_id=\"00000000000000010000000000000001\"} 0.001 1700000002.000");
+    CHECK(read.exemplars.at(bucket + "0.004\"}") == "{trace_id=\"00000000000000020000000000000002\"} 0.004 1700000003.000");
+    CHECK(read.exemplars.at(bucket + "0.016\"}").find("00000000000000030000000000000003") != std::string::npos);
+    s.lifetime_examples.push_back({1, {5, 5}, 900'000, 1});  // older
+    CHECK(page_reader(page_of(s)).exemplars.at(bucket + "0.001\"}").find("00000000000000010000000000000001") !=
+          std::string::npos);
+}
+
 TEST_CASE("openmetrics: names that need escaping and tags beyond the cap make no invalid page") {
     memwatch::snapshot s = with_examples();
     s.tags.push_back({"line\nbreak \"quoted\" back\\slash", 3, 1, 0, 0});
