@@ -29,6 +29,7 @@ tests_packages=(
     doxygen                                   # the API reference
     libjemalloc2 libtcmalloc-minimal4 libgoogle-perftools4 libmimalloc2.0  # allocators to interpose
     prometheus                                # promtool, and a real server to scrape us
+    systemd                                   # systemd-analyze: unit files
     jsonnet                                   # alerts, rules and dashboard from their one source
     golang-go                                 # go tool pprof; a Go program's heap profiles
     heaptrack libjemalloc-dev                 # other profilers' files: heaptrack, heaptrack_print, jeprof
