@@ -58,7 +58,7 @@ def run(orders, load, folder):
         servers = [Alertmanager(folder, each.server_address[1]) for each in receivers]
         away, *ports = free_ports(3)
         peers = ",".join([f"http://127.0.0.1:{away}", *(each.url for each in servers)])
-        services = [OrderService(orders, load, port, folder, MEMWATCH_EPOCH="500ms", MEMWATCH_INTERVAL="64KiB", MEMWATCH_ALERTMANAGER=peers,
+        services = [OrderService(orders, load, port, folder, MEMWATCH_EPOCH="250ms", MEMWATCH_INTERVAL="64KiB", MEMWATCH_ALERTMANAGER=peers,
                                  MEMWATCH_ALERT_REPEAT="1s", MEMWATCH_ALERT_LABELS=f"env=test,number={i}") for i, port in enumerate(ports)]
         for service in services:
             service.start()
