@@ -143,14 +143,20 @@ std::vector<memory_range> askable(const std::vector<memory_range>& pieces, const
     return out;
 }
 
-// Which of `pieces` hold one of the extents: jemalloc's records lie in mappings of its own, beside them.
-std::vector<memory_range> holding(const std::vector<memory_range>& pieces, std::vector<memory_range> extents) {
-    std::sort(extents.begin(), extents.end(), [](const memory_range& a, const memory_range& b) { return a.begin < b.begin; });
+// jemalloc's records lie in blocks of their own: each a multiple of 2 MiB at such a multiple, which begins with its size and
+// the address of the next one (base_block_t of 5.0 to 5.3).
+std::vector<memory_range> base_blocks(const std::vector<memory_range>& pieces) {
+    constexpr std::uint64_t unit = std::uint64_t{2} << 20U;
     std::vector<memory_range> out;
     for (const memory_range& piece : pieces) {
-        const auto first = std::lower_bound(extents.begin(), extents.end(), piece.begin,
-                                            [](const memory_range& each, std::uint64_t value) { return each.begin < value; });
-        if (first != extents.end() && first->begin < piece.end) { out.push_back(piece); }
+        for (std::uint64_t at = (piece.begin + unit - 1) / unit * unit; at < piece.end;) {
+            std::uint64_t words[2] = {};
+            const bool is_read = platform::copy_memory(at, words, sizeof words) == sizeof words;
+            const bool is_block =
+                is_read && words[0] != 0 && words[0] % unit == 0 && words[0] <= piece.end - at && words[1] % unit == 0;
+            if (is_block) { out.push_back({at, at + words[0]}); }
+            at += is_block ? words[0] : unit;
+        }
     }
     return out;
 }
@@ -166,7 +172,6 @@ void look_at_jemalloc(anonymous_pages& memory, const heap_question& asked, heap_
     }
     std::vector<memory_range> all = found.slabs;
     all.insert(all.end(), found.others.begin(), found.others.end());
-    const std::vector<memory_range> homes = holding(pieces, all);
     const std::uint64_t slabs = memory.take(std::move(found.slabs));
     const std::uint64_t others = memory.take(std::move(found.others));
     const std::uint64_t cached = std::min(told.cached, told.small);
@@ -186,14 +191,21 @@ void look_at_jemalloc(anonymous_pages& memory, const heap_question& asked, heap_
     figures.remedy = "mallctl(\"arena.4096.purge\")";
     if (all.empty()) {
         add_note(figures.detail, "its extents could not be asked for: its figures are taken as if all of it were in memory");
+        // Never more than there is: one that is not in charge has untouched tables and little else.
+        std::uint64_t left = memory.bytes_left();
+        const auto share = [&left, &into](std::uint64_t bytes) {
+            const std::uint64_t given = std::min(bytes, left);
+            left -= given;
+            into.not_taken += given;
+            return given;
+        };
         const std::uint64_t large = less(told.large, static_cast<std::uint64_t>(asked.untouched_bytes));
-        const std::uint64_t holes = less(told.active, told.small + told.large) + cached;
-        into.live += told.small - cached + large;
-        into.fragmentation += holes;
-        into.retained += told.unused_pages;
-        into.tables += told.tables;
-        into.not_taken += told.small - cached + large + holes + told.unused_pages + told.tables;
-        figures.reclaimable_bytes = told.unused_pages;
+        into.live += share(told.small - cached + large);
+        into.fragmentation += share(less(told.active, told.small + told.large) + cached);
+        figures.reclaimable_bytes = share(told.unused_pages);
+        into.retained += figures.reclaimable_bytes;
+        into.tables += share(told.tables);
+        into.are_tables_derived = true;
         into.figures.push_back(std::move(figures));
         return;
     }
@@ -204,9 +216,7 @@ void look_at_jemalloc(anonymous_pages& memory, const heap_question& asked, heap_
     into.live += std::min(told.small - cached, slabs) + std::min(others - unused, told.large);
     into.fragmentation += less(slabs, told.small - cached);
     into.retained += unused;
-    // Its records: beside extents, touched as far as needed.
-    const std::uint64_t beside = memory.take(std::vector<memory_range>(homes));
-    into.tables += std::min(beside, told.tables);
+    into.tables += std::min(memory.take(base_blocks(memory.left())), told.tables);
     into.figures.push_back(std::move(figures));
 }
 
@@ -245,16 +255,19 @@ void look_at_tcmalloc(anonymous_pages& memory, const heap_question& asked, heap_
     figures.free_bytes = told.unused_pages + told.given_back + told.free_in_spans;
     figures.mapped_bytes = told.mapped;
     figures.resident_bytes = take_owned(memory, [](std::uint64_t address) { return platform::is_of_tcmalloc(address); });
-    figures.reclaimable_bytes = told.unused_pages;
     figures.remedy = "MallocExtension::ReleaseFreeMemory()";
     const std::uint64_t live = less(told.given_out, static_cast<std::uint64_t>(asked.untouched_bytes));
+    // It takes memory in steps of a megabyte, of which the last may not be touched: free pages that its own do not hold.
+    const std::uint64_t untouched =
+        std::min(told.unused_pages, less(live + told.unused_pages + told.free_in_spans, figures.resident_bytes));
+    const std::uint64_t unused = told.unused_pages - untouched;
+    figures.reclaimable_bytes = unused;
     into.live += live;
-    into.retained += told.unused_pages;
+    into.retained += unused;
     into.fragmentation += told.free_in_spans;
     // Its records are not all touched, and lie among the heap (from brk) or in mappings that it does not own up to: what the
     // heap's pages hold beyond blocks, and then of pages that are nobody else's, never more than it says they take.
-    const std::uint64_t among =
-        std::min(told.tables, less(figures.resident_bytes, live + told.unused_pages + told.free_in_spans));
+    const std::uint64_t among = std::min(told.tables, less(figures.resident_bytes, live + unused + told.free_in_spans));
     const std::uint64_t beside = std::min(told.tables - among, memory.bytes_left());
     into.tables += among + beside;
     into.are_tables_derived = true;

@@ -62,8 +62,9 @@ struct jemalloc_extent {
     std::uint64_t bytes{};  // 0: in none
     std::uint64_t regions{};
     std::uint64_t free_regions{};
-    // One that was a slab and is free now still says so, with all of its regions free.
-    [[nodiscard]] bool is_slab() const noexcept { return free_regions < regions && regions > 1; }
+    static constexpr std::uint64_t most_regions = 4096;
+    // One that was a slab and is free now still says so, with all of its regions free or a number of them that means nothing.
+    [[nodiscard]] bool is_slab() const noexcept { return free_regions < regions && regions > 1 && regions <= most_regions; }
 };
 // Asks for many at a time. False: this version does not answer.
 [[nodiscard]] bool ask_jemalloc_extents(const std::uint64_t* addresses, std::size_t count, jemalloc_extent* into);
