@@ -36,10 +36,11 @@ struct heap_heading {
     std::uint64_t accessible;
 };
 
-bool is_heading(const heap_heading& heading, std::uint64_t at, std::uint64_t end) noexcept {
+// Heaps grow while they are looked at: what lies behind the mapping as it was is not in memory, as far as is known.
+bool is_heading(const heap_heading& heading, std::uint64_t at) noexcept {
     const std::uint64_t offset = heading.arena % heap_alignment;
     const bool has_room = heading.size != 0 && heading.size % page_bytes == 0 && heading.size <= heading.accessible &&
-                          heading.accessible <= heap_alignment && heading.size <= end - at;
+                          heading.accessible <= heap_alignment;
     const bool is_first = heading.arena - offset == at;
     const bool has_previous =
         is_first ? heading.previous == 0 : heading.previous != 0 && heading.previous % heap_alignment == 0;
@@ -172,7 +173,7 @@ bool glibc_heap::add_main(std::uint64_t begin, std::uint64_t end) {
 
 std::uint64_t glibc_heap::try_arena_heap(std::uint64_t at, std::uint64_t end) {
     heap_heading heading{};
-    if (!read(at, &heading, sizeof heading) || !is_heading(heading, at, end)) { return 0; }
+    if (!read(at, &heading, sizeof heading) || !is_heading(heading, at)) { return 0; }
     const std::uint64_t heading_bytes = heading.arena % heap_alignment;
     const std::uint64_t limit = at + heading.size;
     std::uint64_t first = at + heading_bytes;
@@ -186,7 +187,7 @@ std::uint64_t glibc_heap::try_arena_heap(std::uint64_t at, std::uint64_t end) {
     // Only the last heap of an arena has a top; the others end with a fence. A chain that reaches the end is a top's.
     tally_.tables += pages_->bytes_in(at, first);
     walk(first, limit, heap_end::fence);
-    return at + heading.accessible < end ? at + heading.accessible : end;
+    return std::min(at + heading.accessible, end);
 }
 
 std::uint64_t glibc_heap::try_block(std::uint64_t at, std::uint64_t end) {

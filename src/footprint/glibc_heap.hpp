@@ -54,7 +54,8 @@ public:
     glibc_heap(resident_map& pages, memory_copy copy, std::uint64_t cache_mark, bool finds_fast) noexcept
         : pages_(&pages), copy_(copy), cache_mark_(cache_mark), finds_fast_(finds_fast) {}
 
-    // The main arena's memory, as far as brk() gave it: all of a "[heap]". False: no chain of chunks begins there.
+    // The main arena's memory, as far as brk() gave it: from where a "[heap]" begins to where it ends now. False: no chain of
+    // chunks begins there.
     bool add_main(std::uint64_t begin, std::uint64_t end);
     // Heaps of other arenas in a mapping, and blocks with a mapping of their own (`finds_blocks`: libc says there are some).
     // What was found there is what claimed() holds.

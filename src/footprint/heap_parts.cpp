@@ -34,7 +34,7 @@ bool has_main_arena(const anonymous_pages& memory, const platform::glibc_figures
 glibc_heap walked(anonymous_pages& memory, const platform::glibc_figures& told, std::uint64_t mark, bool finds_fast) {
     glibc_heap heap(memory.pages(), &platform::copy_memory, mark, finds_fast);
     const memory_range brk = memory.brk();
-    const bool has_main = has_main_arena(memory, told) && heap.add_main(brk.begin, brk.end);
+    const bool has_main = has_main_arena(memory, told) && heap.add_main(brk.begin, platform::program_break());
     for (const memory_range& each : memory.left()) {
         if (has_main && each.begin >= brk.begin && each.begin < brk.end) { continue; }
         heap.add_mapping(each.begin, each.end, told.mapped_block_count != 0);
@@ -235,15 +235,24 @@ bool is_owned(anonymous_pages& memory, const memory_range& piece, bool (*is_of_i
     return false;
 }
 
-std::uint64_t take_owned(anonymous_pages& memory, bool (*is_of_it)(std::uint64_t)) {
+struct owned_pages {
+    std::uint64_t mapped{};
+    std::uint64_t resident{};
+};
+
+owned_pages take_owned(anonymous_pages& memory, bool (*is_of_it)(std::uint64_t)) {
     std::vector<memory_range> owned;
+    owned_pages out;
     for (const memory_range& each : memory.left()) {
-        if (is_owned(memory, each, is_of_it)) { owned.push_back(each); }
+        if (!is_owned(memory, each, is_of_it)) { continue; }
+        owned.push_back(each);
+        out.mapped += each.end - each.begin;
     }
-    return memory.take(std::move(owned));
+    out.resident = memory.take(std::move(owned));
+    return out;
 }
 
-void look_at_tcmalloc(anonymous_pages& memory, const heap_question& asked, heap_parts& into) {
+void look_at_tcmalloc(anonymous_pages& memory, heap_parts& into) {
     const platform::tcmalloc_figures told = platform::ask_tcmalloc();
     if (!told.is_there) { return; }
     allocator_figures figures;
@@ -254,13 +263,16 @@ void look_at_tcmalloc(anonymous_pages& memory, const heap_question& asked, heap_
     figures.given_out_bytes = told.given_out;
     figures.free_bytes = told.unused_pages + told.given_back + told.free_in_spans;
     figures.mapped_bytes = told.mapped;
-    figures.resident_bytes = take_owned(memory, [](std::uint64_t address) { return platform::is_of_tcmalloc(address); });
+    const owned_pages owned = take_owned(memory, [](std::uint64_t address) { return platform::is_of_tcmalloc(address); });
+    figures.resident_bytes = owned.resident;
     figures.remedy = "MallocExtension::ReleaseFreeMemory()";
-    const std::uint64_t live = less(told.given_out, static_cast<std::uint64_t>(asked.untouched_bytes));
-    // It takes memory in steps of a megabyte, of which the last may not be touched: free pages that its own do not hold.
-    const std::uint64_t untouched =
-        std::min(told.unused_pages, less(live + told.unused_pages + told.free_in_spans, figures.resident_bytes));
-    const std::uint64_t unused = told.unused_pages - untouched;
+    // What it says there is and its pages do not hold was never touched, as far as there are pages without memory that it has
+    // not given back: free pages first, as it takes memory by the megabyte, then blocks.
+    const std::uint64_t absent = less(owned.mapped - owned.resident, told.given_back);
+    const std::uint64_t said = told.given_out + told.unused_pages + told.free_in_spans;
+    const std::uint64_t untouched = std::min(absent, less(said, owned.resident));
+    const std::uint64_t unused = less(told.unused_pages, untouched);
+    const std::uint64_t live = less(told.given_out, less(untouched, told.unused_pages));
     figures.reclaimable_bytes = unused;
     into.live += live;
     into.retained += unused;
@@ -283,8 +295,9 @@ void look_at_mimalloc(anonymous_pages& memory, heap_parts& into) {
     figures.version = told.version;
     figures.path = told.path;
     figures.is_in_charge = into.owner == "mimalloc";
-    figures.resident_bytes = take_owned(memory, [](std::uint64_t address) { return platform::is_of_mimalloc(address); });
-    figures.mapped_bytes = figures.resident_bytes;
+    const owned_pages owned = take_owned(memory, [](std::uint64_t address) { return platform::is_of_mimalloc(address); });
+    figures.resident_bytes = owned.resident;
+    figures.mapped_bytes = owned.mapped;
     figures.remedy = "mi_collect(true)";
     figures.detail = "it does not tell live from free: free memory is what tracked blocks leave";
     into.untold += figures.resident_bytes;
@@ -298,7 +311,7 @@ heap_parts look_at_heap(anonymous_pages& memory, const heap_question& asked) {
     out.owner = platform::owner_of_malloc(asked.allocator).name;
     look_at_glibc(memory, out);
     look_at_mimalloc(memory, out);
-    look_at_tcmalloc(memory, asked, out);
+    look_at_tcmalloc(memory, out);
     look_at_jemalloc(memory, asked, out);
     std::stable_sort(out.figures.begin(), out.figures.end(),
                      [](const allocator_figures& a, const allocator_figures& b) { return a.is_in_charge && !b.is_in_charge; });

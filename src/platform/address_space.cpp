@@ -111,6 +111,10 @@ std::size_t copy_memory(std::uint64_t address, void* into, std::size_t bytes) no
     return read > 0 ? static_cast<std::size_t>(read) : 0;
 }
 
+std::uint64_t program_break() noexcept {
+    return (reinterpret_cast<std::uint64_t>(sbrk(0)) + page_bytes - 1) / page_bytes * page_bytes;
+}
+
 std::vector<module_image> module_images() {
     std::vector<module_image> images;
     walk_modules(

@@ -50,6 +50,9 @@ private:
 // Copies what stands at `address`; bytes copied, less when something is not mapped (any more). Never faults.
 std::size_t copy_memory(std::uint64_t address, void* into, std::size_t bytes) noexcept;
 
+// Where the memory that brk(2) gave ends, as a page's first byte.
+[[nodiscard]] std::uint64_t program_break() noexcept;
+
 // --- what the loader has mapped
 struct module_image {
     std::string path;

@@ -28,6 +28,7 @@ tests_packages=(
     binutils                                  # nm: exported symbols
     doxygen                                   # the API reference
     libjemalloc2 libtcmalloc-minimal4 libgoogle-perftools4 libmimalloc2.0  # allocators to interpose
+    redis-server                              # a program nobody prepared: its footprint
     prometheus                                # promtool, and a real server to scrape us
     systemd                                   # systemd-analyze: unit files
     jsonnet                                   # alerts, rules and dashboard from their one source
