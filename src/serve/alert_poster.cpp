@@ -24,7 +24,7 @@ namespace {
 
 using milliseconds = std::chrono::milliseconds;
 
-constexpr http_limits limits{milliseconds{1'000}, milliseconds{2'000}, 64 * 1024};
+constexpr memwatch::http_limits limits{milliseconds{1'000}, milliseconds{2'000}, 64 * 1024};
 constexpr std::uint64_t lapses_after_posts = 3;
 constexpr std::uint64_t looks_a_repeat = 6;
 constexpr milliseconds longest_end{5'000};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as what the gate reads from a repository or a server: a policy, suppressions, a baseline, Alertmanager's answer.
-// They are refused with a reason, or become values that the gate can use.
+// Any bytes as what the gate reads from a repository or a server: a policy, suppressions, a baseline, Alertmanager's answer;
+// and the options that say whom a service tells. They are refused with a reason, or become values that the gate can use.
 
 #include <cstdint>
 #include <cstdlib>
@@ -12,6 +12,8 @@
 #include "gate/baseline.hpp"
 #include "gate/judgement.hpp"
 #include "gate/render.hpp"
+#include "notify/alertmanager_url.hpp"
+#include "notify/leak_alert.hpp"
 #include "notify/regression_alert.hpp"
 
 namespace {
@@ -66,6 +68,20 @@ void try_alerts(std::string_view bytes) {
     require(notify::decode_alerts(notify::encode_alerts(plan)).has_value());
 }
 
+void try_alert_options(std::string_view bytes) {
+    if (const auto urls = notify::alertmanager_urls(bytes)) {
+        for (const http_url& each : *urls) {
+            require(each.target.front() == '/' && each.target.find_first_of(" \r\n") == std::string::npos);
+            require(each.authority().find_first_of(" \r\n/") == std::string::npos);
+        }
+    }
+    if (const auto labels = notify::read_labels(bytes)) {
+        for (const auto& [name, value] : *labels) {
+            require(notify::is_label_name(name) && value.size() <= notify::longest_label);
+        }
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -79,5 +95,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (auto some = gate::parse_suppressions(bytes, "fuzz.supp")) { rules.suppressions = std::move(*some); }
     try_baseline(bytes, rules);
     try_alerts(bytes);
+    try_alert_options(bytes);
     return 0;
 }
