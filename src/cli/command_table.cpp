@@ -91,7 +91,8 @@ constexpr command_entry entries[] = {
      "  memwatch export after.memtrace -o after.speedscope.json\n"
      "  memwatch export http://127.0.0.1:9467 --format pprof -o h.pb.gz && go tool pprof -top h.pb.gz\n"
      "  memwatch export before.memtrace after.memtrace --format folded | flamegraph.pl > diff.svg\n"
-     "  memwatch export heaptrack.orders.4711.zst --format csv -o sites.csv\n",
+     "  memwatch export heaptrack.orders.4711.zst --format csv -o sites.csv\n"
+     "  memwatch export dumps/*.memtrace --format clickhouse --top 200 > dumps/rows.jsonl\n",
      make_export},
     {"run", "Run a program with memwatch in it, and say what is live at its end",
      "memwatch run [OPTIONS] [--] PROGRAM [ARGUMENTS...]\n\n"

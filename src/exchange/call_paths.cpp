@@ -36,6 +36,20 @@ const std::vector<std::uint32_t>& call_paths::calls_of(std::uint32_t index) {
     return calls;
 }
 
+const call* call_paths::named(const std::vector<std::uint32_t>& path, const std::string& function) const {
+    const auto found = std::find_if(path.begin(), path.end(), [&](std::uint32_t i) { return calls_[i].function == function; });
+    return found == path.end() ? nullptr : &calls_[*found];
+}
+
+std::string call_paths::text_of(const std::vector<std::uint32_t>& path) const {
+    std::string text;
+    for (auto index = path.rbegin(); index != path.rend(); ++index) {
+        if (!text.empty()) { text += "; "; }
+        text += calls_[*index].function;
+    }
+    return text;
+}
+
 std::uint64_t whole_amount(double value) noexcept {
     constexpr double most = 9007199254740991.0;  // 2^53 - 1
     return static_cast<std::uint64_t>(std::llround(std::clamp(value, 0.0, most)));

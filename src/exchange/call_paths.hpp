@@ -30,6 +30,11 @@ public:
 
     [[nodiscard]] const std::vector<call>& calls() const noexcept { return calls_; }
 
+    // The innermost call of that function, as one that a site is named by; null: none is.
+    [[nodiscard]] const call* named(const std::vector<std::uint32_t>& path, const std::string& function) const;
+    // "main; handle; insert", outermost first.
+    [[nodiscard]] std::string text_of(const std::vector<std::uint32_t>& path) const;
+
 private:
     std::uint32_t number(call row);
     const std::vector<std::uint32_t>& calls_of(std::uint32_t frame);

@@ -49,21 +49,6 @@ std::string cell(std::string_view text) {
     return quoted + '"';
 }
 
-// The call a site is named by: the innermost one of that name.
-const call* named_call(const std::vector<call>& calls, const std::vector<std::uint32_t>& path, const std::string& name) {
-    const auto found = std::find_if(path.begin(), path.end(), [&](std::uint32_t i) { return calls[i].function == name; });
-    return found == path.end() ? nullptr : &calls[*found];
-}
-
-std::string stack_text(const std::vector<call>& calls, const std::vector<std::uint32_t>& path) {
-    std::string text;
-    for (auto index = path.rbegin(); index != path.rend(); ++index) {
-        if (!text.empty()) { text += "; "; }
-        text += calls[*index].function;
-    }
-    return text;
-}
-
 }  // namespace
 
 std::string encode_csv(const snapshot& s) {
@@ -72,7 +57,7 @@ std::string encode_csv(const snapshot& s) {
     for (const site& each : s.sites) {
         const std::vector<std::uint32_t> path = paths.path_of(each.stack);
         const std::string name = site_name(s, each);
-        const call* const place = named_call(paths.calls(), path, name);
+        const call* const place = paths.named(path, name);
         const bool has_line = place != nullptr && place->line != 0;
         out += cell(site_key(s, each)) + ',' + cell(name) + ',' + cell(place == nullptr ? std::string{} : place->file) + ',' +
                (has_line ? std::to_string(place->line) : std::string{}) + ',' + cell(each.type) + ',' +
@@ -81,7 +66,7 @@ std::string encode_csv(const snapshot& s) {
                                     each.allocated.objects, each.freed.bytes, each.freed.objects}) {
             out += ',' + std::to_string(whole_amount(amount));
         }
-        out += ',' + std::to_string(each.live.samples) + ',' + cell(stack_text(paths.calls(), path)) + "\r\n";
+        out += ',' + std::to_string(each.live.samples) + ',' + cell(paths.text_of(path)) + "\r\n";
     }
     return out;
 }
