@@ -71,7 +71,7 @@ CREATE TABLE IF NOT EXISTS memwatch.rows
     -- kind = 'verdict'
     pool String,                       -- where the verdict is about one
     class String,
-    level String,                      -- leak, suspect, none
+    level String,                      -- leak, suspect; who is not accused has no row
     severity String,
     confidence Float64,
     is_exact UInt8,
@@ -122,7 +122,9 @@ public:
         for (const tag_totals& each : s_.tags) {
             if (each.allocations != 0) { put_tag(each); }
         }
-        for (const verdict& each : s_.verdicts) { put_verdict(each); }
+        for (const verdict& each : s_.verdicts) {
+            if (level_of(each.kind) != verdict_level::none) { put_verdict(each); }  // of all sites there is one
+        }
         return std::move(out_);
     }
 

@@ -1,4 +1,5 @@
--- What leaks, on how many replicas, since when, how fast together? The last word of each process counts.
+-- What leaks, on how many replicas, since when, how fast together? By the last dump of each process: what was accused before and
+-- acquitted since has no row there.
 --
 -- Put in: FROM and UNTIL ('2026-11-22 12:00:00').
 SELECT
@@ -6,26 +7,27 @@ SELECT
     function,
     tag,
     pool,
-    any(said) AS class,
-    count() AS replicas,
-    min(began) AS first_since,
-    round(sum(rate)) AS bytes_per_s,
-    sum(retained) AS retained_bytes,
+    any(class) AS said,
+    uniqExact(session) AS replicas,
+    min(since) AS first_since,
+    round(sum(rate_bytes_per_s)) AS bytes_per_s,
+    sum(retained_bytes) AS retained,
     arrayStringConcat(groupUniqArray(build), ', ') AS builds
 FROM
 (
-    SELECT
-        service, session, place, pool, any(function) AS function, any(tag) AS tag, any(build) AS build,
-        argMax(class, taken_ns) AS said,
-        argMax(level, taken_ns) AS last_level,
-        argMax(since, taken_ns) AS began,
-        argMax(rate_bytes_per_s, taken_ns) AS rate,
-        argMax(retained_bytes, taken_ns) AS retained
-    FROM memwatch.rows
-    WHERE kind = 'verdict' AND taken BETWEEN toDateTime('FROM') AND toDateTime('UNTIL')
-    GROUP BY service, session, place, pool
-    HAVING last_level = 'leak'
+    SELECT service, session, build, function, tag, pool, class, since, rate_bytes_per_s, retained_bytes, taken_ns
+    FROM memwatch.rows FINAL
+    WHERE kind = 'verdict' AND level = 'leak' AND taken BETWEEN toDateTime('FROM') AND toDateTime('UNTIL')
 )
+ALL INNER JOIN
+(
+    SELECT session, max(taken_ns) AS last_ns
+    FROM memwatch.rows
+    WHERE kind = 'dump' AND taken BETWEEN toDateTime('FROM') AND toDateTime('UNTIL')
+    GROUP BY session
+)
+USING (session)
+WHERE taken_ns = last_ns
 GROUP BY service, function, tag, pool
 ORDER BY replicas DESC, bytes_per_s DESC
 LIMIT 50
