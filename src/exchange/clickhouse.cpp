@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dumps as rows of one wide table, for fleets that have a ClickHouse already. JSONEachRow gives what a row leaves out its column's
-// default, so each kind of row says only what it has; columns of one kind are empty in the others and take no space there.
+// Dumps as rows of one wide table, for fleets that have a ClickHouse already. JSONEachRow gives what a row leaves out its
+// column's default, so each kind of row says only what it has; columns of one kind are empty in the others and take no space
+// there.
 //
 // Every row repeats whose it is (service, host, session, build, time): a query is about one kind, and needs no join for that.
 #include <algorithm>

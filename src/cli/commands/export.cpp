@@ -65,7 +65,8 @@ public:
         format_choices().offer(app.add_option("--format", format_, "what to write; without it: by the name of the output"));
         app.add_option("-o,--output", output_, "file to write (0600, atomically); without it: standard output")
             ->type_name("FILE");
-        app.add_option("--top", top_, "for clickhouse: rows for the sites that hold most and those accused, one for the rest; 0 for all")
+        app.add_option("--top", top_,
+                       "for clickhouse: rows for the sites that hold most and those accused, one for the rest; 0 for all")
             ->check(CLI::NonNegativeNumber)
             ->capture_default_str();
         app.add_flag("--schema", wants_schema_, "for clickhouse: the table that takes the rows, as SQL; no INPUT");
@@ -77,7 +78,9 @@ public:
         const result<const export_format*> format = choose_format();
         if (!format) { return refuse_usage(format.error()); }
         if (std::string_view((*format)->name) == "clickhouse") { return export_rows(**format); }
-        if (wants_schema_ || top_ != 0) { return refuse_usage("goes with --format clickhouse only", wants_schema_ ? "--schema" : "--top"); }
+        if (wants_schema_ || top_ != 0) {
+            return refuse_usage("goes with --format clickhouse only", wants_schema_ ? "--schema" : "--top");
+        }
         if (inputs_.empty()) { return refuse_usage("an INPUT is required"); }
         const bool is_pair = inputs_.size() == 2 && std::string_view((*format)->name) == "folded";
         if (inputs_.size() > 1 && !is_pair) {
@@ -94,11 +97,12 @@ public:
     }
 
 private:
-    // Dump by dump, so that a fleet's need no more memory than one; with -o all, because a file appears whole. One that cannot be read
-    // is named and left out.
+    // Dump by dump, so that a fleet's need no more memory than one; with -o all, because a file appears whole. One that cannot
+    // be read is named and left out.
     int export_rows(const export_format& format) {
         if (wants_schema_ != inputs_.empty()) {
-            return refuse_usage(wants_schema_ ? "takes no INPUT" : "an INPUT is required, or --schema", wants_schema_ ? "--schema" : "");
+            return refuse_usage(wants_schema_ ? "takes no INPUT" : "an INPUT is required, or --schema",
+                                wants_schema_ ? "--schema" : "");
         }
         if (wants_schema_) { return finish(std::string(exchange::clickhouse_schema()), exit_status::fine); }
         std::string all;
