@@ -36,6 +36,7 @@ tests_packages=(
     heaptrack libjemalloc-dev                 # other profilers' files: heaptrack, heaptrack_print, jeprof
     python3-yaml libxml2-utils                # a report's front matter and page
     nodejs npm python3-jsonschema             # speedscope's importer, DHAT's viewer
+    clickhouse-server clickhouse-client       # a fleet's dumps in an existing engine
     prometheus-alertmanager                   # memwatch gate: an alert that fires and resolves
     libxml2-utils                             # xmllint: JUnit files
     libcpp-httplib-dev                        # a server that is not memwatch's own, to be mounted in
@@ -105,7 +106,7 @@ echo "packages: apt-get install --no-install-recommends ${missing[*]}"
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends "${missing[@]}" >/dev/null
 
 for package in "${missing[@]}"; do
-    if [[ $package == prometheus || $package == prometheus-alertmanager ]] && command -v systemctl >/dev/null; then
+    if [[ $package == prometheus || $package == prometheus-alertmanager || $package == clickhouse-server ]] && command -v systemctl >/dev/null; then
         "${as_root[@]}" systemctl --quiet disable "$package.service" || true  # we want the program, not the service
     fi
 done

@@ -12,6 +12,7 @@ size    prints what docs/fleet.md says of bytes: the 200 largest sites of a real
 import contextlib
 import copy
 import glob
+import gzip
 import http.client
 import json
 import math
@@ -248,7 +249,8 @@ def size():
     draw = random.Random(22)
     with tempfile.TemporaryDirectory(prefix="memwatch-clickhouse-") as folder:
         rows = rows_of_a_real_program(folder)
-        print(f"{len(rows)} rows a dump, {sum(len(json.dumps(row)) + 1 for row in rows) / len(rows):,.0f} bytes a row as JSON")
+        text = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        print(f"{len(rows)} rows a dump, {len(text) / len(rows):,.0f} bytes a row as JSON, {len(gzip.compress(text, 1)) / len(rows):,.0f} gzipped")
         with clickhouse(os.path.join(folder, "server")) as (http_port, tcp_port):
             client(tcp_port, memwatch("export", "--format", "clickhouse", "--schema"))
             feed = subprocess.Popen(["clickhouse-client", "--port", str(tcp_port), "--max_insert_block_size", "65536", "--query", "INSERT INTO memwatch.rows FORMAT JSONEachRow"],
