@@ -96,6 +96,10 @@ serve::service_view view_of(std::uint64_t pid) {
     out.past_dump_from = [pid](std::uint64_t age_ns) {
         return control::ask(pid, {"past", {{"since", std::to_string(age_ns / 1'000'000) + "ms"}}});
     };
+    out.render_timeline = [pid](std::uint64_t span_ns, bool as_text) {
+        const std::string span = std::to_string(span_ns / 1'000'000'000) + "s";
+        return control::ask(pid, {"timeline", {{"since", span}, {"format", as_text ? "text" : "json"}}}, limits_of_scrape());
+    };
     out.control = [pid](const serve::control_request& wanted) { return steer(pid, wanted); };
     out.measure_footprint = [pid](serve::footprint_detail how) { return footprint_of(pid, how); };
     fill_renderers(out);

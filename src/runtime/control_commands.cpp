@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/control_commands.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 #include <utility>
@@ -195,6 +196,27 @@ result<std::string> give_past(const control::request& asked) {
     return process().history.dump_from(process(), *age_ns);
 }
 
+// What a client wants to see of the past; at most what is kept.
+result<std::string> show_timeline(const control::request& asked) {
+    constexpr std::uint64_t second_ns = 1'000'000'000;
+    const std::string* const since = asked.find("since");
+    const result<std::uint64_t> span_ns = parse_duration(since == nullptr ? "15m" : *since);
+    if (!span_ns) { return fail(error_code::invalid_argument, span_ns.error().what, "since"); }
+    const std::string* const format = asked.find("format");
+    const bool is_text = format != nullptr && *format == "text";
+    if (!is_text && format != nullptr && *format != "json") {
+        return fail(error_code::invalid_argument, "json or text", "format");
+    }
+    process_state& state = process();
+    constexpr std::uint64_t longest_s = 7 * 86'400;
+    memory_timeline shown = state.memory.timeline(static_cast<std::uint32_t>(std::min(*span_ns / second_ns, longest_s)));
+    {
+        const std::lock_guard guard(state.session_mutex);
+        shown.started_unix_ns = state.session.origin_unix_ns;
+    }
+    return is_text ? render_text(shown) : render_json(shown);
+}
+
 result<std::string> stop(const control::request& asked) {
     return session{}.pause().and_then([&] { return status(asked); });
 }
@@ -228,6 +250,7 @@ constexpr command commands[] = {
     {"footprint", "|detail|", &where_memory_is},
     {"history", "", &list_history},
     {"past", "|name|since|", &give_past},
+    {"timeline", "|since|format|", &show_timeline},
     {"set", "*", &set},
     {"baseline", "", &mark_baseline},
     {"stop", "", &stop},
@@ -247,9 +270,10 @@ result<std::string> answer_control(const control::request& asked) {
         }
         return each.run(asked);
     }
-    return fail(error_code::invalid_argument,
-                "no such command; there are status, snapshot, summary, history, past, set, baseline, stop, resume, detach",
-                asked.command);
+    return fail(
+        error_code::invalid_argument,
+        "no such command; there are status, snapshot, summary, history, past, timeline, set, baseline, stop, resume, detach",
+        asked.command);
 }
 
 result<footprint> detail::process_footprint(const footprint_request& asked) { return measure_footprint(process(), asked); }

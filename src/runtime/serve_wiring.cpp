@@ -131,6 +131,11 @@ result<footprint> measure(serve::footprint_detail how) {
     return detail::process_footprint(asked);
 }
 
+result<std::string> render_timeline(std::uint64_t span_ns, bool as_text) {
+    const std::string span = std::to_string(span_ns / 1'000'000'000) + "s";
+    return detail::control_process("timeline since=" + span + (as_text ? " format=text" : ""));
+}
+
 serve::service_view make_service_view(const serve_settings& settings, serve::exposure where) {
     serve::service_view out;
     out.freeze = &freeze;
@@ -140,6 +145,7 @@ serve::service_view make_service_view(const serve_settings& settings, serve::exp
     fill_history(out);
     out.control = &control_session;
     out.measure_footprint = &measure;
+    out.render_timeline = &render_timeline;
     out.render_config = [settings, where](bool as_text) -> result<std::string> {
         const std::vector<serve::config_row> rows = config_rows(settings, where);
         const std::string state = state_in_words(detail::process_status());

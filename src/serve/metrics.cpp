@@ -399,6 +399,10 @@ std::uint64_t activity_of(const snapshot& s, std::string_view name) {
     return at == s.activity.end() ? 0 : at->value;
 }
 
+bool has_activity(const snapshot& s, std::string_view name) {
+    return std::any_of(s.activity.begin(), s.activity.end(), [&](const named_value& v) { return v.name == name; });
+}
+
 // Where the trace is missing, it says so: two series each, whatever the program does.
 void add_attribution(std::vector<MetricFamily>& out, const snapshot& s) {
     MetricFamily& bytes = out.emplace_back(
@@ -489,6 +493,84 @@ void add_restraint(std::vector<MetricFamily>& out, const snapshot& s) {
     }
 }
 
+struct memory_metric {
+    const char* name;
+    const char* help;
+    MetricType type;
+    const char* label;  // null: none
+    struct row {
+        const char* activity;
+        const char* value;  // of the label
+        double units;
+    } rows[6];
+};
+constexpr memory_metric memory_metrics[] = {
+    {"memwatch_process_memory_bytes",
+     "What of the process is resident, swapped out, or holds its page tables, as the kernel counts it once a second.",
+     MetricType::Gauge,
+     "kind",
+     {{"process_anonymous_bytes", "anonymous", 1},
+      {"process_file_bytes", "file", 1},
+      {"process_shared_bytes", "shared", 1},
+      {"process_swapped_bytes", "swapped", 1},
+      {"process_page_table_bytes", "page_tables", 1}}},
+    {"memwatch_cgroup_memory_bytes",
+     "What the group uses that has the least left below its limit, page cache included.",
+     MetricType::Gauge,
+     nullptr,
+     {{"cgroup_bytes", nullptr, 1}}},
+    {"memwatch_cgroup_unreclaimable_bytes",
+     "Of it what the kernel cannot take back by itself: what the limit kills for.",
+     MetricType::Gauge,
+     nullptr,
+     {{"cgroup_unreclaimable_bytes", nullptr, 1}}},
+    {"memwatch_cgroup_limit_bytes",
+     "The limit of that group; absent when there is none.",
+     MetricType::Gauge,
+     nullptr,
+     {{"cgroup_limit_bytes", nullptr, 1}}},
+    {"memwatch_cgroup_events_total",
+     "How often the process' own group met a limit, as the kernel counts it.",
+     MetricType::Counter,
+     "event",
+     {{"cgroup_high_events", "high", 1},
+      {"cgroup_max_events", "max", 1},
+      {"cgroup_oom_events", "oom", 1},
+      {"cgroup_oom_kill_events", "oom_kill", 1}}},
+    {"memwatch_memory_pressure",
+     "0 while all is well, 1 when little is left or the kernel reclaims in vain, 2 when the end is near.",
+     MetricType::Gauge,
+     nullptr,
+     {{"pressure_level", nullptr, 1}}},
+    {"memwatch_memory_pressure_total",
+     "How often it rose to that level.",
+     MetricType::Counter,
+     "level",
+     {{"pressure_some", "some", 1}, {"pressure_critical", "critical", 1}}},
+    {"memwatch_time_to_oom_seconds",
+     "When the limit is met if growth goes on as it has; absent unless growth towards it is beyond doubt.",
+     MetricType::Gauge,
+     nullptr,
+     {{"time_to_oom_ms", nullptr, 1e3}}},
+    {"memwatch_time_to_oom_least_seconds",
+     "The lower end of its 90 % interval.",
+     MetricType::Gauge,
+     nullptr,
+     {{"time_to_oom_least_ms", nullptr, 1e3}}},
+};
+
+// What is not among the activity was not read, and has no series.
+void add_memory(std::vector<MetricFamily>& out, const snapshot& s) {
+    for (const memory_metric& each : memory_metrics) {
+        MetricFamily& to = out.emplace_back(family(each.name, each.help, each.type));
+        for (const memory_metric::row& row : each.rows) {
+            if (row.activity == nullptr || !has_activity(s, row.activity)) { continue; }
+            const double value = as_double(activity_of(s, row.activity)) / row.units;
+            add(to, each.label == nullptr ? label_list{} : label_list{{each.label, row.value}}, value);
+        }
+    }
+}
+
 void add_self(std::vector<MetricFamily>& out, const snapshot& s) {
     std::uint64_t self_bytes = 0;
     for (const named_value& part : s.self_bytes) { self_bytes += part.value; }
@@ -559,6 +641,7 @@ std::vector<prometheus::MetricFamily> collect_metrics(const snapshot& s, const m
     add_verdicts(out, s, tags, options);
     add_looks(out, s);
     add_activity(out, s);
+    add_memory(out, s);
     add_self(out, s);
     add_alerts(out, s);
     add_restraint(out, s);

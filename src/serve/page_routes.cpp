@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include <memwatch/base/units.hpp>
+
 #include "serve/openmetrics.hpp"
 #include "serve/routes.hpp"
 
@@ -127,6 +129,15 @@ outcome router::verdicts(const call& c) {
     if (*records == "1") { return with_snapshot({}, 0, render); }  // who the kept blocks are for stands in the records
     result<snapshot> s = view_.summarize();
     return s ? render(*s) : refuse(s.error());
+}
+
+outcome router::timeline(const call& c) {
+    const auto format = c.target.choice("format", "json", "json|text");
+    if (!format) { return refuse(format.error()); }
+    const auto span_ns = parse_duration(c.target.text("since", "15m"));
+    if (!span_ns) { return refuse(400, "since: how far to go back, 15m or 24h; " + span_ns.error().what); }
+    const bool is_text = *format == "text";
+    return rendered(view_.render_timeline(*span_ns, is_text), is_text ? text_type : json_type);
 }
 
 outcome router::config(const call& c) {

@@ -71,6 +71,7 @@ const router::route router::routes[] = {
     {"/debug/memtrace/hand_offs", false, sensitivity::debug, "by|top|cursor|format", &router::table},
     {"/debug/memtrace/verdicts", false, sensitivity::debug, "class|level|top|records|format", &router::verdicts},
     {"/debug/memtrace/footprint", false, sensitivity::debug, "detail|format", &router::footprint},
+    {"/debug/memtrace/timeline", false, sensitivity::debug, "since|format", &router::timeline},
     {"/debug/memtrace/config", false, sensitivity::debug, "format", &router::config},
     {"/debug/memtrace/control", true, sensitivity::change, "", &router::control},
     {"/debug/pprof/heap", false, sensitivity::debug, "debug|gc|seconds", &router::pprof},

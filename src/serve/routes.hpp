@@ -106,7 +106,8 @@ struct service_view {
     std::function<result<history_page>()> history;
     std::function<result<std::string>(std::string_view name)> past_dump;  // of the history; errors: not_found, unreadable, io
     std::function<result<std::string>(std::uint64_t age_ns)> past_dump_from;  // the youngest that is at least so old
-    std::function<result<std::string>(const control_request&)> control;       // applies it; the status afterwards, as JSON
+    std::function<result<std::string>(std::uint64_t span_ns, bool as_text)> render_timeline;
+    std::function<result<std::string>(const control_request&)> control;  // applies it; the status afterwards, as JSON
 };
 
 enum class route_set { all, without_debug, debug_only };
@@ -177,6 +178,7 @@ private:
     [[nodiscard]] outcome table(const call& c);
     [[nodiscard]] outcome verdicts(const call& c);
     [[nodiscard]] outcome config(const call& c);
+    [[nodiscard]] outcome timeline(const call& c);
     [[nodiscard]] outcome control(const call& c);
     [[nodiscard]] outcome pprof_symbol(const call& c);
 

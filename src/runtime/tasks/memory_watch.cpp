@@ -163,19 +163,44 @@ std::uint64_t memory_watch::times_risen_to(pressure_level level) const noexcept 
     return gauge_.times_risen_to(level);
 }
 
+memory_timeline memory_watch::timeline(std::uint32_t span_s) const {
+    memory_timeline out;
+    const std::lock_guard guard(mutex_);
+    out.latest = latest_;
+    out.level = level();
+    out.times_some = gauge_.times_risen_to(pressure_level::some);
+    out.times_critical = gauge_.times_risen_to(pressure_level::critical);
+    out.forecast = forecast_;
+    out.points = curve_.copy(span_s);
+    return out;
+}
+
 void memory_watch::copy_into(snapshot& into) const {
-    const memory_reading now = latest();
-    if (now.time_ns == 0) { return; }
-    into.activity.push_back({"memory_read_ns", now.time_ns});
-    into.activity.push_back({"process_anonymous_bytes", now.process.anonymous});
-    into.activity.push_back({"process_file_bytes", now.process.file});
-    into.activity.push_back({"process_shared_bytes", now.process.shared});
-    into.activity.push_back({"process_swapped_bytes", now.process.swapped});
-    into.activity.push_back({"process_page_table_bytes", now.process.page_tables});
-    if (now.cgroup.current == 0) { return; }
-    into.activity.push_back({"cgroup_bytes", now.cgroup.current});
-    into.activity.push_back({"cgroup_unreclaimable_bytes", now.cgroup.unreclaimable});
-    if (now.cgroup.limit != 0) { into.activity.push_back({"cgroup_limit_bytes", now.cgroup.limit}); }
+    const memory_timeline now = timeline(0);
+    if (now.latest.time_ns == 0) { return; }
+    const auto add = [&](const char* name, std::uint64_t value) { into.activity.push_back({name, value}); };
+    add("memory_read_ns", now.latest.time_ns);
+    add("process_anonymous_bytes", now.latest.process.anonymous);
+    add("process_file_bytes", now.latest.process.file);
+    add("process_shared_bytes", now.latest.process.shared);
+    add("process_swapped_bytes", now.latest.process.swapped);
+    add("process_page_table_bytes", now.latest.process.page_tables);
+    add("pressure_level", static_cast<std::uint64_t>(now.level));
+    add("pressure_some", now.times_some);
+    add("pressure_critical", now.times_critical);
+    if (now.forecast) {
+        add("time_to_oom_ms", static_cast<std::uint64_t>(now.forecast->seconds * 1000));
+        add("time_to_oom_least_ms", static_cast<std::uint64_t>(now.forecast->least_seconds * 1000));
+    }
+    const cgroup_memory& group = now.latest.cgroup;
+    if (group.current == 0) { return; }
+    add("cgroup_bytes", group.current);
+    add("cgroup_unreclaimable_bytes", group.unreclaimable);
+    if (group.limit != 0) { add("cgroup_limit_bytes", group.limit); }
+    add("cgroup_high_events", group.events.high);
+    add("cgroup_max_events", group.events.max);
+    add("cgroup_oom_events", group.events.oom);
+    add("cgroup_oom_kill_events", group.events.oom_kill);
 }
 
 std::size_t memory_watch::self_bytes() const noexcept { return sizeof *this; }

@@ -28,6 +28,7 @@
 #include "footprint/memory_curve.hpp"
 #include "footprint/memory_reader.hpp"
 #include "footprint/pressure.hpp"
+#include "footprint/timeline.hpp"
 #include "model/memory_reading.hpp"
 #include "platform/pressure_signal.hpp"
 
@@ -64,6 +65,8 @@ public:
     [[nodiscard]] std::vector<curve_point> curve(std::uint32_t span_s) const;
     // How often it came to that level or above.
     [[nodiscard]] std::uint64_t times_risen_to(pressure_level level) const noexcept;
+    // All of it, of one moment; `started_unix_ns` is the caller's.
+    [[nodiscard]] memory_timeline timeline(std::uint32_t span_s) const;
     // As rows of `activity`.
     void copy_into(snapshot& into) const;
 

@@ -170,11 +170,17 @@ def routes(program: str) -> None:
         check("order-cache" in v.get("/debug/memtrace/diff?base=before&format=text"), "the diff as text")
         check(v.ask("/debug/memtrace/diff?base=nothing")[0] == 404, "an unknown label")
 
+        shown = json.loads(v.get("/debug/memtrace/timeline?since=1m"))
+        check(shown["process"]["resident_bytes"] > 1 << 20 and shown["points"], f"the memory of the last minute: {shown}")
+        check(shown["points"][-1]["live_bytes"] >= 3000 * BLOCK, f"the live heap is part of it: {shown['points'][-1]}")
+        check("RSS" in v.get("/debug/memtrace/timeline?format=text"), "the timeline as text")
+        check(metric(v.get("/metrics"), 'memwatch_process_memory_bytes{kind="anonymous"}') > 1 << 20, "the process' memory is a metric")
+
         for target, status in (("/", 404), ("/metrics?x=1", 400), ("/debug/memtrace/sites?top=0", 400),
                                ("/debug/memtrace/sites?by=nonsense", 400), ("/debug/memtrace/sites?cursor=%21", 400),
                                ("/debug/memtrace/snapshot?seconds=301", 400), ("/debug/pprof/heap?seconds=0", 400),
                                ("/debug/memtrace/verdicts?class=nonsense", 400), ("/debug/memtrace/footprint", 404),
-                               ("/debug/memtrace/timeline", 404), ("/debug/memtrace/scan", 404)):
+                               ("/debug/memtrace/timeline?since=1", 400), ("/debug/memtrace/scan", 404)):
             check(v.ask(target)[0] == status, f"{target}: not {status}")
         check(v.ask("/metrics", "PUT")[0] == 405, "a wrong method")
         check(v.ask("/metrics", headers={"Host": "evil.example"})[0] == 403, "DNS rebinding")

@@ -2,10 +2,14 @@
 // Levels of pressure from made-up readings, and the curve they are kept in.
 #include "footprint/pressure.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <limits>
 #include <memory>
+#include <string>
 
 #include "footprint/memory_curve.hpp"
+#include "footprint/timeline.hpp"
 
 using namespace memwatch;
 
@@ -126,4 +130,54 @@ TEST_CASE("memory curve: the peak between two seconds is kept", "[footprint]") {
     CHECK(curve.second_count() == 1);
     CHECK(curve.second(0).unreclaimable == 120);
     CHECK(curve.second(0).peak == 500);
+}
+
+namespace {
+
+memory_timeline made_timeline() {
+    memory_timeline out;
+    memory_curve curve;
+    for (std::uint64_t t = 0; t < 600; ++t) { curve.add(at(t, (100 + t / 10) << 20U, 512U << 20U), 0); }
+    out.points = curve.copy(900);
+    out.latest = at(599, 159U << 20U, 512U << 20U);
+    out.latest.process.resident = 200U << 20U;
+    out.level = pressure_level::some;
+    out.forecast = oom_forecast{599 * second, 512U << 20U, 353U << 20U, false, 104'857.6, 3529, 3300, 3800};
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("timeline: a sentence of when the limit is met, or why nobody says so", "[footprint]") {
+    memory_timeline shown = made_timeline();
+    CHECK(sentence_of(shown) == "grows by 102.4 KiB/s: the limit of 512.0 MiB is met in 58m49s (55m00s .. 1h03m, 90 %)");
+    shown.forecast.reset();
+    CHECK(sentence_of(shown) == "no growth towards the limit that is beyond doubt");
+    shown.latest.cgroup.limit = 0;
+    CHECK(sentence_of(shown) == "no limit is set, so none is forecast");
+    CHECK(sentence_of({}) == "nobody reads: memwatch has no thread here");
+    CHECK(render_text({}) == "nobody reads: memwatch has no thread here\n");
+}
+
+TEST_CASE("timeline: text is a screen of rows that ends with now", "[footprint]") {
+    const std::string text = render_text(made_timeline());
+    CHECK(std::count(text.begin(), text.end(), '\n') == 35);
+    CHECK(text.find("pressure: some") != std::string::npos);
+    CHECK(text.find("-0 B") == std::string::npos);
+    const std::string last = text.substr(text.rfind('\n', text.size() - 2) + 1);
+    CHECK(last.find("159.0 MiB") != std::string::npos);
+    CHECK(last.find("#########") != std::string::npos);  // 31 % of 30
+}
+
+TEST_CASE("timeline: JSON has bytes, and what is not known is null", "[footprint]") {
+    memory_timeline shown = made_timeline();
+    std::string json = render_json(shown);
+    CHECK(json.find("\"kind\": \"memwatch.timeline\"") != std::string::npos);
+    CHECK(json.find("\"unreclaimable_bytes\": 166723584") != std::string::npos);
+    CHECK(json.find("\"most_seconds\": 3800") != std::string::npos);
+    shown.forecast->most_seconds = std::numeric_limits<double>::infinity();
+    CHECK(render_json(shown).find("\"most_seconds\": null") != std::string::npos);
+    CHECK(render_text(shown).find("no end") != std::string::npos);
+    shown.forecast.reset();
+    CHECK(render_json(shown).find("\"forecast\": null") != std::string::npos);
 }

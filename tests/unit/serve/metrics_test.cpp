@@ -293,3 +293,31 @@ TEST_CASE("metrics: the components of the footprint add up, also when more is ex
     };
     CHECK(page(made_snapshot(), options).find("memwatch_footprint_bytes") == std::string::npos);
 }
+
+TEST_CASE("metrics: memory, its limit and when that is met, as far as anybody has read them") {
+    memwatch::snapshot s = made_snapshot();
+    CHECK(page(s).find("memwatch_process_memory_bytes") == std::string::npos);
+    CHECK(page(s).find("memwatch_time_to_oom") == std::string::npos);
+    for (const memwatch::named_value& each : {memwatch::named_value{"process_anonymous_bytes", 4096},
+                                              {"cgroup_bytes", 1000},
+                                              {"cgroup_unreclaimable_bytes", 800},
+                                              {"cgroup_high_events", 0},
+                                              {"cgroup_oom_kill_events", 1},
+                                              {"pressure_level", 1},
+                                              {"pressure_some", 3},
+                                              {"pressure_critical", 0},
+                                              {"time_to_oom_ms", 754'500},
+                                              {"time_to_oom_least_ms", 500'000}}) {
+        s.activity.push_back(each);
+    }
+    CHECK(has_line(page(s), R"(memwatch_process_memory_bytes{kind="anonymous"} 4096)"));
+    CHECK(has_line(page(s), "memwatch_cgroup_memory_bytes 1000"));
+    CHECK(has_line(page(s), "memwatch_cgroup_unreclaimable_bytes 800"));
+    CHECK(page(s).find("memwatch_cgroup_limit_bytes") == std::string::npos);
+    CHECK(has_line(page(s), R"(memwatch_cgroup_events_total{event="high"} 0)"));
+    CHECK(has_line(page(s), R"(memwatch_cgroup_events_total{event="oom_kill"} 1)"));
+    CHECK(has_line(page(s), "memwatch_memory_pressure 1"));
+    CHECK(has_line(page(s), R"(memwatch_memory_pressure_total{level="some"} 3)"));
+    CHECK(has_line(page(s), "memwatch_time_to_oom_seconds 754.5"));
+    CHECK(has_line(page(s), "memwatch_time_to_oom_least_seconds 500"));
+}

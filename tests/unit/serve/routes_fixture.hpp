@@ -116,6 +116,9 @@ struct fixture {
             if (age_ns <= 3'600'000'000'000) { return std::string("past"); }
             return memwatch::fail(memwatch::error_code::not_found, "the history begins 1h00m ago");
         };
+        v.render_timeline = [](std::uint64_t span_ns, bool as_text) -> memwatch::result<std::string> {
+            return "timeline " + std::to_string(span_ns / 1'000'000'000) + (as_text ? " text" : " json");
+        };
         v.name_site = [](const memwatch::snapshot&, const memwatch::site&) { return std::string("f"); };
         v.control = [this](const serve::control_request& r) -> memwatch::result<std::string> {
             ++controls;
