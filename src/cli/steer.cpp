@@ -13,7 +13,9 @@ namespace memwatch {
 inline namespace v1 {
 
 exit_status run(const control_command& command) {
-    const control::request asked{command.action, command.settings};
+    control::request asked{command.action, command.settings};
+    const bool is_page = command.action == "timeline";  // made over there, in one of two forms
+    if (is_page) { asked.parameters.emplace_back("format", command.as_json ? "json" : "text"); }
     // No value may become another word of the request.
     if (const auto sound = control::parse_request(control::to_line(asked)); !sound || sound->parameters != asked.parameters) {
         print_error({error_code::invalid_argument, "settings are NAME=VALUE, each a word, no name twice", {}});
@@ -26,7 +28,7 @@ exit_status run(const control_command& command) {
     }
     std::string words;
     if (command.as_json) {
-        words = fields_to_json(*answer);
+        words = is_page ? *answer : fields_to_json(*answer);
     } else {
         for (std::string_view rest = *answer; !rest.empty();) {
             const std::size_t end = std::min(rest.find('\n'), rest.size());

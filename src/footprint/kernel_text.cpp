@@ -66,7 +66,7 @@ std::uint64_t parse_address_space_limit(std::string_view text) noexcept {
     if (at == std::string_view::npos) { return 0; }
     text.remove_prefix(at + name.size());
     text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
-    return parse_number(text, 0);
+    return parse_bytes(text, 0);
 }
 
 // Of v1 the rows "total_..." come after those of the group itself, and replace them: a limit is met by both together.
@@ -93,7 +93,7 @@ void parse_events(std::string_view text, pressure_events& into) noexcept {
     });
 }
 
-std::uint64_t parse_number(std::string_view text, std::uint64_t otherwise) noexcept {
+std::uint64_t parse_bytes(std::string_view text, std::uint64_t otherwise) noexcept {
     std::uint64_t value = 0;
     const bool is_number = std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc{};
     return is_number && value < unlimited ? value : otherwise;

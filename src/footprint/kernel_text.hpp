@@ -31,7 +31,7 @@ void parse_group_stat(std::string_view text, group_stat& into) noexcept;
 void parse_events(std::string_view text, pressure_events& into) noexcept;
 
 // "1234\n". No number - "max", and v1's "no limit", which is a number near 2^63 - is `otherwise`.
-[[nodiscard]] std::uint64_t parse_number(std::string_view text, std::uint64_t otherwise) noexcept;
+[[nodiscard]] std::uint64_t parse_bytes(std::string_view text, std::uint64_t otherwise) noexcept;
 
 }  // namespace v1
 }  // namespace memwatch

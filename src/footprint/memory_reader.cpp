@@ -29,7 +29,7 @@ std::string_view memory_reader::text_of(const std::string& file) noexcept {
 }
 
 std::uint64_t memory_reader::number_in(const std::string& file, std::uint64_t otherwise) noexcept {
-    return parse_number(text_of(file), otherwise);
+    return parse_bytes(text_of(file), otherwise);
 }
 
 memory_reader::group_reading memory_reader::read_group(const group& from) noexcept {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "footprint/growth.hpp"
@@ -24,7 +25,7 @@ struct window {
     std::uint32_t part_s;  // 30 of these
     bool is_of_minutes;
 };
-constexpr window windows[] = {{4, false}, {10, false}, {30, false}, {120, true}, {720, true}, {2880, true}};
+constexpr window windows[] = {{1, false}, {4, false}, {10, false}, {30, false}, {120, true}, {720, true}, {2880, true}};
 
 using member = std::uint32_t curve_point::*;
 
@@ -116,6 +117,11 @@ int returns_from(double level, const parted& values) noexcept {
     return returns;
 }
 
+bool is_older_than(const memory_curve& curve, const window& how) noexcept {
+    const std::size_t count = curve.second_count();
+    return count != 0 && curve.second(0).second - curve.second(count - 1).second + 1 >= parts * how.part_s;
+}
+
 // The longest window that rules out that there is no growth, among those that do not contradict a shorter one.
 std::optional<said> longest_sure_window(const memory_curve& curve, member of) noexcept {
     std::optional<said> found;
@@ -124,7 +130,8 @@ std::optional<said> longest_sure_window(const memory_curve& curve, member of) no
     double level = 0;
     parted values;
     for (const window& each : windows) {
-        if (!cut(curve, each, of, values)) { continue; }
+        // The shortest is for processes that are younger than the next one.
+        if ((&each == std::begin(windows) && is_older_than(curve, windows[1])) || !cut(curve, each, of, values)) { continue; }
         if (!agreed) { level = values.medians.back(); }
         const said here = ask(curve, each, values);
         const span grown{here.least, here.most};

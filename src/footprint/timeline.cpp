@@ -111,7 +111,7 @@ std::string bar(std::uint64_t part, std::uint64_t whole) {
 
 std::string row_of(const curve_point& point, std::uint32_t now_s, std::uint32_t whole) {
     std::string line;
-    add_cell(line, "-" + in_time(now_s - point.second));
+    add_cell(line, now_s == point.second ? "now" : "-" + in_time(now_s - point.second));
     for (const auto member : {&curve_point::resident, &curve_point::anonymous, &curve_point::used, &curve_point::unreclaimable,
                               &curve_point::peak, &curve_point::live}) {
         add_cell(line, in_bytes(point.*member * kib));

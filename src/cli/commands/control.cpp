@@ -13,7 +13,7 @@ namespace memwatch {
 inline namespace v1 {
 namespace {
 
-const choices actions{"status", "set", "baseline", "history", "stop", "resume", "detach"};
+const choices actions{"status", "set", "baseline", "history", "timeline", "stop", "resume", "detach"};
 
 class control_process final : public command {
 public:

@@ -179,7 +179,7 @@ def routes(program: str) -> None:
         for target, status in (("/", 404), ("/metrics?x=1", 400), ("/debug/memtrace/sites?top=0", 400),
                                ("/debug/memtrace/sites?by=nonsense", 400), ("/debug/memtrace/sites?cursor=%21", 400),
                                ("/debug/memtrace/snapshot?seconds=301", 400), ("/debug/pprof/heap?seconds=0", 400),
-                               ("/debug/memtrace/verdicts?class=nonsense", 400), ("/debug/memtrace/footprint", 404),
+                               ("/debug/memtrace/verdicts?class=nonsense", 400), ("/debug/memtrace/footprint?detail=2", 400),
                                ("/debug/memtrace/timeline?since=1", 400), ("/debug/memtrace/scan", 404)):
             check(v.ask(target)[0] == status, f"{target}: not {status}")
         check(v.ask("/metrics", "PUT")[0] == 405, "a wrong method")
