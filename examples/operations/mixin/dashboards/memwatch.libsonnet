@@ -62,6 +62,20 @@ local promql = import '../lib/promql.libsonnet';
     [panels.heatmap('Lifetimes of freed blocks', 's', 'sum by (le) (increase(%s[$__rate_interval]))' % series('memwatch_object_lifetime_seconds_bucket')), 8],
   ] },
 
+  local limits = { height: 8, cells: [
+    [panels.graph('Memory against the limit', 'bytes', [
+      target('max(%s)' % series('memwatch_cgroup_memory_bytes'), 'used, page cache included'),
+      target('max(%s)' % series('memwatch_cgroup_unreclaimable_bytes'), 'what the kernel cannot take back'),
+      target('min(%s)' % series('memwatch_cgroup_limit_bytes'), 'limit'),
+    ], 'Of the fullest instance.'), 8],
+    [panels.graph('Time to OOM', 's', [
+      target('min(%s)' % series('memwatch_time_to_oom_seconds'), 'expected'),
+      target('min(%s)' % series('memwatch_time_to_oom_least_seconds'), 'lower end of the 90 % interval'),
+    ], 'Of the instance that is next; nothing while nothing grows towards a limit.'), 6],
+    [panels.graph('Where RSS is', 'bytes', [target('sum by (component) (%s)' % series('memwatch_footprint_bytes'), '{{component}}')], 'By the figures that are cheap; /debug/memtrace/footprint has them all.', stacked=true), 6],
+    [panels.graph('Pressure', 'short', [target('max by (instance) (%s)' % series('memwatch_memory_pressure'), '{{instance}}')], '0 well, 1 little is left, 2 the end is near.'), 4],
+  ] },
+
   local pools = { height: 8, cells: [
     [panels.graph('Pools: in use', 'percentunit', [target('%s / (%s > 0)' % [series('memwatch_pool_in_use'), series('memwatch_pool_capacity')], '{{pool}} {{instance}}')]), 8],
     [panels.graph('Pools: refused and waiting', 'short', [
@@ -109,7 +123,7 @@ local promql = import '../lib/promql.libsonnet';
         variable('job', 'Job', 'label_values(%s, job)' % promql.series('memwatch_up', [config.memwatchSelector])),
         variable('instance', 'Instance', 'label_values(%s, instance)' % promql.series('memwatch_up', [config.memwatchSelector, 'job=~"$job"'])),
       ] },
-      panels: panels.layout([head, row('Verdicts'), verdicts, row('Memory'), memory, flow, row('Pools'), pools, row('memwatch itself'), own]),
+      panels: panels.layout([head, row('Verdicts'), verdicts, row('Memory'), memory, flow, row('Limits'), limits, row('Pools'), pools, row('memwatch itself'), own]),
     },
   },
 }
