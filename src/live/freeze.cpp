@@ -86,6 +86,43 @@ std::vector<cohort> cohorts_of(const site_state& state) {
     return cohorts;
 }
 
+// Of the traces that blocks were seen of, the youngest block of each of the youngest. Allocates nothing.
+class youngest_blocks {
+public:
+    void see(const live_entry& e) noexcept {
+        if (!e.trace.is_valid()) { return; }
+        if (used_ == most && e.birth_ns <= oldest().birth_ns) { return; }
+        live_entry* const same = std::find_if(kept_, kept_ + used_, [&](const live_entry& k) { return k.trace == e.trace; });
+        if (same != kept_ + used_) {
+            if (same->birth_ns < e.birth_ns) { *same = e; }
+        } else if (used_ < most) {
+            kept_[used_++] = e;
+        } else {
+            oldest() = e;
+        }
+    }
+    [[nodiscard]] const live_entry* begin() const noexcept { return kept_; }
+    [[nodiscard]] const live_entry* end() const noexcept { return kept_ + used_; }
+
+private:
+    static constexpr std::size_t most = live_state::most_requests;
+    [[nodiscard]] live_entry& oldest() noexcept {
+        return *std::min_element(kept_, kept_ + used_,
+                                 [](const live_entry& a, const live_entry& b) { return a.birth_ns < b.birth_ns; });
+    }
+
+    live_entry kept_[most]{};
+    std::size_t used_{};
+};
+
+// A block may have died before its site was read, which then counts one less.
+void keep_counted_records(snapshot& into) {
+    std::vector<std::uint64_t> records(into.sites.size());
+    into.live.erase(std::remove_if(into.live.begin(), into.live.end(),
+                                   [&](const live_record& r) { return ++records[r.site] > into.sites[r.site].live.samples; }),
+                    into.live.end());
+}
+
 }  // namespace
 
 std::uint32_t live_state::freeze(snapshot& into, detail how) {
@@ -93,6 +130,7 @@ std::uint32_t live_state::freeze(snapshot& into, detail how) {
         into.modules.push_back({std::move(m.path), std::move(m.build_id), m.start, m.limit, m.file_offset});
     }
     if (how == detail::records) { freeze_records(into); }
+    if (how == detail::requests) { freeze_requests(into); }
     std::vector<exact_site_totals> exact;
     exact_.freeze(exact, how == detail::records ? &into.live : nullptr);
     into.info.exact_until_ns = exact_.exact_until_ns();
@@ -101,11 +139,12 @@ std::uint32_t live_state::freeze(snapshot& into, detail how) {
     const std::uint32_t first_site = freeze_sites(into, exact, how);
     freeze_threads(into, how);  // likewise
     freeze_lifecycle(into, first_site);
+    if (how == detail::requests) { keep_counted_records(into); }
     if (how == detail::summary) {
         into.lifetime_examples = lifetime_examples_.copy();
         for (lifetime_example& each : into.lifetime_examples) { each.died_ns = since_origin(each.died_ns); }
-        return first_site;
     }
+    if (how != detail::records) { return first_site; }
     for (site& s : into.sites) { s.live = {}; }
     for (const live_record& r : into.live) { into.sites[r.site].live.add(r.size_bytes, r.interval_bytes); }
     return first_site;
@@ -141,6 +180,17 @@ void live_state::freeze_records(snapshot& into) {
               [](const live_record& a, const live_record& b) { return a.sequence < b.sequence; });
 }
 
+void live_state::freeze_requests(snapshot& into) {
+    youngest_blocks youngest;
+    live_.for_each([](std::size_t) {}, [&](const live_entry& e) { youngest.see(e); });
+    for (const live_entry& e : youngest) {
+        into.live.push_back(as_live_record(e));
+        into.live.back().sequence = e.sequence;
+    }
+    std::sort(into.live.begin(), into.live.end(),
+              [](const live_record& a, const live_record& b) { return a.sequence < b.sequence; });
+}
+
 // Returns the id of the site in row 0.
 std::uint32_t live_state::freeze_sites(snapshot& into, const std::vector<exact_site_totals>& exact, detail how) {
     frame_resolver resolver(into);
@@ -164,7 +214,7 @@ std::uint32_t live_state::freeze_sites(snapshot& into, const std::vector<exact_s
         s.cohorts = cohorts_of(state);
         s.lifetimes = state.lifetimes;
         if (id < exact.size()) { add_exact(s, exact[id]); }
-        if (how == detail::summary && state.example_trace.is_valid()) {
+        if (how != detail::records && state.example_trace.is_valid()) {
             into.examples.push_back(
                 {id - first, state.example_trace, state.example_size_bytes, since_origin(state.example_birth_ns)});
         }
@@ -177,7 +227,7 @@ void live_state::freeze_threads(snapshot& into, detail how) {
     threads_.for_each([&](std::uint16_t index, std::uint32_t tid, const char* name, bool is_alive) {
         into.threads.push_back({index == 0 ? "other" : name, tid, is_alive});
     });
-    if (how == detail::summary) { return; }     // names as they were at the thread's first sample, or at its end
+    if (how != detail::records) { return; }     // names as they were at the thread's first sample, or at its end
     for (thread_info& thread : into.threads) {  // a thread may have been named after it
         if (!thread.is_alive || thread.tid == 0) { continue; }
         std::string current = platform::name_of_thread(static_cast<std::uint32_t>(thread.tid));

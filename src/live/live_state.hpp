@@ -79,8 +79,10 @@ public:
     // What is loaded now and may be gone when a snapshot is taken. Every snapshot looks, too.
     [[nodiscard]] module_history& modules() noexcept { return modules_; }
 
-    enum class detail { summary, records };
-    // Fills in modules, frames, stacks, sites, threads and (for `records`) live. Sites' tags index the process' tag table.
+    // requests: a summary, and of blocks that were born in a trace the youngest of each of the last most_requests traces.
+    static constexpr std::size_t most_requests = 32;
+    enum class detail { summary, requests, records };
+    // Fills in modules, frames, stacks, sites, threads and (but for `summary`) live. Sites' tags index the process' tag table.
     // Returns the id of the site in row 0; the others follow.
     std::uint32_t freeze(snapshot& into, detail how);
 
@@ -130,6 +132,7 @@ private:
     [[nodiscard]] live_record as_live_record(const live_entry& entry) const noexcept;
     [[nodiscard]] site totals_of(const site_state& state, const exact_site_totals* exact) const;
     void freeze_records(snapshot& into);
+    void freeze_requests(snapshot& into);
     [[nodiscard]] std::uint32_t freeze_sites(snapshot& into, const std::vector<exact_site_totals>& exact, detail how);
     void freeze_threads(snapshot& into, detail how);
     void freeze_lifecycle(snapshot& into, std::uint32_t first_site);
