@@ -63,6 +63,7 @@ public:
     [[nodiscard]] bool mend() noexcept;
 
     [[nodiscard]] bool is_open() const noexcept { return file_.is_open(); }
+    void close() noexcept { file_.close(); }  // as state_file::close()
     [[nodiscard]] std::uint64_t size_bytes() const noexcept { return size_bytes_; }
     // How much of it the disk has promised: false where the file system cannot.
     [[nodiscard]] bool is_reserved() const noexcept { return is_reserved_; }

@@ -10,8 +10,8 @@
 //     .list(), .read(), .rename(), .remove()
 //
 // A host may close any descriptor and get its number again for a file of its own: each use looks first whether the number still
-// names what was opened (own_descriptor), and fails if not. A forked child closes its copies by assigning {}; what the parent
-// locked stays locked.
+// names what was opened (own_descriptor), and fails if not. A forked child closes its copies; what the parent locked stays
+// locked.
 //
 // In: a path; names without slashes. Out: bytes. Threads: const members from any. Errors: io (with the system's words),
 // not_found, invalid_argument (a name that is a path), limit (read). state_file returns errno: it is used where memory is
@@ -55,6 +55,8 @@ public:
     [[nodiscard]] bool is_linked() const noexcept;
 
     [[nodiscard]] bool is_open() const noexcept { return descriptor_.is_ours(); }
+    // Touches the descriptor only: also for a forked child, whose copy of the rest may be half changed.
+    void close() noexcept { descriptor_.close(); }
 
 private:
     friend class state_folder;
@@ -98,6 +100,7 @@ public:
     // Files here are memory (tmpfs): they count against the container's limit, and do not outlive the pod or machine.
     [[nodiscard]] bool is_in_memory() const noexcept;
     [[nodiscard]] bool is_open() const noexcept { return descriptor_.is_ours(); }
+    void close() noexcept { descriptor_.close(); }  // as state_file::close()
     // Absolute, for messages and for opening it again in a forked child.
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
 

@@ -64,8 +64,9 @@ bool run_worker(process_state& state) noexcept {
             // The first second thread makes glibc's malloc and stdio take locks from then on: not for our sake.
             // A full mode that is to end is the exception: nobody else would end it; and verdicts, where they were asked for.
             const options& chosen = state.session.effective;
+            // ... and who named a folder for what outlives the process.
             const bool must_run = (state.session.term.is_running() && chosen.preset == preset_option::full) ||
-                                  chosen.verdicts == verdicts_option::on;
+                                  chosen.verdicts == verdicts_option::on || !chosen.state_dir.empty();
             if (wanted != control_option::on && !must_run && platform::is_single_threaded()) { return false; }
             if (wanted != control_option::off && !platform::is_secure_mode()) {
                 setup = {&answer_control, state.session.control_directory};

@@ -37,6 +37,7 @@ void before_fork() {
     state.interval_control.lock_for_fork();
     state.memory.lock_for_fork();
     state.restraint.lock_for_fork();
+    state.recorder.lock_for_fork();
     state.worker.lock_for_fork();
     // acquire: pairs with the release in session start.
     live_state* const live = state.live.load(std::memory_order_acquire);
@@ -75,6 +76,7 @@ void release_locks(process_state& state) {
     platform::open_walks_after_fork();
     if (live != nullptr) { live->modules().unlock_after_fork(); }
     state.worker.unlock_after_fork();
+    state.recorder.unlock_after_fork();
     state.memory.unlock_after_fork();
     state.restraint.unlock_after_fork();
     state.interval_control.unlock_after_fork();
@@ -111,6 +113,7 @@ void after_fork_in_child() {
     // In place of what it had; what it leaves out goes on to be left out.
     if (!detail::own_work::is_left_out(countdown_of_forker)) { countdown_of_forker = 0; }
     state.memory.enter_child();
+    state.recorder.enter_child();
     state.worker.enter_child();
     state.session.restraint = restraint_step::none;
     const bool was_restrained = state.restraint.enter_child();
@@ -160,7 +163,10 @@ namespace {
 // while no handler of the host runs: those may allocate.
 [[gnu::constructor(101)]] void register_early() { static_cast<void>(process()); }
 [[gnu::destructor]] void stop_at_exit() {
-    if (process_state& state = process(); !has_joined) { state.worker.stop_at_exit(); }
+    if (process_state& state = process(); !has_joined) {
+        state.recorder.end(state, "the process exits");
+        state.worker.stop_at_exit();
+    }
 }
 
 }  // namespace

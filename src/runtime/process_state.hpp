@@ -21,6 +21,7 @@
 #include "platform/elf_symbols.hpp"
 #include "platform/module_walk.hpp"
 #include "runtime/sampler_list.hpp"
+#include "runtime/tasks/flight_recorder.hpp"
 #include "runtime/tasks/history.hpp"
 #include "runtime/tasks/interval_control.hpp"
 #include "runtime/tasks/memory_watch.hpp"
@@ -84,6 +85,7 @@ struct process_state {
     memory_watch memory;
     restraint_keeper restraint;
     history_keeper history;
+    flight_recorder recorder;
     memwatch::worker worker;
 };
 

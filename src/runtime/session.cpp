@@ -152,6 +152,7 @@ void begin(process_state& state, chosen_options chosen) {
         state.history.begin(chosen, since_origin(state), session.origin_unix_ns);
     }
     state.memory.begin(state, session.origin_ns);
+    state.recorder.begin(state, chosen);
     session.was_started = true;
     session.is_paused = false;
     session.restraint = restraint_step::none;
@@ -270,6 +271,7 @@ result<frozen_process> freeze_process(std::string_view label, live_state::detail
         freeze_attribution(state.capture, frozen.activity);
         state.memory.copy_into(frozen);
         state.restraint.copy_into(state, frozen);
+        state.recorder.copy_into(frozen);
         add_self_bytes(state, frozen.self_bytes);
         redact_names(frozen, redaction_rules_of(session));
         return out;
@@ -386,6 +388,7 @@ void session::stop() noexcept {
     process_state& state = process();
     judge_before_the_end(state);
     if (!end_handle(state)) { return; }
+    state.recorder.end(state, "the session was stopped");
     state.worker.stop();  // holding no lock: the worker may wait for the session's
     if (!state.worker.is_running()) { state.memory.end(); }
     if (is_session_open(state)) { run_worker(state); }  // somebody started anew meanwhile

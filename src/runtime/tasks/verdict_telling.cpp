@@ -9,6 +9,7 @@
 
 #include <memwatch/base/log.hpp>
 #include <memwatch/model/site_name.hpp>
+#include "blackbox/event.hpp"
 #include "runtime/freeze_process.hpp"
 #include "runtime/process_state.hpp"
 #include "runtime/process_status.hpp"
@@ -72,6 +73,12 @@ live_state::detail detail_for(const process_state& state) noexcept {
     return is_small ? live_state::detail::records : live_state::detail::summary;
 }
 
+void tell(process_state& state, const verdict_change& change, const snapshot& in) {
+    const std::string line = verdict_line(change, in);
+    write_log(level_of_line(change.now), line);
+    state.recorder.note(blackbox::event_names::verdict, line.substr(line.find("class=")));
+}
+
 }  // namespace
 
 bool move_to_row(verdict& of, const snapshot& in, std::uint32_t first_site, const std::vector<std::uint32_t>& pools) noexcept {
@@ -111,7 +118,7 @@ void tell_verdicts(process_state& state, std::vector<verdict_change> changes, co
     std::sort(changes.begin(), changes.end(), matters_more);
     name_functions_of(seen, first_sites(changes));
     for (std::size_t i = 0; i < changes.size(); ++i) {
-        if (i < most_lines) { write_log(level_of_line(changes[i].now), verdict_line(changes[i], seen)); }
+        if (i < most_lines) { tell(state, changes[i], seen); }
         if (listener.function != nullptr) { listener.function(changes[i].now, seen, listener.context); }
     }
     if (changes.size() > most_lines) {
