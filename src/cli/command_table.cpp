@@ -116,6 +116,16 @@ constexpr command_entry entries[] = {
      "  memwatch control --pid 4711 baseline && sleep 60 && memwatch show --pid 4711 --since-baseline\n"
      "  memwatch control --pid 4711 stop && memwatch control --pid 4711 resume\n",
      make_control},
+    {"blackbox", "Show what a process that was killed left behind",
+     "Examples:\n"
+     "  memwatch blackbox list state\n"
+     "  memwatch blackbox show state\n"
+     "  memwatch blackbox show state --json\n"
+     "  memwatch blackbox extract state -o last.memtrace && memwatch show last.memtrace\n"
+     "  memwatch blackbox extract state --before 1s -o before.memtrace\n\n"
+     "A process writes one where MEMWATCH_STATE_DIR names a folder. Of a folder, show and extract take the newest\n"
+     "file whose process has ended. What is extracted is a dump of the largest and the accused sites.\n",
+     make_blackbox},
     {"attach", "Put memwatch into a process that runs",
      "Examples:\n"
      "  memwatch attach --pid 4711 && sleep 60 && memwatch show --pid 4711\n"

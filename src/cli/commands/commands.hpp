@@ -23,6 +23,7 @@ inline namespace v1 {
 [[nodiscard]] std::unique_ptr<command> make_top(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_verdicts(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_footprint(CLI::App& app);
+[[nodiscard]] std::unique_ptr<command> make_blackbox(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_completion(CLI::App& app);
 [[nodiscard]] std::unique_ptr<command> make_manual(CLI::App& app);
 

@@ -74,6 +74,7 @@ class Folder:
             self.run("git init -q")  # a baseline lives in a repository
         self.run(f"memwatch snapshot --url {address} -o {self.before}")
         self.run(f"memwatch snapshot --url {address} -o {self.after}")
+        self.run("MEMWATCH_STATE_DIR=state memwatch run -- env sleep 3")  # its black box
         for moment in range(3):
             self.run(f"memwatch snapshot --url {address} -o series/{moment}.memtrace")
 
