@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """MEMWATCH_ALERTMANAGER: the demo's leak is told to two real Alertmanagers, without a Prometheus, beside a third that is away.
 
-    test_direct.py ORDERS LOAD
+    test_direct.py ORDERS LOAD [PRELOAD LEAKER]
+
+With these, a preloaded program that calls nothing is told of as well, and so is its end.
 """
 
 import datetime
+import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -89,8 +93,34 @@ def run(orders, load, folder):
             each.shutdown()
 
 
+def run_preloaded(preload, leaker, folder):
+    receiver, server, process = Receiver(), None, None
+    try:
+        server = Alertmanager(folder, receiver.server_address[1])
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MEMWATCH_")}
+        environment.update(LD_PRELOAD=preload, MEMWATCH_LISTEN="127.0.0.1:0", MEMWATCH_ALERTMANAGER=server.url, MEMWATCH_EPOCH="250ms",
+                           MEMWATCH_INTERVAL="16KiB")
+        process = subprocess.Popen([leaker], stdin=subprocess.PIPE, env=environment)
+        fired = receiver.wait_for("firing", alertname="MemwatchLeak")
+        assert "leaker::lose" in fired["labels"]["function"] and fired["labels"]["service"].endswith("alerting-leaker"), fired["labels"]
+        process.stdin.close()
+        assert process.wait(LIMIT_SECONDS) == 0
+        ended = time.time()
+        assert unix_seconds(receiver.wait_for("resolved", alertname="MemwatchLeak")["endsAt"]) <= ended, "the end of the process is the alert's"
+        print(f"preloaded: fires: {fired['labels']}")
+    finally:
+        if process is not None and process.poll() is None:
+            process.kill()
+            process.wait()
+        if server is not None:
+            server.stop()
+        receiver.shutdown()
+
+
 if __name__ == "__main__":
     skip_unless_installed()
     with tempfile.TemporaryDirectory(prefix="memwatch-alerts-") as temporary:
         run(*sys.argv[1:3], temporary)
+        if len(sys.argv) > 3:
+            run_preloaded(*sys.argv[3:5], temporary)
     print("passed")
