@@ -166,10 +166,5 @@ const char* word_of(life_end end) noexcept {
     return "unknown";
 }
 
-const char* word_of(pressure_level level) noexcept {
-    constexpr const char* words[pressure_level_count] = {"none", "some", "critical"};
-    return words[static_cast<std::size_t>(level)];
-}
-
 }  // namespace v1
 }  // namespace memwatch

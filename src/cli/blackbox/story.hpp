@@ -16,6 +16,7 @@
 
 #include "blackbox/box.hpp"
 #include "blackbox/pulse.hpp"
+#include "footprint/timeline.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -78,7 +79,6 @@ struct listed_box {
 [[nodiscard]] result<std::string> find_box(const std::string& path);
 
 [[nodiscard]] const char* word_of(life_end end) noexcept;
-[[nodiscard]] const char* word_of(pressure_level level) noexcept;
 
 }  // namespace v1
 }  // namespace memwatch

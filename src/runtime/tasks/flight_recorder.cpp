@@ -70,11 +70,6 @@ bool is_box(const std::string& name) {
     return name.size() > suffix.size() && std::string_view(name).substr(name.size() - suffix.size()) == suffix;
 }
 
-const char* word_of(pressure_level level) noexcept {
-    constexpr const char* words[pressure_level_count] = {"none", "some", "critical"};
-    return words[static_cast<std::size_t>(level)];
-}
-
 }  // namespace
 
 void flight_recorder::begin(process_state& state, const options& chosen) noexcept {
