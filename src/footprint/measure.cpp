@@ -12,6 +12,7 @@
 #include "footprint/cgroup_rows.hpp"
 #include "footprint/heap_parts.hpp"
 #include "footprint/kernel_text.hpp"
+#include "footprint/kernel_watch.hpp"
 #include "footprint/memory_map.hpp"
 #include "platform/address_space.hpp"
 #include "platform/allocators.hpp"
@@ -87,6 +88,8 @@ public:
         out_.cgroup = measure_cgroup(facts_.roots, after);
         return std::move(out_);
     }
+
+    [[nodiscard]] const std::vector<std::uint64_t>& region_begins() const noexcept { return region_begins_; }
 
 private:
     static std::vector<memory_range> as_ranges(const std::vector<platform::address_range>& list) {
@@ -255,24 +258,33 @@ private:
     }
 
     void list_regions(const std::vector<mapping>& mappings) {
-        std::vector<mapped_region> list;
+        struct found_region {
+            std::uint64_t begin;
+            mapped_region region;
+        };
+        std::vector<found_region> list;
         for (const memory_range& each : memory_.left()) {
             const std::uint64_t resident = memory_.pages().bytes_in(each.begin, each.end);
-            if (resident != 0) { list.push_back({each.end - each.begin, resident, 0, {}}); }
+            if (resident != 0) { list.push_back({each.begin, {each.end - each.begin, resident, 0, {}}}); }
         }
         for (const mapping& each : mappings) {
-            if (is_shared_memory(each)) { list.push_back({each.size(), each.resident, 0, each.name}); }
+            if (is_shared_memory(each)) { list.push_back({each.begin, {each.size(), each.resident, 0, each.name}}); }
         }
         out_.kernel.region_count = list.size();
-        std::stable_sort(list.begin(), list.end(),
-                         [](const mapped_region& a, const mapped_region& b) { return a.resident_bytes > b.resident_bytes; });
-        list.resize(std::min(list.size(), max_mapped_regions));
-        out_.kernel.regions = std::move(list);
+        std::stable_sort(list.begin(), list.end(), [](const found_region& a, const found_region& b) {
+            return a.region.resident_bytes > b.region.resident_bytes;
+        });
+        list.resize(std::min(list.size(), kernel_watch::most_regions));
+        for (found_region& each : list) {
+            region_begins_.push_back(each.begin);
+            out_.kernel.regions.push_back(std::move(each.region));
+        }
     }
 
     const footprint_facts& facts_;
     footprint out_;
     std::vector<platform::module_image> images_;
+    std::vector<std::uint64_t> region_begins_;
     platform::page_reader reader_;
     anonymous_pages memory_;
     std::uint64_t self_{}, code_{}, static_data_{}, stacks_{}, anonymous_{}, file_{}, shared_{};
@@ -282,7 +294,12 @@ private:
 
 }  // namespace
 
-footprint measure_in_detail(const footprint_facts& facts) { return measurement(facts).run(); }
+footprint measure_in_detail(const footprint_facts& facts, std::vector<std::uint64_t>* region_begins) {
+    measurement one(facts);
+    footprint out = one.run();
+    if (region_begins != nullptr) { *region_begins = one.region_begins(); }
+    return out;
+}
 
 footprint measure_cheaply(const footprint_facts& facts, std::string why) {
     footprint out;

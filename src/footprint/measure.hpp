@@ -46,8 +46,9 @@ struct footprint_facts {
     kernel_roots roots;
 };
 
-// All but modules' live bytes, kernel growth, pid and times, which are the caller's.
-[[nodiscard]] footprint measure_in_detail(const footprint_facts& facts);
+// All but modules' live bytes, kernel growth, pid and times, which are the caller's. Regions are more than max_mapped_regions,
+// the largest first; `region_begins`, unless null, is where they lie, which no footprint tells.
+[[nodiscard]] footprint measure_in_detail(const footprint_facts& facts, std::vector<std::uint64_t>* region_begins = nullptr);
 
 // Without mappings and heap: `why` becomes `not_detailed`.
 [[nodiscard]] footprint measure_cheaply(const footprint_facts& facts, std::string why);

@@ -23,8 +23,8 @@ namespace {
 constexpr std::uint64_t large_block_bytes = 64U << 10U;
 
 // Of snapshot.self_bytes what memwatch has from the program's allocator; the other rows are mappings of its own.
-constexpr std::string_view rows_in_heap[] = {"edge_waste", "escalation_waste", "verdicts",      "symbol_cache",
-                                             "modules",    "pool_slots",       "kept_snapshots"};
+constexpr std::string_view rows_in_heap[] = {"edge_waste", "escalation_waste", "verdicts", "symbol_cache", "modules",
+                                             "pool_slots", "kept_snapshots",   "history",  "kernel_side"};
 
 std::uint64_t self_in_heap(const snapshot& s) {
     std::uint64_t sum = 0;
@@ -154,10 +154,13 @@ result<footprint> measure_footprint(process_state& state, const footprint_reques
         const snapshot& s = frozen->value;
         const footprint_facts facts = facts_of(state, s);
         std::string why = too_large(s.info.resident_bytes, asked);
-        footprint out = why.empty() ? measure_in_detail(facts) : measure_cheaply(facts, std::move(why));
+        const bool is_in_detail = why.empty();
+        std::vector<std::uint64_t> region_begins;
+        footprint out = is_in_detail ? measure_in_detail(facts, &region_begins) : measure_cheaply(facts, std::move(why));
         roll_up(s, out.modules);
         out.pid = s.info.pid;
         out.taken_ns = s.info.taken_ns;
+        if (is_in_detail) { state.kernel_side.complete(out, region_begins, static_cast<std::uint64_t>(live_totals(s).bytes)); }
         out.took_ns = platform::monotonic_ns() - began_ns;
         return out;
     } catch (const std::bad_alloc&) { return fail(error_code::unavailable, "not enough memory to measure a footprint"); }

@@ -36,6 +36,7 @@ void before_fork() {
     state.history.lock_for_fork();
     state.interval_control.lock_for_fork();
     state.memory.lock_for_fork();
+    state.kernel_side.lock_for_fork();
     state.restraint.lock_for_fork();
     state.recorder.lock_for_fork();
     state.worker.lock_for_fork();
@@ -77,6 +78,7 @@ void release_locks(process_state& state) {
     if (live != nullptr) { live->modules().unlock_after_fork(); }
     state.worker.unlock_after_fork();
     state.recorder.unlock_after_fork();
+    state.kernel_side.unlock_after_fork();
     state.memory.unlock_after_fork();
     state.restraint.unlock_after_fork();
     state.interval_control.unlock_after_fork();
@@ -114,6 +116,7 @@ void after_fork_in_child() {
     if (!detail::own_work::is_left_out(countdown_of_forker)) { countdown_of_forker = 0; }
     state.memory.enter_child();
     state.recorder.enter_child();
+    state.kernel_side.enter_child();
     state.worker.enter_child();
     state.session.restraint = restraint_step::none;
     const bool was_restrained = state.restraint.enter_child();

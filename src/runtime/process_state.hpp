@@ -23,6 +23,7 @@
 #include "runtime/sampler_list.hpp"
 #include "runtime/tasks/flight_recorder.hpp"
 #include "runtime/tasks/history.hpp"
+#include "runtime/kernel_side.hpp"
 #include "runtime/tasks/interval_control.hpp"
 #include "runtime/tasks/memory_watch.hpp"
 #include "runtime/tasks/restraint.hpp"
@@ -83,6 +84,7 @@ struct process_state {
     memwatch::interval_control interval_control;
     verdict_keeper verdicts;
     memory_watch memory;
+    memwatch::kernel_side kernel_side;
     restraint_keeper restraint;
     history_keeper history;
     flight_recorder recorder;

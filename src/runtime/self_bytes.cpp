@@ -46,6 +46,7 @@ void add_self_bytes(process_state& state, std::vector<named_value>& into) {
     into.push_back({"history", state.history.self_bytes()});
     into.push_back({"symbol_cache", state.symbols.cached_bytes()});
     into.push_back({"memory_watch", state.memory.self_bytes()});
+    into.push_back({"kernel_side", state.kernel_side.self_bytes()});
 }
 
 std::uint64_t budgeted_bytes(const std::vector<named_value>& parts) noexcept {

@@ -73,6 +73,7 @@ std::uint64_t memory_watch::turn(process_state& state) noexcept {
     read_heap(state, next);
     next.self_bytes = total_self_bytes(state);
     const std::uint64_t pause_ns = keep(next);
+    state.kernel_side.note(next);
     wait_for_signals(state.worker, now_ns);
     return pause_ns;
 }
