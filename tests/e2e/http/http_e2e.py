@@ -222,6 +222,11 @@ def guest(program: str) -> None:
                 check(not other.status["listening"] and listen in other.status["detail"], f"{listen}: {other.status}")
                 check(other.end() == 0, "a bad address does no harm")
 
+        for name, value in (("ALERTMANAGER", "https://example.com"), ("ALERT_LABELS", "severity=none")):
+            with Victim(program, **{"MEMWATCH_ALERTMANAGER": "http://127.0.0.1:9", "MEMWATCH_" + name: value}) as other:
+                check(other.status["listening"] and value in other.status["detail"], f"{name}: {other.status}")
+                check(other.end() == 0, "nobody to tell does no harm")
+
         status, _, body = v.ask("/metrics", headers={"X-Large": "x" * 60000})
         check(status == 431, f"an oversized head: {status} {body!r}")
         check(v.ask("/debug/memtrace/snapshot?label=a", "POST", {"Authorization": "Bearer " + TOKEN}, "x" * 70000)[0] == 413,
