@@ -205,17 +205,26 @@ void log_detail(log_level level, const std::string& detail) {
 
 }  // namespace
 
+constexpr const char* verdicts_page = "/debug/memtrace/verdicts?format=text";
+
 // Who speaks in the alerts, as scraping would label it: the service, and where it answers.
 result<notify::speaker> speaker_of(const serve_settings& settings, const serve::http_server* http) {
     result<notify::label_set> labels = notify::read_labels(settings.options.alert_labels);
     if (!labels) { return tl::unexpected<error>(labels.error()); }
     notify::speaker who{std::move(*labels), {}};
     const result<snapshot> now = session{}.summary();
-    std::string instance = now ? now->info.host : std::string();
+    const std::string host = now ? now->info.host : std::string();
     if (now) { who.labels.emplace("service", now->info.service.empty() ? now->info.executable : now->info.service); }
+    std::string instance = host;
     if (http != nullptr && !http->address().is_unix()) {
-        instance += ":" + std::to_string(http->address().port);
-        who.generator_url = "http://" + http->address().to_string() + "/debug/memtrace/verdicts?format=text";
+        const serve::listen_address& where = http->address();
+        const bool is_any = where.host == "0.0.0.0" || where.host == "::";
+        instance += ":" + std::to_string(where.port);
+        const bool has_debug_routes = settings.options.debug_routes && settings.options.debug_listen.empty();
+        if (has_debug_routes) { who.generator_url = "http://" + (is_any ? instance : where.to_string()) + verdicts_page; }
+    } else if (now) {
+        // Two processes of a host are two, or the end of one would be the other's.
+        instance += "/" + std::to_string(now->info.pid);
     }
     who.labels.emplace("instance", instance);
     return who;
