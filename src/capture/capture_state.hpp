@@ -44,7 +44,8 @@ private:
 };
 
 struct capture_state {
-    capture_state() noexcept : tags(losses), routes(losses), edge_waste(losses), edges(losses), heap_edges(losses) {}
+    capture_state() noexcept
+        : tags(losses), routes(losses), edge_waste(losses), edges(losses, edge_waste), heap_edges(losses, edge_waste) {}
 
     loss_counters losses;
     tag_table tags;

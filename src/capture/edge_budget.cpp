@@ -21,8 +21,9 @@ bool edge_budget::admits(std::size_t bytes, detail::sample_ticket& ticket, std::
     return true;
 }
 
-void edge_budget::limit_waste(std::size_t most_bytes, std::uint64_t base_interval) noexcept {
-    // relaxed, both: settings.
+void edge_budget::limit_waste(std::size_t most_bytes, std::uint64_t base_interval, bool is_tight) noexcept {
+    // relaxed, all: settings.
+    is_tight_.store(is_tight, std::memory_order_relaxed);
     most_waste_bytes_.store(most_bytes, std::memory_order_relaxed);
     base_interval_.store(base_interval, std::memory_order_relaxed);
 }

@@ -29,8 +29,11 @@ public:
     void remove_waste(std::size_t bytes) noexcept { waste_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
     [[nodiscard]] std::size_t waste_bytes() const noexcept { return waste_bytes_.load(std::memory_order_relaxed); }
 
-    // No more waste than `most_bytes`; `base_interval` is R.
-    void limit_waste(std::size_t most_bytes, std::uint64_t base_interval) noexcept;
+    // No more waste than `most_bytes`; `base_interval` is R. `is_tight`: large blocks are asked for, too. A sample of one
+    // wastes a page at most, that is little beside it, but there may be many.
+    void limit_waste(std::size_t most_bytes, std::uint64_t base_interval, bool is_tight = false) noexcept;
+    // relaxed: a setting. [hook]
+    [[nodiscard]] bool is_tight() const noexcept { return is_tight_.load(std::memory_order_relaxed); }
 
 private:
     static constexpr std::uint64_t declined = ~std::uint64_t{0};
@@ -40,6 +43,7 @@ private:
     std::atomic<std::size_t> waste_bytes_{0};
     std::atomic<std::size_t> most_waste_bytes_{8U << 20U};
     std::atomic<std::uint64_t> base_interval_{0};
+    std::atomic<bool> is_tight_{false};
 };
 
 }  // namespace v1

@@ -18,6 +18,7 @@
 #include <cstdint>
 
 #include "base/spin_lock.hpp"
+#include "capture/edge_budget.hpp"
 #include "model/drop_reason.hpp"
 
 namespace memwatch {
@@ -25,7 +26,7 @@ inline namespace v1 {
 
 class edge_map {
 public:
-    explicit edge_map(loss_counters& losses) noexcept : losses_(losses) {}
+    edge_map(loss_counters& losses, edge_budget& waste) noexcept : losses_(losses), waste_(waste) {}
 
     // False: no memory for the leaf; the block must not be used as an edge block. [hook]
     [[nodiscard]] bool set(const void* address) noexcept;
@@ -46,8 +47,14 @@ public:
     [[nodiscard]] bool keep_cached(void* page) noexcept;
     // Stops or starts keeping pages; what is kept is handed out until it is used up.
     void open_cache(bool is_open) noexcept;
+    // Gives pages of the map back that hold no bit any more, when there are more than a few: a heap of many arenas is spread
+    // over many. Walks the map: not in a hook.
+    void release_empty_pages() noexcept;
+    // Keeps no more pages than `most` (64 at most) from now on.
+    void limit_cache(std::size_t most) noexcept;
 
-    // Leaves and cached pages.
+    // Owners and cached pages. Touched pages of bits are on the account of what edges waste: a map spread thin makes edges
+    // dear.
     [[nodiscard]] std::size_t self_bytes() noexcept;
     [[nodiscard]] spin_lock& lock() noexcept { return cache_lock_; }
 
@@ -59,16 +66,21 @@ private:
     using word = std::atomic<std::uint64_t>;
     using owner_word = std::atomic<std::uint16_t>;
     [[nodiscard]] static owner_word& owner_in(word* leaf, std::uint64_t page) noexcept;
+    [[nodiscard]] bool is_empty(const word* bits) const noexcept;
     [[nodiscard]] word* leaf(std::uint64_t page) const noexcept;
     [[nodiscard]] word* leaf_or_reserve(std::uint64_t page) noexcept;
+    void count_touch(std::uint64_t page) noexcept;
 
     loss_counters& losses_;
-    std::atomic<word*> leaves_[leaf_count]{};  // 512 KiB of address space, touched where used
-    std::atomic<std::size_t> reserved_leaves_{0};
-    std::atomic<bool> has_owners_{false};  // for self_bytes()
-    void* cache_[cache_capacity]{};        // guarded by cache_lock_
-    std::size_t cached_{0};                // guarded by cache_lock_
-    bool is_cache_open_{true};             // guarded by cache_lock_
+    edge_budget& waste_;
+    std::atomic<word*> leaves_[leaf_count]{};           // 512 KiB of address space, touched where used
+    std::atomic<std::uint32_t> touched_[leaf_count]{};  // which of the 32 pages of a leaf's bits were ever written; likewise
+    std::atomic<std::size_t> touched_pages_{0};         // the sum
+    std::atomic<std::size_t> owner_stores_{0};          // 0: no page of owners was ever written; for self_bytes()
+    void* cache_[cache_capacity]{};                     // guarded by cache_lock_
+    std::size_t cached_{0};                             // guarded by cache_lock_
+    std::size_t most_cached_{cache_capacity};           // guarded by cache_lock_
+    bool is_cache_open_{true};                          // guarded by cache_lock_
     spin_lock cache_lock_{lock_rank::edge_cache};
 };
 

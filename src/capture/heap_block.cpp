@@ -111,7 +111,8 @@ bool is_sample(capture_state& state, std::size_t bytes, const void* caller, samp
     }
     ticket = detail::take_sample(detail::sample_request{bytes, heap_tag, caller});
     if (!ticket.is_taken || ticket.escalated != 0) { return ticket.is_taken; }
-    return bytes >= small_edge_bytes || state.edge_waste.admits(bytes, ticket, this_thread.random_state);
+    const bool is_free = bytes >= small_edge_bytes && !state.edge_waste.is_tight();
+    return is_free || state.edge_waste.admits(bytes, ticket, this_thread.random_state);
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ double tag_table::weight(tag_id id) const noexcept {
 thread_row* tag_table::lease_row(std::uint32_t tid) noexcept {
     if (rows_ == nullptr) { return nullptr; }
     const std::lock_guard guard(lease_lock_);
-    for (std::size_t i = 1; i < row_count; ++i) {
+    for (std::size_t i = 1; i < most_rows_; ++i) {
         thread_row& row = rows_[i];
         // acquire: pairs with the release in release_row(): the last owner's plain writes are over.
         if (row.owner.load(std::memory_order_acquire) != 0) { continue; }
@@ -122,9 +122,18 @@ void tag_table::release_row(thread_row& row) noexcept {
     free_rows_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a hint
 }
 
+void tag_table::limit_rows(std::size_t most) noexcept {
+    if (rows_ == nullptr) { return; }
+    const std::lock_guard guard(lease_lock_);
+    const std::size_t limit = std::clamp<std::size_t>(most, 16, row_count);
+    // relaxed: a hint; negative while more are leased than may be.
+    free_rows_.fetch_add(static_cast<int>(limit) - static_cast<int>(most_rows_), std::memory_order_relaxed);
+    most_rows_ = limit;
+}
+
 void tag_table::keep_only(thread_row* survivor, std::uint32_t tid) noexcept {
     // relaxed, all: the child has one thread.
-    free_rows_.store(rows_ == nullptr ? 0 : static_cast<int>(row_count) - 1 - (survivor != nullptr ? 1 : 0),
+    free_rows_.store(rows_ == nullptr ? 0 : static_cast<int>(most_rows_) - 1 - (survivor != nullptr ? 1 : 0),
                      std::memory_order_relaxed);
     for (std::size_t i = 1; i < rows_in_use(); ++i) {
         // relaxed: the child has one thread.

@@ -50,6 +50,9 @@ public:
     // False: lease_row() would find none, at the price of a load. relaxed: a hint.
     [[nodiscard]] bool has_free_row() const noexcept { return free_rows_.load(std::memory_order_relaxed) > 0; }
     void release_row(thread_row& row) noexcept;
+    // No more rows than `most` (16 at least, row 0 included) are leased from now on: each is a page that counts against the
+    // budget.
+    void limit_rows(std::size_t most) noexcept;
     // In a forked child: only `survivor` (may be null) still has an owner, who is now `tid`.
     void keep_only(thread_row* survivor, std::uint32_t tid) noexcept;
 
@@ -77,6 +80,7 @@ private:
     thread_row* rows_;                                       // row_count of them; null = no memory, nothing is counted
     std::atomic<int> free_rows_;                             // rows without an owner
     std::atomic<std::size_t> used_rows_{1};                  // rows ever leased, row 0 included
+    std::size_t most_rows_{row_count};                       // guarded by lease_lock_
     mutable std::atomic<std::uint64_t> excess_[max_tags]{};  // by tag; only grows
     std::atomic<double> weights_[max_tags];                  // by tag; -1 = none was stated
     spin_lock lease_lock_{lock_rank::rows};

@@ -11,6 +11,8 @@ namespace memwatch {
 inline namespace v1 {
 namespace {
 
+constexpr std::uint64_t small_budget_bytes = 4U << 20U;
+
 // Hands out consecutive parts of one block of memory.
 class divider {
 public:
@@ -35,7 +37,9 @@ std::size_t power_of_two_below(std::size_t value) noexcept {
 
 live_sizes live_sizes::for_budget(std::uint64_t budget_bytes) noexcept {
     live_sizes sizes{};
-    const std::size_t entries = budget_bytes / 2 / sizeof(live_entry) / live_table::shard_count;
+    // A small container has few samples, and page edges need the room more.
+    const std::size_t table_bytes = budget_bytes <= small_budget_bytes ? budget_bytes / 4 : budget_bytes / 2;
+    const std::size_t entries = table_bytes / sizeof(live_entry) / live_table::shard_count;
     sizes.entries_per_shard = std::max<std::size_t>(16, power_of_two_below(entries));
     sizes.sites = std::max<std::size_t>(256, budget_bytes / 4 / sizeof(site_state));
     sizes.stacks = sizes.sites;

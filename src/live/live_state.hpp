@@ -27,8 +27,8 @@
 namespace memwatch {
 inline namespace v1 {
 
-// How a byte budget is divided. 1/2 to the live table (64 B a block), 1/4 to sites, 1/8 to stacks; the rest is what tag rows,
-// routes and threads take at their largest.
+// How a byte budget is divided. 1/2 (up to 4 MiB: 1/4) to the live table (64 B a block), 1/4 to sites, 1/8 to stacks; the rest
+// is what tag rows, routes and threads take at their largest.
 struct live_sizes {
     std::size_t entries_per_shard;
     std::size_t sites;

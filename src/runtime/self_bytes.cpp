@@ -21,8 +21,8 @@ void add_doors(const capture_state& capture, std::vector<named_value>& into) {
 }
 
 // The beginnings of the names of parts that have a limit of their own.
-constexpr std::string_view limited_elsewhere[] = {"ledger",           "stack_memo", "trace_contexts", "heap_index_",
-                                                  "escalation_waste", "history",    "kept_snapshots"};
+constexpr std::string_view limited_elsewhere[] = {"ledger",      "stack_memo", "trace_contexts",
+                                                  "heap_index_", "history",    "kept_snapshots"};
 
 bool is_limited_elsewhere(std::string_view name) noexcept {
     for (const std::string_view each : limited_elsewhere) {

@@ -15,8 +15,8 @@ inline namespace v1 {
 // Threads: any outside of hooks; takes the rooms' own locks, one after the other.
 void add_self_bytes(process_state& state, std::vector<named_value>& into);
 
-// The sum of what `budget_bytes` is for. Without what has a limit of its own (docs/budgets.md): full mode's records, pages of
-// suspect sites, kept snapshots.
+// The sum of what `budget_bytes` is for. Without what has a limit of its own (docs/budgets.md): full mode's records, kept
+// snapshots.
 [[nodiscard]] std::uint64_t budgeted_bytes(const std::vector<named_value>& parts) noexcept;
 
 // The sum. 0: no memory to add it up.

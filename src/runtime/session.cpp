@@ -32,6 +32,10 @@ inline namespace v1 {
 namespace {
 
 constexpr std::uint64_t least_budget = 2ULL << 20U;
+// Of the budget, what rows of exact counters may touch with up to 120 tags: 128 rows from 8 MiB on, 32 at the least budget.
+constexpr std::uint64_t rows_share = 16;
+constexpr std::uint64_t cache_share = 64;  // recycled pages: 64 at 16 MiB
+constexpr std::uint64_t page_bytes = 4096;
 
 // --- what capture/ calls, bound to live/
 
@@ -138,6 +142,9 @@ void begin(process_state& state, chosen_options chosen) {
     capture_state& capture = state.capture;
     // relaxed: a setting; the release store in set_switches() publishes it.
     capture.clock.store(chosen.clock, std::memory_order_relaxed);
+    capture.tags.limit_rows(chosen.budget_bytes / rows_share / page_bytes);
+    capture.edges.limit_cache(chosen.budget_bytes / cache_share / page_bytes);
+    capture.heap_edges.limit_cache(chosen.budget_bytes / cache_share / page_bytes);
     session_record& session = state.session;
     if (live == nullptr) {
         session.detail = "no memory for the live table: exact tags and pools only";

@@ -475,10 +475,10 @@ void add_restraint(std::vector<MetricFamily>& out, const snapshot& s) {
         add(step, {{"step", std::string(steps[i])}}, activity_of(s, "restraint_step") == i ? 1 : 0);
     }
     add_single(out, "memwatch_self_budget_bytes", "What memwatch may hold of what MEMWATCH_BUDGET is for.", MetricType::Gauge,
-               as_double(activity_of(s, "budget_bytes")));
+               as_double(activity_of(s, "own_budget_bytes")));
     add_single(out, "memwatch_self_budgeted_bytes",
                "What it holds of that, at the last look; parts with limits of their own are left out.", MetricType::Gauge,
-               as_double(activity_of(s, "budgeted_bytes")));
+               as_double(activity_of(s, "own_budgeted_bytes")));
     add_single(out, "memwatch_self_cpu_seconds_total", "CPU time of memwatch's thread and of samples on the program's.",
                MetricType::Counter, as_double(activity_of(s, "own_cpu_ns")) * 1e-9);
     add_single(out, "memwatch_self_cpu_ratio", "The same as a share of one CPU, in the last 10 s.", MetricType::Gauge,

@@ -56,7 +56,8 @@ void escalation_keeper::begin(capture_state& capture, const options& chosen) noe
     end_all(capture);
     rests_ = {};
     // A small budget is no place for 4 MiB of pages.
-    budget_bytes_ = std::min<std::uint64_t>(chosen.escalation_bytes, chosen.budget_bytes / 4);
+    const std::uint64_t share = chosen.budget_bytes < 8U << 20U ? 8 : 4;
+    budget_bytes_ = std::min<std::uint64_t>(chosen.escalation_bytes, chosen.budget_bytes / share);
     capture.escalation.limit(budget_bytes_, chosen.target_overhead_permille);
 }
 

@@ -33,7 +33,9 @@ void interval_control::begin(capture_state& capture, const options& wanted, std:
     limits.overhead_permille = wanted.target_overhead_permille;
     limits.cpus = count_cpus();
     const std::lock_guard guard(mutex_);
-    if (budget_bytes_ != wanted.budget_bytes) { waste_limit_ = wanted.budget_bytes / 2; }
+    if (budget_bytes_ != wanted.budget_bytes) {  // until it is known what is left
+        waste_limit_ = wanted.budget_bytes / (is_small(wanted.budget_bytes) ? 4 : 2);
+    }
     budget_bytes_ = wanted.budget_bytes;
     governor_.begin(limits, read_cost(capture, platform::monotonic_ns()));
     apply(capture);
@@ -56,7 +58,10 @@ void interval_control::turn(capture_state& capture, std::uint64_t now_ns) noexce
 
 void interval_control::limit_waste(capture_state& capture, std::uint64_t left_bytes) noexcept {
     const std::lock_guard guard(mutex_);
-    const std::uint64_t limit = std::clamp(left_bytes, budget_bytes_ / 8, budget_bytes_ / 2);
+    const bool is_tight = is_small(budget_bytes_);
+    const std::uint64_t least = is_tight ? budget_bytes_ / 16 : budget_bytes_ / 4;
+    const std::uint64_t most = is_tight ? budget_bytes_ / 8 * 3 : budget_bytes_ / 2;
+    const std::uint64_t limit = std::clamp(left_bytes, least, most);
     if (limit == waste_limit_ || budget_bytes_ == 0) { return; }
     waste_limit_ = limit;
     apply(capture);
@@ -65,7 +70,7 @@ void interval_control::limit_waste(capture_state& capture, std::uint64_t left_by
 // Page edges are judged against the R in force, or a raised R would let them waste more than their limit.
 void interval_control::apply(capture_state& capture) const noexcept {
     capture.interval.set(sampling_interval::wish::load, governor_.interval_bytes());
-    capture.edge_waste.limit_waste(waste_limit_, governor_.interval_bytes());
+    capture.edge_waste.limit_waste(waste_limit_, governor_.interval_bytes(), is_small(budget_bytes_));
 }
 
 }  // namespace v1

@@ -20,7 +20,10 @@ public:
     void begin(capture_state& capture, const options& wanted, std::uint64_t interval_bytes) noexcept;
     // One look. Worker thread.
     void turn(capture_state& capture, std::uint64_t now_ns) noexcept;
-    // Page edges may waste what the budget has left for them: half of it at most, an eighth at least.
+    // A budget that has to be counted more closely.
+    [[nodiscard]] static constexpr bool is_small(std::uint64_t budget_bytes) noexcept { return budget_bytes < 8U << 20U; }
+    // Page edges may waste what the budget has left for them: half of it at most, a quarter at least (of small
+    // budgets 3/8 and a sixteenth).
     void limit_waste(capture_state& capture, std::uint64_t left_bytes) noexcept;
 
     void lock_for_fork() { mutex_.lock(); }

@@ -3,7 +3,7 @@
 // What memwatch itself costs, and doing less when that is too much: a task of the worker measures own bytes and own CPU time
 // every few seconds, lets the rules decide (restraint_rules.hpp) and makes their step so.
 //
-//   own bytes   what budget_bytes is for (self_bytes.hpp)                          against budget_bytes and an eighth
+//   own bytes   what budget_bytes is for (self_bytes.hpp)                          against 2 x budget_bytes
 //   own CPU     this thread's clock + samples on the program's threads            against max_overhead_permille of the CPUs
 //
 // Answers to requests (HTTP, the part of the control socket) are asked for and not counted, but for what runs on this thread.

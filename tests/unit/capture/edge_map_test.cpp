@@ -14,7 +14,8 @@ void* page(std::uint64_t number) { return reinterpret_cast<void*>(number << 12U)
 
 TEST_CASE("edge_map: agrees with a set of pages under random use", "[capture]") {
     loss_counters losses;
-    const auto map = std::make_unique<edge_map>(losses);
+    edge_budget waste{losses};
+    const auto map = std::make_unique<edge_map>(losses, waste);
     std::set<std::uint64_t> model;
     std::mt19937_64 random(4711);
     for (int i = 0; i < 200'000; ++i) {
@@ -33,7 +34,8 @@ TEST_CASE("edge_map: agrees with a set of pages under random use", "[capture]") 
 
 TEST_CASE("edge_map: null and addresses out of range are never ours; a block 16 bytes behind an edge can be", "[capture]") {
     loss_counters losses;
-    const auto map = std::make_unique<edge_map>(losses);
+    edge_budget waste{losses};
+    const auto map = std::make_unique<edge_map>(losses, waste);
     REQUIRE(map->set(page(77)));
     CHECK_FALSE(map->take(nullptr));
     CHECK_FALSE(map->take(page(1ULL << 37U)));
@@ -46,7 +48,8 @@ TEST_CASE("edge_map: null and addresses out of range are never ours; a block 16 
 
 TEST_CASE("edge_map: the page cache is bounded, and closed when sampling stops", "[capture]") {
     loss_counters losses;
-    const auto map = std::make_unique<edge_map>(losses);
+    edge_budget waste{losses};
+    const auto map = std::make_unique<edge_map>(losses, waste);
     std::size_t kept = 0;
     while (map->keep_cached(page(100 + kept))) { ++kept; }
     CHECK(kept == 64);
@@ -59,7 +62,8 @@ TEST_CASE("edge_map: the page cache is bounded, and closed when sampling stops",
 
 TEST_CASE("edge_map: says which owner a page was set with, and keeps it for that page alone", "[capture]") {
     loss_counters losses;
-    const auto map = std::make_unique<edge_map>(losses);
+    edge_budget waste{losses};
+    const auto map = std::make_unique<edge_map>(losses, waste);
     std::uint16_t owner = 7;
     REQUIRE(map->set(page(100), 41));
     REQUIRE(map->set(page(101), 0));
@@ -71,4 +75,21 @@ TEST_CASE("edge_map: says which owner a page was set with, and keeps it for that
     REQUIRE(map->set(page(100), 0));  // the next block there
     CHECK(map->take(page(100), owner));
     CHECK(owner == 0);
+}
+
+TEST_CASE("edge_map: its pages are on the account of edges' waste, and given back when nothing is on them; what is, stays",
+          "[capture]") {
+    loss_counters losses;
+    edge_budget waste{losses};
+    const auto map = std::make_unique<edge_map>(losses, waste);
+    constexpr std::uint64_t pages_of_bits = 1U << 15U;  // 128 MiB of heap
+    for (std::uint64_t i = 0; i < 100; ++i) { REQUIRE(map->set(page(i * pages_of_bits + 5))); }
+    CHECK(waste.waste_bytes() == 100 * 4096);
+    for (std::uint64_t i = 0; i < 90; ++i) { REQUIRE(map->take(page(i * pages_of_bits + 5))); }
+    map->release_empty_pages();
+    CHECK(waste.waste_bytes() == 10 * 4096);
+    for (std::uint64_t i = 0; i < 100; ++i) { CHECK(map->contains(page(i * pages_of_bits + 5)) == (i >= 90)); }
+    REQUIRE(map->set(page(3 * pages_of_bits + 6)));  // and taken again where it was given back
+    CHECK(map->take(page(3 * pages_of_bits + 6)));
+    CHECK(waste.waste_bytes() == 11 * 4096);
 }
