@@ -135,9 +135,9 @@ def judge(name, bare, watched, threads, at_once, budget):
     check(all("log_in" in line for line in leaks.values()), f"nothing but the leak is called one: {list(leaks.values())}")
     kept = max(watched.snapshot.get("verdicts", []), key=lambda each: each["retained_bytes"], default={})
     words = [kept.get(key) for key in ("class", "doubt", "confidence", "retained_bytes")]
-    # Beside bursts of 10,000 threads "it may be a cache that fills" is an honest answer after some seconds; its score is not.
-    is_named = bool(leaks) or (at_once >= 10_000 and kept.get("doubt") == "still_early")
-    check(is_named and (leaks or kept.get("confidence", 0) > 0.5), f"what keeps most is the leak, and it is known: {words}")
+    # Beside bursts of threads "it may be a cache that fills" is an honest answer after some seconds, when the score says which.
+    is_suspected = kept.get("doubt") == "still_early" and kept["confidence"] > 0.5
+    check(bool(leaks) or is_suspected, f"what keeps most is the leak, and it is known: {words}")
     at_limit = [line for line in watched.log.splitlines() if "event=restraint" in line]
     check(not at_limit, f"restraint had no reason to step in: {at_limit}")
     print(f"        {threads} threads; resident {watched.resident} bytes, {bare.resident} without memwatch")
