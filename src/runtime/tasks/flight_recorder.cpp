@@ -302,7 +302,7 @@ void flight_recorder::write_situation(bool is_near) noexcept {
     const std::uint64_t took_ns = platform::thread_cpu_ns() - began_ns;
     const std::uint64_t now_ns = platform::monotonic_ns();
     // A start may end within seconds: as soon again as it is old.
-    const std::uint64_t young_ns = std::clamp(now_ns - tape_.opened_ns, near_situation_ns, calm_situation_ns);
+    const std::uint64_t young_ns = std::clamp(now_ns - tape_.opened_ns, near_situation_ns / 2, calm_situation_ns);
     const std::uint64_t least = is_near ? near_situation_ns : young_ns;
     const std::uint64_t most = is_near ? longest_near_wait_ns : longest_calm_wait_ns;
     tape_.situation_ns = now_ns + std::clamp(took_ns * situation_share, least, most);
