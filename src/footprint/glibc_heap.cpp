@@ -166,6 +166,7 @@ void glibc_heap::walk(std::uint64_t at, std::uint64_t end, heap_end kind) {
 
 bool glibc_heap::add_main(std::uint64_t begin, std::uint64_t end) {
     if (!is_chain(begin, end)) { return false; }
+    ++tally_.arenas;
     walk(begin, end, heap_end::main_top);
     claimed_.push_back({begin, end});
     return true;

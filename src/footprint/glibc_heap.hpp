@@ -41,7 +41,7 @@ struct heap_tally {
     std::uint64_t untouched{};  // of live chunks: not in memory
     std::uint64_t live_chunks{};
     std::uint64_t free_chunks{};
-    std::uint64_t arenas{};  // besides the main one
+    std::uint64_t arenas{};
 };
 
 // How memory is read: bytes copied, less when it is not there. As platform::copy_memory().

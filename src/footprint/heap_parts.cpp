@@ -26,55 +26,74 @@ void add_note(std::string& to, const std::string& note) { to += (to.empty() ? ""
 // --- glibc
 
 constexpr std::uint64_t fast_tolerance_bytes = 256U << 10U;
+// mallinfo2 holds an arena's lock while it goes through its free chunks, some 85 ns each where they are in no cache: beyond
+// this many it would hold up the program for longer than 5 ms, and is not asked.
+constexpr std::uint64_t most_chunks_asked = 50'000;
 
-bool has_main_arena(const anonymous_pages& memory, const platform::glibc_figures& told) {
-    return memory.brk().begin < memory.brk().end && told.from_arenas != 0;
-}
-
-glibc_heap walked(anonymous_pages& memory, const platform::glibc_figures& told, std::uint64_t mark, bool finds_fast) {
+glibc_heap walked(anonymous_pages& memory, std::uint64_t mark, bool finds_fast) {
     glibc_heap heap(memory.pages(), &platform::copy_memory, mark, finds_fast);
     const memory_range brk = memory.brk();
-    const bool has_main = has_main_arena(memory, told) && heap.add_main(brk.begin, platform::program_break());
+    const bool has_main = brk.begin < brk.end && heap.add_main(brk.begin, platform::program_break());
     for (const memory_range& each : memory.left()) {
         if (has_main && each.begin >= brk.begin && each.begin < brk.end) { continue; }
-        heap.add_mapping(each.begin, each.end, told.mapped_block_count != 0);
+        heap.add_mapping(each.begin, each.end, true);
     }
     return heap;
 }
 
+std::uint64_t listed_chunks(const heap_tally& tally) noexcept { return tally.free_chunks + tally.fast / 32; }
+
+allocator_figures figures_of(const heap_tally& tally, bool is_in_charge) {
+    allocator_figures figures;
+    figures.name = "glibc";
+    figures.is_in_charge = is_in_charge;
+    figures.reclaimable_bytes = tally.trimmable;
+    figures.arenas = tally.arenas;
+    figures.remedy = "malloc_trim(0)";
+    figures.given_out_bytes = tally.live + tally.untouched;
+    figures.free_bytes = tally.trimmable + tally.kept_tops + tally.holes + tally.cached;
+    if (tally.kept_tops > figures.reclaimable_bytes / 8) {
+        add_note(figures.detail, told_bytes(tally.kept_tops) + " free at the ends of arenas, which malloc_trim leaves");
+    }
+    if (tally.lost != 0) { add_note(figures.detail, told_bytes(tally.lost) + " changed while they were read"); }
+    return figures;
+}
+
 void look_at_glibc(anonymous_pages& memory, heap_parts& into) {
-    const platform::glibc_figures told = platform::ask_glibc();
+    const bool is_in_charge = into.owner == "glibc";
+    platform::glibc_figures told;
     // Where another is in charge libc has a heap all the same, but for the loader's few blocks nobody uses it.
-    if (!told.is_there || told.from_arenas + told.mapped_blocks == 0) { return; }
-    const std::uint64_t mark = into.owner == "glibc" ? platform::learn_cache_mark() : 0;
-    glibc_heap heap = walked(memory, told, mark, true);
+    if (!is_in_charge) {
+        told = platform::ask_glibc();
+        if (!told.is_there || told.from_arenas + told.mapped_blocks == 0) { return; }
+    }
+    const std::uint64_t mark = is_in_charge ? platform::learn_cache_mark() : 0;
+    glibc_heap heap = walked(memory, mark, true);
+    const bool is_asked = listed_chunks(heap.tally()) <= most_chunks_asked;
+    if (is_asked) { told = platform::ask_glibc(); }
     // Fast chunks are known by what they look like; by their sum it shows whether that was so.
-    const bool knows_fast = std::max(heap.tally().fast, told.fast) - std::min(heap.tally().fast, told.fast) <=
-                            told.fast / 20 + fast_tolerance_bytes;
-    if (!knows_fast) { heap = walked(memory, told, mark, false); }
+    const bool knows_fast = !is_asked || std::max(heap.tally().fast, told.fast) - std::min(heap.tally().fast, told.fast) <=
+                                             told.fast / 20 + fast_tolerance_bytes;
+    if (!knows_fast) { heap = walked(memory, mark, false); }
     std::vector<memory_range> taken;
     for (const glibc_heap::range& each : heap.claimed()) { taken.push_back({each.begin, each.end}); }
     const std::uint64_t resident = memory.take(std::move(taken));
     const heap_tally& tally = heap.tally();
     const std::uint64_t fast = knows_fast ? 0 : std::min(told.fast, tally.live);
 
-    allocator_figures figures;
-    figures.name = "glibc";
-    figures.version = told.version;
-    figures.is_in_charge = into.owner == "glibc";
-    figures.given_out_bytes = told.from_arenas - std::min(told.from_arenas, told.free_in_arenas) + told.mapped_blocks;
-    figures.free_bytes = told.free_in_arenas;
-    figures.mapped_bytes = told.from_arenas + told.mapped_blocks;
+    allocator_figures figures = figures_of(tally, is_in_charge);
+    figures.version = platform::glibc_version();
     figures.resident_bytes = resident;
-    figures.reclaimable_bytes = tally.trimmable;
-    figures.arenas = tally.arenas + (has_main_arena(memory, told) ? 1 : 0);
-    figures.remedy = "malloc_trim(0)";
-    if (tally.kept_tops > figures.reclaimable_bytes / 8) {
-        add_note(figures.detail, told_bytes(tally.kept_tops) + " free at the ends of arenas, which malloc_trim leaves");
+    if (is_asked) {
+        figures.given_out_bytes = told.from_arenas - std::min(told.from_arenas, told.free_in_arenas) + told.mapped_blocks;
+        figures.free_bytes = told.free_in_arenas;
+        figures.mapped_bytes = told.from_arenas + told.mapped_blocks;
+    } else {
+        add_note(figures.detail,
+                 std::to_string(listed_chunks(tally)) + " free chunks: mallinfo2 was not asked, it would stop the program");
     }
-    if (tally.lost != 0) { add_note(figures.detail, told_bytes(tally.lost) + " changed while they were read"); }
-    if (mark == 0 && figures.is_in_charge) { add_note(figures.detail, "blocks in threads' caches count as live"); }
-    if (less(told.mapped_blocks, heap.mapped_blocks()) > told.mapped_blocks / 50) {
+    if (mark == 0 && is_in_charge) { add_note(figures.detail, "blocks in threads' caches count as live"); }
+    if (is_asked && less(told.mapped_blocks, heap.mapped_blocks()) > told.mapped_blocks / 50) {
         add_note(figures.detail, told_bytes(told.mapped_blocks - heap.mapped_blocks()) + " of large blocks were not found");
     }
     into.live += tally.live - fast;

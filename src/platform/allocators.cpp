@@ -145,9 +145,10 @@ malloc_owner owner_of_malloc(std::string_view told) {
     return owner;
 }
 
+std::string glibc_version() { return gnu_get_libc_version(); }
+
 glibc_figures ask_glibc() {
     glibc_figures out;
-    out.version = gnu_get_libc_version();
     const auto totals = find<arena_totals (*)()>("mallinfo2");
     if (totals == nullptr) {
         ask_by_text(out);

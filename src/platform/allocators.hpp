@@ -30,7 +30,6 @@ struct malloc_owner {
 // Bytes, all of it.
 struct glibc_figures {
     bool is_there{};
-    std::string version;
     std::uint64_t from_arenas{};     // obtained for arenas, by brk and mmap
     std::uint64_t free_in_arenas{};  // fast chunks included, those in threads' caches not
     std::uint64_t fast{};            // of that, in fast bins
@@ -38,6 +37,7 @@ struct glibc_figures {
     std::uint64_t mapped_block_count{};
 };
 [[nodiscard]] glibc_figures ask_glibc();
+[[nodiscard]] std::string glibc_version();
 // What marks a freed block in a thread's cache (glibc 2.29 and later: in its second word). For where glibc is in charge. 0: it
 // could not be told.
 [[nodiscard]] std::uint64_t learn_cache_mark();
