@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/source.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string_view>
 #include <system_error>
+#include <thread>
 
 #include <fmt/format.h>
 #include <memwatch/snapshot/codec.hpp>
 
 #include "cli/foreign_source.hpp"
-#include "http/client.hpp"
 #include "cli/terminal.hpp"
 #include "cli/text_file.hpp"
 #include "cli/url.hpp"
 #include "control/client.hpp"
 #include "gate/baseline.hpp"
+#include "http/client.hpp"
 #include "snapshot/dump_tables.hpp"
 #include "symbols/symbol_cache.hpp"
 
@@ -28,11 +31,25 @@ constexpr std::size_t most_warnings = 5;
 constexpr std::uint64_t largest_baseline = 1U << 30U;
 constexpr std::uint64_t large_dump_bytes = 64ULL << 20;  // 3 M records; below, everything is read in less than half a second
 
+// A service hands out one full snapshot a second in the long run: a command that wants two, or came second, waits its turn.
+result<std::string> get_in_turn(const http_url& url) {
+    constexpr std::uint64_t longest_turn_s = 3;  // longer: somebody has a window open, and said so
+    constexpr int most_tries = 5;
+    for (int tries = 1;; ++tries) {
+        const result<http_answer> answer = http_ask(url);
+        if (!answer) { return tl::unexpected<error>(answer.error()); }
+        if (answer->status == 200) { return answer->body; }
+        const bool is_worth_waiting = answer->status == 429 && answer->retry_after_s <= longest_turn_s && tries < most_tries;
+        if (!is_worth_waiting) { return tl::unexpected<error>(refusal_of(url, *answer)); }
+        std::this_thread::sleep_for(std::chrono::seconds(std::max<std::uint64_t>(answer->retry_after_s, 1)));
+    }
+}
+
 result<decoded_snapshot> fetch(const std::string& argument, const snapshot_query& query = {}) {
     const result<http_url> base = parse_url(argument);
     if (!base) { return tl::unexpected<error>(base.error()); }
     const http_url url = snapshot_url(*base, query);
-    const result<std::string> bytes = http_get(url);
+    const result<std::string> bytes = get_in_turn(url);
     if (!bytes) { return tl::unexpected<error>(bytes.error()); }
     result<decoded_snapshot> decoded = decode(*bytes);
     if (!decoded) {
