@@ -51,9 +51,16 @@ class Service:
             time.sleep(0.3)
 
     def history(self):
-        status, body = self.ask("/debug/memtrace/snapshots")
-        check(status == 200, body)
-        return json.loads(body)["history"]
+        """As soon as memwatch's thread has opened it."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            status, body = self.ask("/debug/memtrace/snapshots")
+            check(status == 200, body)
+            found = json.loads(body)["history"]
+            if found["where"]:
+                return found
+            check(time.monotonic() < until, f"never opened: {found}")
+            time.sleep(0.05)
 
     def wait_for(self, snapshots):
         for_seconds = time.monotonic() + PATIENCE_SECONDS
@@ -101,6 +108,7 @@ def restart(folder):
         check("leaky" in memwatch("show", os.path.join(folder, name)), name)
     killed_at = time.time()
     with running(folder) as second:
+        check(second.history()["where"] == folder, "it is not in the folder")
         old = [each for each in second.history()["snapshots"] if each["name"].endswith(session_of_first)]
         check(len(old) >= 3, f"the second life does not know the first: {second.history()}")
         age = int(time.time() - killed_at) + 1
