@@ -158,7 +158,7 @@ void begin(process_state& state, chosen_options chosen) {
         state.verdicts.begin(chosen, since_origin(state), !session.was_started);
         state.history.begin(chosen, since_origin(state), session.origin_unix_ns);
     }
-    state.memory.begin(state, session.origin_ns);
+    state.memory.begin(state, chosen, session.origin_ns);
     state.recorder.begin(state, chosen);
     session.was_started = true;
     session.is_paused = false;

@@ -37,13 +37,16 @@ struct heap_sum {
 
 }  // namespace
 
-void memory_watch::begin(process_state& state, std::uint64_t origin_ns) noexcept {
+void memory_watch::begin(process_state& state, const options& chosen, std::uint64_t origin_ns) noexcept {
     // relaxed: a number; the worker is told by bind().
     if (origin_ns_.exchange(origin_ns, std::memory_order_relaxed) != origin_ns) {
         const std::lock_guard guard(mutex_);
         forget();  // another clock: times before are none of this timeline
     }
     read_environment();
+    try {
+        snapshots_.begin(chosen);
+    } catch (...) {}  // no memory for a path: no snapshots
     state.worker.bind(worker_task::memory_watch, &take_turn, &state);
 }
 
@@ -72,8 +75,10 @@ std::uint64_t memory_watch::turn(process_state& state) noexcept {
     reader_.read(next);
     read_heap(state, next);
     next.self_bytes = total_self_bytes(state);
+    const pressure_level before = level();
     const std::uint64_t pause_ns = keep(next);
     state.kernel_side.note(next);
+    snapshots_.turn(state, before, level(), next.time_ns);
     wait_for_signals(state.worker, now_ns);
     return pause_ns;
 }
@@ -189,6 +194,11 @@ void memory_watch::copy_into(snapshot& into) const {
     add("pressure_level", static_cast<std::uint64_t>(now.level));
     add("pressure_some", now.times_some);
     add("pressure_critical", now.times_critical);
+    {
+        const std::lock_guard guard(mutex_);
+        add("pressure_snapshots", snapshots_.taken());
+        add("pressure_snapshot_failures", snapshots_.failed());
+    }
     if (now.forecast) {
         add("time_to_oom_ms", static_cast<std::uint64_t>(now.forecast->seconds * 1000));
         add("time_to_oom_least_ms", static_cast<std::uint64_t>(now.forecast->least_seconds * 1000));
@@ -204,18 +214,23 @@ void memory_watch::copy_into(snapshot& into) const {
     add("cgroup_oom_kill_events", group.events.oom_kill);
 }
 
-std::size_t memory_watch::self_bytes() const noexcept { return sizeof *this; }
+std::size_t memory_watch::self_bytes() const noexcept {
+    const std::lock_guard guard(mutex_);
+    return sizeof *this + snapshots_.reserved_bytes();
+}
 
 // What the parent's worker was in the middle of changing is left alone.
 void memory_watch::enter_child() noexcept {
     new (&reader_) memory_reader();
     close_signals();
+    snapshots_.end();
     forget();
 }
 
 void memory_watch::end() noexcept {
     const std::lock_guard guard(mutex_);
     close_signals();
+    snapshots_.end();
 }
 
 // They are opened again when groups are looked for.

@@ -5,7 +5,8 @@
 //   worker, each second --turn()--> reading --> latest()       for the black box, remedies, metrics
 //                                     |-------> curve()        15 minutes by the second, 24 hours by the minute
 //                                     |-------> forecast()     when the limit will be met, with an interval
-//                                     '-------> level()        how near the end is; turns come ten times as often there
+//                                     |-------> level()        how near the end is; turns come ten times as often there
+//                                     '-------> pressure_snapshot, when the level rises
 //
 // Turns come early when the kernel or the service manager says that memory is short (platform/pressure_signal.hpp).
 //
@@ -25,12 +26,14 @@
 #include <vector>
 
 #include <memwatch/model/snapshot.hpp>
+#include <memwatch/options.hpp>
 #include "footprint/memory_curve.hpp"
 #include "footprint/memory_reader.hpp"
 #include "footprint/pressure.hpp"
 #include "footprint/timeline.hpp"
 #include "model/memory_reading.hpp"
 #include "platform/pressure_signal.hpp"
+#include "runtime/tasks/pressure_snapshot.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -41,7 +44,7 @@ class worker;
 class memory_watch {
 public:
     // A session begins, under its mutex. `origin_ns`: time 0 of snapshots, by the session's clock.
-    void begin(process_state& state, std::uint64_t origin_ns) noexcept;
+    void begin(process_state& state, const options& chosen, std::uint64_t origin_ns) noexcept;
     // The worker has ended: nothing is watched any more. What was read stays.
     void end() noexcept;
     // For tests: reads made-up files from now on. While no worker runs.
@@ -107,6 +110,7 @@ private:
     memory_curve curve_;
     std::optional<oom_forecast> forecast_;
     pressure_gauge gauge_;
+    pressure_snapshot snapshots_{mutex_};
     platform::pressure_signal own_events_;  // these three: the worker's, opened and closed under mutex_
     platform::pressure_signal tightest_events_;
     platform::pressure_signal manager_;

@@ -4,9 +4,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include <memwatch/base/log.hpp>
 #include <memwatch/memwatch.hpp>
+#include <memwatch/snapshot/codec.hpp>
 #include "../footprint/kernel_tree.hpp"
 #include "../platform/told_pressure.hpp"
 #include "runtime/process_state.hpp"
@@ -22,17 +27,20 @@ namespace {
 
 // A session of which only the test takes turns.
 struct watched_program {
-    explicit watched_program(const kernel_tree& tree) : session(start()) { watch().read_from(tree.roots()); }
+    explicit watched_program(const kernel_tree& tree, const std::string& state_dir = {}) : session(start(state_dir)) {
+        watch().read_from(tree.roots());
+    }
 
     ~watched_program() { watch().end(); }
     watched_program(const watched_program&) = delete;
     watched_program& operator=(const watched_program&) = delete;
 
-    static memwatch::session start() {
+    static memwatch::session start(const std::string& state_dir) {
         options wanted;
         wanted.preset = preset_option::full;
         wanted.clock = &fake_clock::now;
         wanted.control = control_option::off;
+        wanted.state_dir = state_dir;
         memwatch::session out = session::start(wanted);
         process().worker.stop();
         return out;
@@ -105,6 +113,70 @@ TEST_CASE("memory watch: growth towards the limit is forecast, told as pressure,
     const auto curve = watched_program::watch().curve(60);
     CHECK(curve.size() == 61);
     CHECK(curve.back().unreclaimable - curve.front().unreclaimable == 60 * 4 * 1024);
+}
+
+namespace {
+
+std::vector<std::string> names_in(const std::string& folder) {
+    std::vector<std::string> out;
+    for (const auto& each : std::filesystem::directory_iterator(folder)) { out.push_back(each.path().filename().string()); }
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("memory watch: when memory gets short a snapshot is written, with memory that was held for it", "[runtime]") {
+    const kernel_tree tree;
+    tree.make_v2(100, 0, "1000");
+    watched_program program(tree, tree.path("state"));
+    const std::vector<int, tracked_allocator<int>> kept(1000, 0, tracked_allocator<int>{tag("kept")});
+    static_cast<void>(watched_program::turn());
+    const std::size_t calm_bytes = watched_program::watch().self_bytes();
+    CHECK(names_in(tree.path("state")).empty());
+
+    const auto turn_at = [&](std::uint64_t used, std::uint64_t seconds_later) {
+        tree.make_v2(used, 0, "1000");
+        fake_clock::advance(seconds_later * second);
+        static_cast<void>(watched_program::turn());
+    };
+    turn_at(850, 1);
+    const std::vector<std::string> names = names_in(tree.path("state"));
+    REQUIRE(names.size() == 1);
+    CHECK(watched_program::watch().self_bytes() + (1U << 20U) < calm_bytes);  // the reserve was given back
+    const auto read = read_dump(tree.path("state/" + names.front()));
+    REQUIRE(read);
+    CHECK(read->value.info.label == "pressure-some");
+    CHECK(activity_of(*program.session.summary(), "pressure_snapshots") == 1);
+
+    turn_at(100, 1);
+    turn_at(100, 31);  // calm again
+    CHECK(watched_program::watch().self_bytes() == calm_bytes);
+    turn_at(850, 1);
+    CHECK(activity_of(*program.session.summary(), "pressure_snapshots") == 1);  // within ten minutes: one is enough
+    turn_at(960, 1);
+    CHECK(activity_of(*program.session.summary(), "pressure_snapshots") == 2);  // of another level
+    for (int i = 0; i < 6; ++i) {
+        turn_at(100, 1);
+        turn_at(100, 700);
+        std::filesystem::rename(tree.path("state/" + names_in(tree.path("state")).front()),  // names are by the second
+                                tree.path("state/pressure-" + std::to_string(i) + "-1.memtrace"));
+        turn_at(850, 1);
+    }
+    CHECK(names_in(tree.path("state")).size() <= 4);
+    CHECK(activity_of(*program.session.summary(), "pressure_snapshot_failures") == 0);
+}
+
+TEST_CASE("memory watch: a folder that cannot be used costs a snapshot and nothing else", "[runtime]") {
+    const kernel_tree tree;
+    tree.make_v2(100, 0, "1000");
+    tree.write("state", "a file");
+    watched_program program(tree, tree.path("state"));
+    static_cast<void>(watched_program::turn());
+    tree.make_v2(960, 0, "1000");
+    fake_clock::advance(second);
+    static_cast<void>(watched_program::turn());
+    CHECK(watched_program::watch().level() == pressure_level::critical);
+    CHECK(activity_of(*program.session.summary(), "pressure_snapshot_failures") >= 1);
 }
 
 TEST_CASE("memory watch: a forked child begins without readings", "[runtime]") {
