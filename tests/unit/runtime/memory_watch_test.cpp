@@ -41,6 +41,8 @@ struct watched_program {
         wanted.clock = &fake_clock::now;
         wanted.control = control_option::off;
         wanted.state_dir = state_dir;
+        wanted.blackbox_bytes = 0;  // others' files
+        wanted.history_bytes = 0;
         memwatch::session out = session::start(wanted);
         process().worker.stop();
         return out;
