@@ -24,6 +24,10 @@ constexpr std::uint64_t heap_alignment = 64U << 20;  // HEAP_MAX_SIZE
 constexpr std::uint64_t least_arena = 2048;          // sizeof (struct malloc_state) is 2,200 in all of them
 constexpr std::uint64_t most_arena = 4096;
 constexpr int chain_length = 8;
+constexpr std::uint64_t mark_distance = 64U << 10U;
+constexpr int most_breaks = 64;  // in a row
+constexpr int most_breaks_of_heap = 1000;
+constexpr std::uint64_t most_chunk = std::uint64_t{1} << 46U;
 
 std::uint64_t page_up(std::uint64_t address) noexcept { return (address + page_bytes - 1) / page_bytes * page_bytes; }
 std::uint64_t page_down(std::uint64_t address) noexcept { return address / page_bytes * page_bytes; }
@@ -113,52 +117,76 @@ glibc_heap::use glibc_heap::use_of(std::uint64_t at, std::uint64_t size, std::ui
     return next == 0 || is_chunk ? use::fast : use::live;
 }
 
+void glibc_heap::count_top(std::uint64_t at, std::uint64_t end, heap_end kind) {
+    if (kind == heap_end::main_top && run_begin_ != 0) { at = run_begin_; }
+    if (kind != heap_end::main_top) { end_run(at); }
+    run_begin_ = 0;
+    count_free(at, end, kind == heap_end::main_top ? tally_.trimmable : tally_.kept_tops);
+}
+
+void glibc_heap::count_chunk(std::uint64_t at, std::uint64_t size, bool is_free, use marked) {
+    if (is_free || marked == use::fast) {
+        if (run_begin_ == 0) { run_begin_ = at; }
+        tally_.free_chunks += is_free ? 1 : 0;
+        tally_.fast += is_free ? 0 : size;
+        return;
+    }
+    end_run(at);
+    if (marked == use::cached) {
+        tally_.cached += pages_->bytes_in(at, at + size);
+    } else {
+        count_live(at, size);
+    }
+}
+
+// A chain breaks when somebody joins, splits or moves chunks between two looks. Then it is taken up again some way back, where
+// its chunks may be sound; the more often in a row, the further back.
+bool glibc_heap::go_back(std::uint64_t& at, int& breaks) {
+    if (++breaks > most_breaks || marks_.empty()) { return false; }
+    const std::size_t steps = std::min<std::size_t>(marks_.size(), static_cast<std::size_t>(breaks));
+    marks_.resize(marks_.size() - steps + 1);
+    at = marks_.back().at;
+    tally_ = marks_.back().tally;
+    run_begin_ = marks_.back().run_begin;
+    window_end_ = window_begin_ = 0;
+    return true;
+}
+
 void glibc_heap::walk(std::uint64_t at, std::uint64_t end, heap_end kind) {
     const std::uint64_t begin = at;
-    int tries = 0;
+    std::uint64_t furthest = at;
+    int breaks = 0;
+    int all_breaks = 0;
     window_end_ = window_begin_ = 0;
-    std::uint64_t word = 0;
-    bool is_read = end - at >= fence_size && read_word(at + 8, word);
-    while (is_read) {
+    marks_.clear();
+    while (true) {
+        std::uint64_t word = 0;
+        const bool is_read = end - at >= fence_size && read_word(at + 8, word);
         const std::uint64_t size = word & ~flag_bits;
-        if (kind == heap_end::fence && (size == fence_size || size == 0)) {
+        if (is_read && kind == heap_end::fence && (size == fence_size || size == 0)) {
             end_run(at);
             tally_.tables += pages_->bytes_in(at, end);
             return;
         }
-        const bool is_sound = size >= least_chunk && size % chunk_alignment == 0 && size <= end - at;
-        if (is_sound && at + size == end) {
-            if (kind == heap_end::main_top && run_begin_ != 0) { at = run_begin_; }
-            if (kind != heap_end::main_top) { end_run(at); }
-            run_begin_ = 0;
-            count_free(at, end, kind == heap_end::main_top ? tally_.trimmable : tally_.kept_tops);
-            return;
-        }
+        const bool has_size = is_read && size >= least_chunk && size % chunk_alignment == 0;
         // Before the next header, which may lie in another window.
-        const use marked = is_sound ? use_of(at, size, begin, end) : use::live;
+        const use marked = has_size && size < end - at ? use_of(at, size, begin, end) : use::live;
         std::uint64_t next = 0;
-        if (!is_sound || end - at - size < fence_size || !read_word(at + size + 8, next)) {
-            // Somebody changed it meanwhile, or the heap ends otherwise than it did when it was asked for.
-            if (++tries > 3) { break; }
-            window_end_ = window_begin_ = 0;
-            is_read = read_word(at + 8, word);
-            continue;
+        const bool has_next = has_size && end - at > size + fence_size && read_word(at + size + 8, next);
+        // The top ends where the heap does: there, or, grown or trimmed since the end was asked for, at another page.
+        const bool is_top = has_size && !has_next && size < most_chunk && (at + size) % page_bytes == 0;
+        if (is_top) { return count_top(at, end, kind); }
+        if (!has_next) {
+            if (++all_breaks <= most_breaks_of_heap && go_back(at, breaks)) { continue; }
+            break;
         }
-        const bool is_free = (next & previous_lives) == 0;
-        if (is_free || marked == use::fast) {
-            if (run_begin_ == 0) { run_begin_ = at; }
-            tally_.free_chunks += is_free ? 1 : 0;
-            tally_.fast += is_free ? 0 : size;
-        } else {
-            end_run(at);
-            if (marked == use::cached) {
-                tally_.cached += pages_->bytes_in(at, at + size);
-            } else {
-                count_live(at, size);
-            }
-        }
+        if (marks_.empty() || at - marks_.back().at >= mark_distance) { marks_.push_back({at, run_begin_, tally_}); }
+        count_chunk(at, size, (next & previous_lives) == 0, marked);
         at += size;
-        word = next;
+        if (at > furthest + mark_distance) {
+            furthest = at;
+            breaks = 0;
+        }
     }
     end_run(at);
     tally_.lost += pages_->bytes_in(at, end);

@@ -85,6 +85,9 @@ private:
     void count_free(std::uint64_t at, std::uint64_t end, std::uint64_t& whole_pages);
     void count_live(std::uint64_t at, std::uint64_t size);
     void end_run(std::uint64_t at);
+    void count_top(std::uint64_t at, std::uint64_t end, heap_end kind);
+    void count_chunk(std::uint64_t at, std::uint64_t size, bool is_free, use marked);
+    [[nodiscard]] bool go_back(std::uint64_t& at, int& breaks);
     [[nodiscard]] std::uint64_t try_arena_heap(std::uint64_t at, std::uint64_t end);  // its end, or 0
     [[nodiscard]] std::uint64_t try_block(std::uint64_t at, std::uint64_t end);
 
@@ -95,6 +98,13 @@ private:
     bool finds_fast_;
     std::uint64_t run_begin_{};  // of free neighbours that malloc_trim would join; 0 = none
     heap_tally tally_;
+    // Chunks where the walk may be taken up again, some 64 KiB apart, with what it knew there.
+    struct way_mark {
+        std::uint64_t at;
+        std::uint64_t run_begin;
+        heap_tally tally;
+    };
+    std::vector<way_mark> marks_;
     std::vector<range> claimed_;
     std::uint64_t mapped_blocks_{};
     std::vector<unsigned char> window_;

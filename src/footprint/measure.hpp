@@ -14,9 +14,9 @@
 // VmRSS less all of these is `unexplained`. It holds what the parts did wrong: heap pages that the allocator's figures do not
 // account for, heaps that changed while they were read, and the kernel's own imprecision (its counters are per CPU).
 //
-// Costs some 100 ms a GiB of a glibc heap of small blocks and 30 ms of others (`took_ns` says it), the kernel's lock of the address
-// space taken for reading in short turns; no lock of an allocator's for more than 5 ms. Threads: any, outside of hooks. Allocates:
-// 6 bytes a page of anonymous mappings.
+// Costs some 100 ms a GiB of a glibc heap of small blocks and 30 ms of others (`took_ns` says it), the kernel's lock of the
+// address space taken for reading in short turns; no lock of an allocator's for more than 5 ms. Threads: any, outside of hooks.
+// Allocates: 6 bytes a page of anonymous mappings.
 
 #include <cstdint>
 #include <string>
