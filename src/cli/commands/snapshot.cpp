@@ -14,9 +14,9 @@
 #include "cli/choices.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/flags.hpp"
-#include "http/client.hpp"
 #include "cli/url.hpp"
 #include "control/client.hpp"
+#include "http/client.hpp"
 
 namespace memwatch {
 inline namespace v1 {

@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 #include <memwatch/snapshot/codec.hpp>
 
-#include "http/client.hpp"
 #include "control/client.hpp"
+#include "http/client.hpp"
 #include "report/words.hpp"
 #include "symbols/symbolizer.hpp"
 
