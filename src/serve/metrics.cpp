@@ -493,6 +493,15 @@ void add_restraint(std::vector<MetricFamily>& out, const snapshot& s) {
     }
 }
 
+// Where one is written.
+void add_black_box(std::vector<MetricFamily>& out, const snapshot& s) {
+    if (!has_activity(s, "blackbox_records")) { return; }
+    add_single(out, "memwatch_blackbox_records_total", "Records written to the black box: stands still when it is not written.",
+               MetricType::Counter, as_double(activity_of(s, "blackbox_records")));
+    add_single(out, "memwatch_blackbox_failures_total", "Records and files of the black box that could not be written.",
+               MetricType::Counter, as_double(activity_of(s, "blackbox_failures")));
+}
+
 struct memory_metric {
     const char* name;
     const char* help;
@@ -650,6 +659,7 @@ std::vector<prometheus::MetricFamily> collect_metrics(const snapshot& s, const m
     add_self(out, s);
     add_alerts(out, s);
     add_restraint(out, s);
+    add_black_box(out, s);
     if (options.measure_cheaply) {
         if (const result<footprint> where = options.measure_cheaply()) { add_footprint(out, *where); }
     }

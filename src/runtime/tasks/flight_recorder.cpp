@@ -30,6 +30,7 @@ using blackbox::record_kind;
 constexpr std::uint64_t second_ns = 1'000'000'000;
 // At the kill the last record is at most a second old: what other tasks of the worker take is to fit in as well.
 constexpr std::uint64_t calm_pause_ns = 800'000'000;
+constexpr std::uint64_t some_pause_ns = 400'000'000;
 constexpr std::uint64_t near_pause_ns = 100'000'000;
 constexpr std::uint64_t try_again_pause_ns = 60 * second_ns;
 constexpr std::uint64_t minute_pause_ns = 60 * second_ns;
@@ -50,8 +51,14 @@ std::uint64_t take_turn(void* state, std::uint64_t) noexcept {
     return all.recorder.turn(all);
 }
 
+// Pressure of level `some` is where many services live.
 bool is_near_the_end(const pulse& now) noexcept {
-    return now.level != pressure_level::none || (now.forecast && now.forecast->least_seconds < near_seconds);
+    return now.level == pressure_level::critical || (now.forecast && now.forecast->least_seconds < near_seconds);
+}
+
+std::uint64_t pause_after(const pulse& now) noexcept {
+    if (is_near_the_end(now)) { return near_pause_ns; }
+    return now.level == pressure_level::none ? calm_pause_ns : some_pause_ns;
 }
 
 // 20261122T154501.123456Z-4711-0f3a9c21.blackbox: sorts by time, and no two are equal.
@@ -131,7 +138,7 @@ std::uint64_t flight_recorder::turn(process_state& state) noexcept {
     if (is_near && tape_.situation_ns > now_ns + longest_near_wait_ns) { tape_.situation_ns = now_ns; }
     if (now_ns >= tape_.situation_ns) { write_situation(is_near); }
     tape_.last = now;
-    return is_near ? near_pause_ns : calm_pause_ns;
+    return pause_after(now);
 }
 
 // --- the file

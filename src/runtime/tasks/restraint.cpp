@@ -10,6 +10,7 @@
 #include <memwatch/base/log.hpp>
 #include <memwatch/base/units.hpp>
 
+#include "blackbox/event.hpp"
 #include "platform/platform.hpp"
 #include "runtime/process_state.hpp"
 #include "runtime/self_bytes.hpp"
@@ -151,6 +152,8 @@ void restraint_keeper::apply(process_state& state, restraint_step before) const 
     }
     state.worker.suspend(tasks_to_suspend(now));
     const bool is_less = now > before;
+    state.recorder.note(blackbox::event_names::restraint,
+                        now == restraint_step::none ? std::string("all is done again") : sentence());
     write_log(
         is_less ? log_level::warning : log_level::info,
         fmt::format("memwatch level={} event=restraint step={} was={} detail=\"{}\"", is_less ? "warning" : "info",
