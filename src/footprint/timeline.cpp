@@ -95,7 +95,9 @@ void write_point(json_writer& out, const curve_point& of) {
 std::string in_bytes(std::uint64_t bytes) { return format_bytes(static_cast<double>(bytes)); }
 
 std::string in_time(double seconds) {
+    constexpr double year_s = 365 * 86'400.0;
     if (!std::isfinite(seconds)) { return "no end"; }
+    if (seconds > year_s) { return "over a year"; }
     return format_duration(static_cast<std::uint64_t>(seconds) * 1'000'000'000);
 }
 

@@ -178,6 +178,8 @@ TEST_CASE("timeline: JSON has bytes, and what is not known is null", "[footprint
     shown.forecast->most_seconds = std::numeric_limits<double>::infinity();
     CHECK(render_json(shown).find("\"most_seconds\": null") != std::string::npos);
     CHECK(render_text(shown).find("no end") != std::string::npos);
+    shown.forecast->most_seconds = 1e12;
+    CHECK(render_text(shown).find("over a year") != std::string::npos);
     shown.forecast.reset();
     CHECK(render_json(shown).find("\"forecast\": null") != std::string::npos);
 }
