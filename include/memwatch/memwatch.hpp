@@ -23,6 +23,7 @@
 #include <memwatch/capture/scopes.hpp>
 #include <memwatch/capture/tag.hpp>
 #include <memwatch/capture/trace_context.hpp>
+#include <memwatch/remedies.hpp>
 #include <memwatch/session.hpp>
 #endif
 #include <memwatch/version.hpp>

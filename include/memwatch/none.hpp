@@ -410,6 +410,42 @@ pool_registration register_pool(std::string_view, Stats&&, registered_pool_optio
     return {};
 }
 
+// --- remedies.hpp
+
+struct remedy_trigger {
+    verdict_level level{verdict_level::none};
+    std::string tag;
+    bool on_pressure{false};
+    bool only_critical{false};
+};
+struct remedy_limits {
+    bool is_dry_run{true};
+    std::uint64_t least_interval_ns{60'000'000'000};
+};
+struct remedy_record {
+    std::string remedy;
+    std::string reason;
+    bool is_dry_run{};
+    std::uint64_t time_unix_ns{};
+    std::uint64_t took_ns{};
+    std::uint64_t resident_before{};
+    std::uint64_t resident_after{};
+    std::uint64_t said_bytes{};
+};
+class [[nodiscard]] remedy_registration {
+public:
+    remedy_registration() noexcept = default;
+    remedy_registration(remedy_registration&&) noexcept {}
+    remedy_registration& operator=(remedy_registration&&) noexcept { return *this; }
+    ~remedy_registration() {}  // NOLINT(modernize-use-equals-default)
+};
+template <class Function>
+remedy_registration register_remedy(std::string_view, remedy_trigger, Function&&, remedy_limits = {}) {
+    return {};
+}
+inline std::uint64_t release_free_memory() noexcept { return 0; }
+inline std::vector<remedy_record> remedy_log() { return {}; }
+
 // --- serve/
 
 struct server_options {

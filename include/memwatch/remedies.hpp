@@ -14,6 +14,9 @@
 //
 // Threads: any, unless said otherwise. C++17; designated initializers as above need C++20.
 
+#ifdef MEMWATCH_DISABLE
+#include <memwatch/none.hpp>
+#else
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -39,6 +42,7 @@ struct remedy_trigger {
     bool only_critical{false};
 };
 
+// How: whether at all, and how often.
 struct remedy_limits {
     bool is_dry_run{true};
     std::uint64_t least_interval_ns{60'000'000'000};  // between two calls
@@ -64,7 +68,8 @@ public:
     virtual std::uint64_t run() = 0;
 };
 
-// Ends with its destruction, which waits for a call that is under way (but for one that destroys it itself).
+// Ends with its destruction, which waits for a call that is under way (but for one that destroys it itself): do not destroy it
+// while holding a lock that the function takes.
 class [[nodiscard]] remedy_registration {
 public:
     remedy_registration() noexcept = default;
@@ -107,9 +112,9 @@ template <class Function>
                                new detail::remedy_of<std::decay_t<Function>>(std::forward<Function>(function)), limits);
 }
 
-// Built in: makes the allocator that is in charge give back what it keeps for later - malloc_trim (glibc), a purge of all arenas
-// (jemalloc), ReleaseFreeMemory (tcmalloc), mi_collect (mimalloc). Takes milliseconds a GiB of heap and each arena's lock in
-// turn. Returns by how much the process' resident memory shrank; 0 also for an allocator that it does not know.
+// Built in: makes the allocator that is in charge give back what it keeps for later - malloc_trim (glibc), a purge of all
+// arenas (jemalloc), ReleaseFreeMemory (tcmalloc), mi_collect (mimalloc). Takes milliseconds a GiB of heap and each arena's
+// lock in turn. Returns by how much the process' resident memory shrank; 0 also for an allocator that it does not know.
 MEMWATCH_API std::uint64_t release_free_memory() noexcept;
 
 // The last 64 records, oldest first.
@@ -117,3 +122,4 @@ MEMWATCH_API std::uint64_t release_free_memory() noexcept;
 
 }  // namespace v1
 }  // namespace memwatch
+#endif

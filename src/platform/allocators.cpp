@@ -269,6 +269,15 @@ bool is_of_mimalloc(std::uint64_t address) noexcept {
     return ask != nullptr && ask(reinterpret_cast<const void*>(address));  // NOLINT(performance-no-int-to-ptr)
 }
 
+void release_free_memory() {
+    if (const control_function control = find_mallctl(); control != nullptr) {
+        static_cast<void>(control("arena.4096.purge", nullptr, nullptr, nullptr, 0));  // MALLCTL_ARENAS_ALL
+    }
+    if (const auto release = find<void (*)()>("MallocExtension_ReleaseFreeMemory"); release != nullptr) { release(); }
+    if (const auto collect = find<void (*)(bool)>("mi_collect"); collect != nullptr) { collect(true); }
+    malloc_trim(0);  // of arenas that nobody uses: nothing
+}
+
 }  // namespace platform
 }  // namespace v1
 }  // namespace memwatch

@@ -89,6 +89,9 @@ struct mimalloc_figures {
 };
 [[nodiscard]] mimalloc_figures ask_mimalloc();
 
+// Makes every allocator that is there give back what it keeps for later. Takes their locks.
+void release_free_memory();
+
 // Whether an address lies in memory that the allocator obtained: tcmalloc's or mimalloc's. False where it cannot be asked.
 [[nodiscard]] bool is_of_tcmalloc(std::uint64_t address) noexcept;
 [[nodiscard]] bool is_of_mimalloc(std::uint64_t address) noexcept;

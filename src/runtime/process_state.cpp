@@ -38,6 +38,7 @@ void before_fork() {
     state.memory.lock_for_fork();
     state.kernel_side.lock_for_fork();
     state.restraint.lock_for_fork();
+    state.remedies.lock_for_fork();
     state.recorder.lock_for_fork();
     state.worker.lock_for_fork();
     // acquire: pairs with the release in session start.
@@ -80,6 +81,7 @@ void release_locks(process_state& state) {
     state.recorder.unlock_after_fork();
     state.kernel_side.unlock_after_fork();
     state.memory.unlock_after_fork();
+    state.remedies.unlock_after_fork();
     state.restraint.unlock_after_fork();
     state.interval_control.unlock_after_fork();
     state.history.unlock_after_fork();
@@ -119,6 +121,7 @@ void after_fork_in_child() {
     state.kernel_side.enter_child();
     state.worker.enter_child();
     state.session.restraint = restraint_step::none;
+    state.remedies.enter_child();
     const bool was_restrained = state.restraint.enter_child();
     release_locks(state);
     give_up_term_in_child(state, was_restrained);

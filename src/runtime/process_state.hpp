@@ -20,12 +20,13 @@
 #include "live/live_state.hpp"
 #include "platform/elf_symbols.hpp"
 #include "platform/module_walk.hpp"
+#include "runtime/kernel_side.hpp"
 #include "runtime/sampler_list.hpp"
 #include "runtime/tasks/flight_recorder.hpp"
 #include "runtime/tasks/history.hpp"
-#include "runtime/kernel_side.hpp"
 #include "runtime/tasks/interval_control.hpp"
 #include "runtime/tasks/memory_watch.hpp"
+#include "runtime/tasks/remedies.hpp"
 #include "runtime/tasks/restraint.hpp"
 #include "runtime/tasks/verdicts.hpp"
 #include "runtime/worker.hpp"
@@ -86,6 +87,7 @@ struct process_state {
     memory_watch memory;
     memwatch::kernel_side kernel_side;
     restraint_keeper restraint;
+    remedy_keeper remedies;
     history_keeper history;
     flight_recorder recorder;
     memwatch::worker worker;

@@ -164,6 +164,7 @@ void begin(process_state& state, chosen_options chosen) {
     session.is_paused = false;
     session.restraint = restraint_step::none;
     state.restraint.begin(chosen);
+    state.remedies.begin();
     state.worker.suspend(0);
     session.baseline_ns = 0;
     session.control_directory = control::runtime_directory();
@@ -278,6 +279,7 @@ result<frozen_process> freeze_process(std::string_view label, live_state::detail
         freeze_attribution(state.capture, frozen.activity);
         state.memory.copy_into(frozen);
         state.restraint.copy_into(state, frozen);
+        state.remedies.copy_into(frozen);
         state.recorder.copy_into(frozen);
         add_self_bytes(state, frozen.self_bytes);
         redact_names(frozen, redaction_rules_of(session));

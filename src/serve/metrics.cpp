@@ -465,6 +465,29 @@ void add_footprint(std::vector<MetricFamily>& out, const footprint& where) {
     add(parts, {{"component", "unexplained"}}, static_cast<double>(where.unexplained_bytes));
 }
 
+// What was done about it: activity rows "remedy_runs:NAME" and so on.
+void add_remedies(std::vector<MetricFamily>& out, const snapshot& s) {
+    constexpr struct {
+        std::string_view prefix;
+        const char* name;
+        const char* help;
+    } rows[] = {
+        {"remedy_runs:", "memwatch_remedy_runs_total", "Calls of what the program registered against leaks and pressure."},
+        {"remedy_dry_runs:", "memwatch_remedy_dry_runs_total", "Calls that a dry run stood for."},
+        {"remedy_failures:", "memwatch_remedy_failures_total", "Calls that ended with an exception."},
+        {"remedy_released_bytes:", "memwatch_remedy_released_bytes_total",
+         "By how much the process' resident memory was smaller after calls than before."},
+    };
+    for (const auto& row : rows) {
+        MetricFamily to = family(row.name, row.help, MetricType::Counter);
+        for (const named_value& each : s.activity) {
+            if (each.name.compare(0, row.prefix.size(), row.prefix) != 0) { continue; }
+            add(to, {{"remedy", label_value(each.name.substr(row.prefix.size()))}}, as_double(each.value));
+        }
+        if (!to.metric.empty()) { out.push_back(std::move(to)); }
+    }
+}
+
 // What memwatch costs and does less for it: one series a step, so that none comes or goes.
 void add_restraint(std::vector<MetricFamily>& out, const snapshot& s) {
     constexpr std::string_view steps[] = {"none", "raised_interval", "counters_only", "off"};
@@ -660,6 +683,7 @@ std::vector<prometheus::MetricFamily> collect_metrics(const snapshot& s, const m
     add_alerts(out, s);
     add_restraint(out, s);
     add_black_box(out, s);
+    add_remedies(out, s);
     if (options.measure_cheaply) {
         if (const result<footprint> where = options.measure_cheaply()) { add_footprint(out, *where); }
     }

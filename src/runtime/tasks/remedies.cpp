@@ -40,7 +40,6 @@ bool is_pressed(const remedy_trigger& when, pressure_level now) noexcept {
 }  // namespace
 
 void remedy_keeper::bind(process_state& state) noexcept {
-    bound_ = &state;
     state.worker.bind(
         worker_task::remedies,
         [](void* all, std::uint64_t now_ns) {
@@ -71,7 +70,8 @@ std::uint64_t remedy_keeper::add(std::string_view name, remedy_trigger when, std
         }
     }
     if (id == 0) {
-        write_log(log_level::warning, "memwatch level=warning event=remedy detail=\"there are too many remedies; one more is ignored\"");
+        write_log(log_level::warning,
+                  "memwatch level=warning event=remedy detail=\"there are too many remedies; one more is ignored\"");
     } else {
         process().worker.wake(worker_task::remedies);
     }

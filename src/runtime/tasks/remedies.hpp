@@ -95,12 +95,11 @@ private:
     void keep(const due_call& call, remedy_record record, bool has_failed);
 
     mutable std::mutex mutex_;
-    std::vector<registered> all_;       // guarded by mutex_, as all below
+    std::vector<registered> all_;  // guarded by mutex_, as all below
     std::vector<accused> accused_;
     std::deque<remedy_record> records_;
     std::uint64_t last_id_{0};
     std::recursive_mutex running_;  // held while a function runs
-    process_state* bound_{};        // once
 };
 
 }  // namespace v1

@@ -51,6 +51,7 @@ void begin_telemetry(process_state& state, live_state& live, std::size_t sites, 
     state.worker.bind(worker_task::verdicts, &judge, &state);
     state.worker.bind(worker_task::preset_term, &end_preset, &state);
     state.restraint.bind(state);
+    state.remedies.bind(state);
     begin_history(state);
     const std::size_t events = lifecycle::events_for_budget(budget_bytes);
     void* const memory = platform::reserve_memory(lifecycle::memory_bytes(events, sites));

@@ -119,6 +119,7 @@ void tell_verdicts(process_state& state, std::vector<verdict_change> changes, co
     name_functions_of(seen, first_sites(changes));
     for (std::size_t i = 0; i < changes.size(); ++i) {
         if (i < most_lines) { tell(state, changes[i], seen); }
+        state.remedies.note(changes[i].now, seen);
         if (listener.function != nullptr) { listener.function(changes[i].now, seen, listener.context); }
     }
     if (changes.size() > most_lines) {
