@@ -2,6 +2,7 @@
 #include "history/history.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include <memwatch/base/units.hpp>
@@ -123,9 +124,14 @@ result<std::string> snapshot_history::read_from(std::uint64_t age_ns, std::uint6
 }
 
 std::uint64_t snapshot_history::bytes() const {
-    std::uint64_t sum = 0;
-    for (const past_snapshot& each : list()) { sum += each.bytes; }
-    return sum;
+    const std::lock_guard guard(mutex_);
+    return std::accumulate(all_.begin(), all_.end(), std::uint64_t{0},
+                           [](std::uint64_t sum, const past_snapshot& each) { return sum + each.bytes; });
+}
+
+std::size_t snapshot_history::count() const {
+    const std::lock_guard guard(mutex_);
+    return all_.size();
 }
 
 std::size_t snapshot_history::bytes_in_memory() const noexcept {

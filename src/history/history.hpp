@@ -51,6 +51,7 @@ public:
     [[nodiscard]] result<std::string> read_from(std::uint64_t age_ns, std::uint64_t now_unix_ns) const;
 
     [[nodiscard]] std::uint64_t bytes() const;
+    [[nodiscard]] std::size_t count() const;
     [[nodiscard]] const history_bounds& bounds() const noexcept { return within_; }
     [[nodiscard]] std::size_t bytes_in_memory() const noexcept;
     [[nodiscard]] std::string where() const { return place_->where(); }

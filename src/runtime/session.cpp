@@ -278,6 +278,7 @@ result<frozen_process> freeze_process(std::string_view label, live_state::detail
         freeze_escalation(state.capture, frozen);
         freeze_attribution(state.capture, frozen.activity);
         state.memory.copy_into(frozen);
+        state.history.copy_into(frozen);
         state.restraint.copy_into(state, frozen);
         state.remedies.copy_into(frozen);
         state.recorder.copy_into(frozen);

@@ -525,6 +525,16 @@ void add_black_box(std::vector<MetricFamily>& out, const snapshot& s) {
                MetricType::Counter, as_double(activity_of(s, "blackbox_failures")));
 }
 
+void add_history(std::vector<MetricFamily>& out, const snapshot& s) {
+    if (!has_activity(s, "history_snapshots")) { return; }
+    add_single(out, "memwatch_history_snapshots", "Snapshots of itself that the service has kept of the last 24 hours.",
+               MetricType::Gauge, as_double(activity_of(s, "history_snapshots")));
+    add_single(out, "memwatch_history_bytes", "Their bytes, in the state folder or in memory.", MetricType::Gauge,
+               as_double(activity_of(s, "history_bytes")));
+    add_single(out, "memwatch_history_failures_total", "Snapshots that could not be kept.", MetricType::Counter,
+               as_double(activity_of(s, "history_failures")));
+}
+
 struct memory_metric {
     const char* name;
     const char* help;
@@ -684,6 +694,7 @@ std::vector<prometheus::MetricFamily> collect_metrics(const snapshot& s, const m
     add_restraint(out, s);
     add_black_box(out, s);
     add_remedies(out, s);
+    add_history(out, s);
     if (options.measure_cheaply) {
         if (const result<footprint> where = options.measure_cheaply()) { add_footprint(out, *where); }
     }

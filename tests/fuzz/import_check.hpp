@@ -33,6 +33,7 @@ inline int check_import(const memwatch::result<memwatch::exchange::imported_prof
     }
     require(exchange::encode_folded_pair(s, s).empty() == encode(s, dump_format::folded)->empty());
     require(!exchange::encode_speedscope(s).empty() && !exchange::encode_dhat(s).empty() && !exchange::encode_csv(s).empty());
+    require(!exchange::encode_clickhouse(s, 1).empty());
     // What we write of it, we read.
     require(exchange::read_pprof(*encode(s, dump_format::pprof)).has_value());
     return 0;

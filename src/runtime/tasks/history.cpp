@@ -31,6 +31,12 @@ std::uint64_t session_time(const process_state& state) noexcept {
     return live != nullptr && now > live->origin_ns() ? now - live->origin_ns() : 0;
 }
 
+tl::unexpected<error> nothing_kept() {
+    return fail(error_code::not_found,
+                "this process keeps no history: it is switched off (MEMWATCH_HISTORY=0), has just begun, or memwatch has no "
+                "thread here");
+}
+
 std::uint64_t take_turn(void* state, std::uint64_t) noexcept {
     auto& all = *static_cast<process_state*>(state);
     return all.history.turn(all);
@@ -131,6 +137,7 @@ void history_keeper::say(std::string problem) {
         const std::lock_guard guard(mutex_);
         is_new = !problem.empty() && problem_.empty();
         problem_ = problem;
+        if (!problem.empty()) { ++failures_; }
     }
     if (is_new) { write_log(log_level::warning, "memwatch level=warning event=history detail=\"not kept: " + problem + "\""); }
 }
@@ -160,17 +167,23 @@ history_keeper::listing history_keeper::list(const process_state& state) const {
 
 result<std::string> history_keeper::dump(std::string_view name) const {
     const auto kept = current();
-    if (kept == nullptr) { return fail(error_code::not_found, "this process keeps no history"); }
+    if (kept == nullptr) { return nothing_kept(); }
     return kept->read(name);
 }
 
 result<std::string> history_keeper::dump_from(const process_state& state, std::uint64_t age_ns) const {
     const auto kept = current();
-    if (kept == nullptr) {
-        return fail(error_code::not_found,
-                    "this process keeps no history (MEMWATCH_HISTORY, or it has no thread of memwatch's)");
-    }
+    if (kept == nullptr) { return nothing_kept(); }
     return kept->read_from(age_ns, now_unix_ns(state));
+}
+
+void history_keeper::copy_into(snapshot& into) const {
+    const auto kept = current();
+    if (kept == nullptr) { return; }
+    into.activity.push_back({"history_snapshots", kept->count()});
+    into.activity.push_back({"history_bytes", kept->bytes()});
+    const std::lock_guard guard(mutex_);
+    into.activity.push_back({"history_failures", failures_});
 }
 
 std::size_t history_keeper::self_bytes() const noexcept {

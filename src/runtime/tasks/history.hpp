@@ -22,6 +22,7 @@
 #include <string>
 
 #include <memwatch/base/result.hpp>
+#include <memwatch/model/snapshot.hpp>
 #include <memwatch/options.hpp>
 
 #include "history/history.hpp"
@@ -52,6 +53,8 @@ public:
     [[nodiscard]] result<std::string> dump(std::string_view name) const;
     [[nodiscard]] result<std::string> dump_from(const process_state& state, std::uint64_t age_ns) const;
 
+    // Figures for a snapshot: how many are kept, their bytes, how many could not be kept.
+    void copy_into(snapshot& into) const;
     [[nodiscard]] std::size_t self_bytes() const noexcept;
     // What it may take where there is no folder.
     [[nodiscard]] static constexpr std::uint64_t most_bytes_in_memory(const options& chosen) noexcept {
@@ -83,6 +86,7 @@ private:
     std::shared_ptr<history::snapshot_history> kept_;  // null: not opened yet, or none wanted
     std::string place_problem_, problem_;              // of opening; of the last attempt to keep one
     bool must_open_{};
+    std::uint64_t failures_{};
     std::atomic<std::uint64_t> due_ns_{0};  // on the timeline of snapshots
     std::atomic<std::uint64_t> origin_unix_ns_{0};
 };
