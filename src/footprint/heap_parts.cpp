@@ -211,7 +211,7 @@ void look_at_jemalloc(anonymous_pages& memory, const heap_question& asked, heap_
     if (all.empty()) {
         add_note(figures.detail, "its extents could not be asked for: its figures are taken as if all of it were in memory");
         // Never more than there is: one that is not in charge has untouched tables and little else.
-        std::uint64_t left = memory.bytes_left();
+        std::uint64_t left = less(memory.bytes_left(), into.not_taken);
         const auto share = [&left, &into](std::uint64_t bytes) {
             const std::uint64_t given = std::min(bytes, left);
             left -= given;
@@ -299,7 +299,7 @@ void look_at_tcmalloc(anonymous_pages& memory, heap_parts& into) {
     // Its records are not all touched, and lie among the heap (from brk) or in mappings that it does not own up to: what the
     // heap's pages hold beyond blocks, and then of pages that are nobody else's, never more than it says they take.
     const std::uint64_t among = std::min(told.tables, less(figures.resident_bytes, live + unused + told.free_in_spans));
-    const std::uint64_t beside = std::min(told.tables - among, memory.bytes_left());
+    const std::uint64_t beside = std::min(told.tables - among, less(memory.bytes_left(), into.not_taken));
     into.tables += among + beside;
     into.are_tables_derived = true;
     into.not_taken += beside;
