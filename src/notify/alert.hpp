@@ -27,6 +27,7 @@ struct alert {
     std::string starts_at;      // RFC 3339; "" = left to Alertmanager
     std::string ends_at;        // in the future while it fires: until then it stays without another post
     std::string generator_url;  // "" = none
+    std::uint64_t after_ms{};   // told only when it has been so for that long; leak_alert.hpp
 };
 
 // One that Alertmanager has.

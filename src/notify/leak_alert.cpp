@@ -81,14 +81,51 @@ std::vector<alert> leak_alerts(const snapshot& s, const speaker& who, const sent
     return alerts;
 }
 
+std::vector<alert> oom_alerts(const snapshot& s, const speaker& who) {
+    static constexpr std::uint64_t minute = 60'000;
+    static constexpr struct {
+        std::string_view severity;
+        std::uint64_t below_ms;
+        std::uint64_t after_ms;
+    } grades[] = {
+        {"info", 24 * 60 * minute, 15 * minute}, {"warning", 4 * 60 * minute, 5 * minute}, {"critical", 30 * minute, minute}};
+    const auto left =
+        std::find_if(s.activity.begin(), s.activity.end(), [](const auto& v) { return v.name == "time_to_oom_ms"; });
+    std::vector<alert> alerts;
+    if (left == s.activity.end()) { return alerts; }
+    for (const auto& grade : grades) {
+        if (left->value >= grade.below_ms) { continue; }
+        alert one;
+        for (const auto& [name, value] : who.labels) { one.labels[name] = label_value(value); }
+        one.labels["alertname"] = oom_alert_name;
+        one.labels["severity"] = grade.severity;
+        one.annotations["summary"] = "Memory ends soon.";
+        one.annotations["description"] = "The memory limit is met in " + std::to_string(left->value / minute) +
+                                         " minutes if memory goes on growing as it does";
+        one.generator_url = who.generator_url;
+        one.after_ms = grade.after_ms;
+        alerts.push_back(std::move(one));
+    }
+    return alerts;
+}
+
 std::vector<alert> alert_book::due(const std::vector<alert>& firing, std::uint64_t now_unix_ms) {
     std::vector<alert> out;
     for (alert each : firing) {
         const auto known = told_.find(each.labels);
         if (known != told_.end() && now_unix_ms < known->second.posted_unix_ms + pace_.repeat_ms) { continue; }
+        if (known == told_.end() &&
+            now_unix_ms < waiting_.try_emplace(each.labels, now_unix_ms).first->second + each.after_ms) {
+            continue;
+        }
         each.starts_at = known == told_.end() ? rfc3339(now_unix_ms) : known->second.what.starts_at;
         each.ends_at = rfc3339(now_unix_ms + pace_.lasts_ms);
         out.push_back(std::move(each));
+    }
+    for (auto it = waiting_.begin(); it != waiting_.end();) {
+        const bool is_still =
+            std::any_of(firing.begin(), firing.end(), [&](const alert& each) { return each.labels == it->first; });
+        it = is_still && told_.find(it->first) == told_.end() ? std::next(it) : waiting_.erase(it);
     }
     for (auto it = told_.begin(); it != told_.end();) {
         if (!is_over(it->second.what, firing)) {

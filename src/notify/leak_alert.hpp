@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What a service itself tells Alertmanager, for those without Prometheus: MemwatchLeak, one alert a site or pool that leaks.
-// Names and labels are those of the rules in examples/operations/mixin, so that routes and silences fit both.
+// What a service itself tells Alertmanager, for those without Prometheus: MemwatchLeak, one alert a site or pool that leaks,
+// and MemwatchTimeToOom. Names, labels and thresholds are those of the rules in examples/operations/mixin, so that routes and
+// silences fit both.
 //
 // In: a snapshot with verdicts, who speaks. Out: alerts. Threads: any; no clock, no socket.
 //
@@ -42,6 +43,11 @@ struct speaker {
 using sentence_function = std::function<std::string(const verdict&, const snapshot&)>;
 [[nodiscard]] std::vector<alert> leak_alerts(const snapshot& s, const speaker& who, const sentence_function& sentence);
 
+inline constexpr const char* oom_alert_name = "MemwatchTimeToOom";
+
+// The limit is met within a day, 4 hours, 30 minutes: one for each that holds. None when no end is in sight.
+[[nodiscard]] std::vector<alert> oom_alerts(const snapshot& s, const speaker& who);
+
 // What one Alertmanager was told.
 class alert_book {
 public:
@@ -52,7 +58,7 @@ public:
 
     explicit alert_book(pace with) : pace_(with) {}
 
-    // What to post: what is new, due again, or over. Nothing if all of it is known.
+    // What to post: what is new and has been so for long enough, due again, or over. Nothing if all of it is known.
     [[nodiscard]] std::vector<alert> due(const std::vector<alert>& firing, std::uint64_t now_unix_ms);
     // `posted` was taken.
     void keep(const std::vector<alert>& posted, std::uint64_t now_unix_ms);
@@ -67,6 +73,7 @@ private:
 
     pace pace_;
     std::map<label_set, told> told_;
+    std::map<label_set, std::uint64_t> waiting_;  // since when it fires, of what is not told yet
 };
 
 }  // namespace memwatch::inline v1::notify

@@ -234,7 +234,10 @@ std::vector<notify::alert> firing_alerts(const notify::speaker& who) {
     result<snapshot> now = session{}.summary();
     if (!now) { return {}; }  // stopped: what fired is over
     session{}.name_functions(*now, notify::most_leak_alerts);
-    return notify::leak_alerts(*now, who, [](const verdict& of, const snapshot& in) { return sentence(of, in); });
+    std::vector<notify::alert> alerts =
+        notify::leak_alerts(*now, who, [](const verdict& of, const snapshot& in) { return sentence(of, in); });
+    for (notify::alert& each : notify::oom_alerts(*now, who)) { alerts.push_back(std::move(each)); }
+    return alerts;
 }
 
 class server::impl {

@@ -634,7 +634,7 @@ void add_self(std::vector<MetricFamily>& out, const snapshot& s) {
 void add_alerts(std::vector<MetricFamily>& out, const snapshot& s) {
     const auto is_told = [](const named_value& v) { return v.name == "alerts_firing"; };
     if (std::none_of(s.activity.begin(), s.activity.end(), is_told)) { return; }
-    add_single(out, "memwatch_alerts_firing", "Leaks that Alertmanager is told of.", MetricType::Gauge,
+    add_single(out, "memwatch_alerts_firing", "Alerts that Alertmanager is told of, or will be.", MetricType::Gauge,
                as_double(activity_of(s, "alerts_firing")));
     add_single(out, "memwatch_alert_posts_total", "Posts that an Alertmanager took.", MetricType::Counter,
                as_double(activity_of(s, "alert_posts")));

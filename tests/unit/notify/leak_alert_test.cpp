@@ -143,6 +143,41 @@ TEST_CASE("alert_book: what fires again after its end is a new alert") {
     CHECK(anew[0].starts_at == rfc3339(now + 2));
 }
 
+TEST_CASE("alert_book: what must have been so for a while is told after it, and a gap begins anew") {
+    alert_book book(pace);
+    alert slow = firing("a");
+    slow.after_ms = 5 * minute;
+    CHECK(book.due({slow}, now).empty());
+    CHECK(book.due({slow}, now + 4 * minute).empty());
+    CHECK(book.due({}, now + 4 * minute + 1).empty());
+    CHECK(book.due({slow}, now + 5 * minute).empty());
+    const auto told = book.due({slow}, now + 10 * minute);
+    REQUIRE(told.size() == 1);
+    book.keep(told, now + 10 * minute);
+    CHECK(book.due({slow}, now + 11 * minute).size() == 1);  // again, without waiting
+    CHECK(book.due({}, now + 11 * minute).size() == 1);
+}
+
+TEST_CASE("leak_alert: the nearer the end of memory, the more severities") {
+    const auto severities = [](std::uint64_t left_ms) {
+        snapshot s;
+        s.activity.push_back({"time_to_oom_ms", left_ms});
+        std::string all;
+        for (const alert& each : oom_alerts(s, {{{"service", "orders"}}, ""})) {
+            CHECK(each.labels.at("alertname") == "MemwatchTimeToOom");
+            CHECK(each.after_ms >= minute);
+            all += each.labels.at("severity") + " ";
+        }
+        return all;
+    };
+    CHECK(oom_alerts({}, {}).empty());
+    CHECK(severities(24 * 60 * minute) == "");
+    CHECK(severities(23 * 60 * minute) == "info ");
+    CHECK(severities(239 * minute) == "info warning ");
+    CHECK(severities(29 * minute) == "info warning critical ");
+    CHECK(severities(0) == "info warning critical ");
+}
+
 TEST_CASE("leak_alert: labels of the user's own") {
     const auto labels = read_labels("env=prod,team=a=b");
     REQUIRE(labels.has_value());
