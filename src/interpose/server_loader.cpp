@@ -11,6 +11,7 @@
 #include <memwatch/base/log.hpp>
 #include "capture/own_work.hpp"
 #include "platform/module_walk.hpp"
+#include "runtime/lifecycle.hpp"
 
 namespace memwatch::interpose {
 namespace {
@@ -28,6 +29,9 @@ void* load_and_serve(void*) {
     auto* const serve =
         library == nullptr ? nullptr : reinterpret_cast<void (*)() noexcept>(dlsym(library, "memwatch_serve_from_environment"));
     serve != nullptr ? serve() : complain(dlerror());
+    // The server's thread is the process' second, and the worker comes with that; but start() may not be through yet, and then
+    // nobody who sees a thread made may call it (process_life.cpp).
+    ensure_worker();
     return nullptr;
 }
 
