@@ -210,9 +210,9 @@ TEST_CASE("history: in a folder it outlives the process, and two processes keep 
         REQUIRE(beside.keep(at(noon - hour), dump_of("shop", "of the neighbour"), noon - hour));
         CHECK(label_in(first.read_from(0, noon)) == "of the first life");
     }
-    auto second = in_folder(folder.path);
-    CHECK(label_in(second.read_from(hour, noon)) == "of the first life");
-    CHECK(second.list().size() == 1);
+    auto later = in_folder(folder.path);
+    CHECK(label_in(later.read_from(hour, noon)) == "of the first life");
+    CHECK(later.list().size() == 1);
     auto third = in_folder(folder.path);
     CHECK(label_in(third.read_from(hour, noon)) == "of the neighbour");
     for (const auto& each : std::filesystem::directory_iterator(folder.path)) {
