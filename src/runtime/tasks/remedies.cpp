@@ -10,6 +10,7 @@
 #include <memwatch/base/log.hpp>
 #include <memwatch/model/site_name.hpp>
 
+#include "blackbox/event.hpp"
 #include "capture/own_work.hpp"
 #include "platform/allocators.hpp"
 #include "platform/platform.hpp"
@@ -179,6 +180,7 @@ void remedy_keeper::keep(const due_call& call, remedy_record record, bool has_fa
         records_.push_back(std::move(record));
         if (records_.size() > most_records) { records_.pop_front(); }
     }
+    process().recorder.note(blackbox::event_names::remedy, std::string_view(line).substr(line.find("remedy=")));
     write_log(has_failed ? log_level::warning : log_level::info, line);
 }
 
