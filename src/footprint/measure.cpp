@@ -319,6 +319,12 @@ footprint measure_in_detail(const footprint_facts& facts, std::vector<std::uint6
 footprint measure_cheaply(const footprint_facts& facts, std::string why) {
     footprint out;
     out.not_detailed = std::move(why);
+    if (std::string owner = platform::owner_of_malloc(facts.allocator).name; !owner.empty()) {
+        out.allocators.emplace_back();
+        out.allocators.back().name = std::move(owner);
+        out.allocators.back().is_in_charge = true;
+        out.allocators.back().detail = "not asked";
+    }
     const process_memory status = read_status(facts.roots);
     out.resident_bytes = status.resident;
     const auto tracked = static_cast<std::uint64_t>(std::max(0.0, facts.tracked_bytes));

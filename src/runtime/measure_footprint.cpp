@@ -138,6 +138,7 @@ void roll_up(const snapshot& s, std::vector<module_footprint>& into) {
 
 std::string too_large(std::uint64_t resident, const footprint_request& asked) {
     if (asked.must_be_detailed || resident <= asked.most_resident_bytes) { return {}; }
+    if (asked.most_resident_bytes == 0) { return "nobody asked for it"; }
     return "VmRSS of " + format_bytes(static_cast<double>(resident)) + " is above " +
            format_bytes(static_cast<double>(asked.most_resident_bytes)) +
            ", and the kernel would hold up the process; ask for it in detail";
