@@ -154,8 +154,6 @@ void restraint_keeper::apply(process_state& state, restraint_step before) const 
     const bool is_less = now > before;
     const std::string why = now == restraint_step::none ? "all is done again" : sentence();
     state.recorder.note(blackbox::event_names::restraint, why);
-    state.recorder.note(blackbox::event_names::restraint,
-                        now == restraint_step::none ? std::string("all is done again") : sentence());
     write_log(is_less ? log_level::warning : log_level::info,
               fmt::format("memwatch level={} event=restraint step={} was={} detail=\"{}\"", is_less ? "warning" : "info",
                           restraint_step_names[static_cast<std::size_t>(now)],
