@@ -179,9 +179,10 @@ void worker::suspend(std::uint64_t tasks) noexcept {
 
 namespace {
 
-// Of the CPUs, what a task that reads everything may take in the mean; 0: it is light, and comes when it wants.
+// Of the CPUs, what a task that reads everything may take in the mean; 0: it is light, and comes when it wants. Together well
+// below what makes restraint step in.
 constexpr double paced_share(worker_task which) noexcept {
-    return which == worker_task::verdicts ? 0.05 : which == worker_task::history ? 0.01 : 0;
+    return which == worker_task::verdicts ? 0.01 : which == worker_task::history ? 0.005 : 0;
 }
 
 }  // namespace

@@ -69,8 +69,8 @@ public:
 
     // Tasks (a bit each) that get no turn until they are left out of it again; then they get one. Any thread.
     void suspend(std::uint64_t tasks) noexcept;
-    // Tasks that read everything there is rest until what a turn took in CPU time is a small share of `cpus`: 5 % for verdicts,
-    // 1 % for history. Any thread. relaxed: a setting.
+    // Tasks that read everything there is rest until what a turn took in CPU time is a small share of `cpus`: 1 % for verdicts,
+    // 0.5 % for history. Any thread. relaxed: a setting.
     void set_paced_cpus(double cpus) noexcept { paced_cpus_.store(cpus, std::memory_order_relaxed); }
     // CPU time of all turns so far. Any thread. relaxed: a figure.
     [[nodiscard]] std::uint64_t spent_ns(worker_task of) const noexcept {
