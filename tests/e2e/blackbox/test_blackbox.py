@@ -22,7 +22,7 @@ import time
 MEMWATCH, VICTIM = map(os.path.abspath, sys.argv[1:3])
 ARGUMENTS = sys.argv[3:]
 SEED = int(os.environ.get("MEMWATCH_TEST_SEED", "20261122"))
-AT_ONCE = 10
+AT_ONCE = 15
 MIB = 1 << 20
 
 
@@ -254,7 +254,7 @@ def test_oom(folder, _):
             with open(os.path.join(path, "cgroup.procs"), "w", encoding="ascii") as file:
                 file.write(str(os.getpid()))
 
-        process = start(folder, "grow", "25", before_exec=enter)
+        process = start(folder, "grow", "35", before_exec=enter)
         status, _, err = end_of(process)
         killed_ns = time.time_ns()
         assert status == -signal.SIGKILL, (status, err)
