@@ -105,9 +105,9 @@ void look_at_glibc(anonymous_pages& memory, heap_parts& into) {
 
 // --- jemalloc
 
-// A leaf of jemalloc's radix tree covers 1 GiB, in some builds less. It may be asked about any address in a leaf that exists,
-// and about no other: it would follow a null pointer.
-constexpr std::uint64_t leaf_bytes = std::uint64_t{512} << 20U;
+// A leaf of jemalloc's radix tree covers 1 GiB, and 128 MiB in builds for 57-bit addresses (cross-compiled, or on a CPU that
+// has them). It may be asked about any address in a leaf that exists, and about no other: it would follow a null pointer.
+constexpr std::uint64_t leaf_bytes = std::uint64_t{128} << 20U;
 constexpr std::size_t batch = 64;
 
 struct extent_sums {

@@ -47,7 +47,7 @@ const heap_door* door_of(const capture_state& capture) noexcept {
 // The larger blocks, of which parts may never have been touched; of the others one in each stretch of address space, to say
 // where the allocator is.
 std::vector<known_block> known_blocks(live_state& live) {
-    constexpr std::uint64_t stretch = std::uint64_t{512} << 20U;
+    constexpr std::uint64_t stretch = std::uint64_t{128} << 20U;  // of which the allocator may be asked
     std::vector<known_block> list;
     std::array<std::uint64_t, 64> seen{};
     live.visit_addresses([&](std::size_t most) { list.reserve(list.size() + most); },
@@ -64,7 +64,7 @@ std::vector<known_block> known_blocks(live_state& live) {
     return list;
 }
 
-footprint_facts facts_of(process_state& state, const snapshot& s) {
+footprint_facts facts_of(process_state& state, const snapshot& s, bool is_in_detail) {
     footprint_facts facts;
     const sampled_totals live = live_totals(s);
     const std::uint64_t exact = bytes_from_allocator(s);
@@ -81,7 +81,7 @@ footprint_facts facts_of(process_state& state, const snapshot& s) {
     }
     facts.self_in_heap = self_in_heap(s);
     // acquire: pairs with the release in session start.
-    if (live_state* const table = state.live.load(std::memory_order_acquire); table != nullptr) {
+    if (live_state* const table = state.live.load(std::memory_order_acquire); is_in_detail && table != nullptr) {
         facts.blocks = known_blocks(*table);
     }
     return facts;
@@ -153,9 +153,9 @@ result<footprint> measure_footprint(process_state& state, const footprint_reques
         const result<frozen_process> frozen = freeze_process({}, live_state::detail::summary);
         if (!frozen) { return tl::unexpected<error>(frozen.error()); }
         const snapshot& s = frozen->value;
-        const footprint_facts facts = facts_of(state, s);
         std::string why = too_large(s.info.resident_bytes, asked);
         const bool is_in_detail = why.empty();
+        const footprint_facts facts = facts_of(state, s, is_in_detail);
         std::vector<std::uint64_t> region_begins;
         footprint out = is_in_detail ? measure_in_detail(facts, &region_begins) : measure_cheaply(facts, std::move(why));
         roll_up(s, out.modules);
