@@ -172,7 +172,8 @@ void glibc_heap::walk(std::uint64_t at, std::uint64_t end, heap_end kind) {
         // Before the next header, which may lie in another window.
         const use marked = has_size && size < end - at ? use_of(at, size, begin, end) : use::live;
         std::uint64_t next = 0;
-        const bool has_next = has_size && end - at > size + fence_size && read_word(at + size + 8, next);
+        // What is no header may be any number: none that leads back.
+        const bool has_next = has_size && size < end - at && end - at - size > fence_size && read_word(at + size + 8, next);
         // The top ends where the heap does: there, or, grown or trimmed since the end was asked for, at another page.
         const bool is_top = has_size && !has_next && size < most_chunk && (at + size) % page_bytes == 0;
         if (is_top) { return count_top(at, end, kind); }

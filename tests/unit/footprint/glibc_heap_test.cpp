@@ -167,6 +167,22 @@ TEST_CASE("glibc_heap: a broken chain is told as lost, and nothing else is made 
     CHECK(sum(t) == memory.size());
 }
 
+TEST_CASE("glibc_heap: a size that leads back is no size") {
+    maker make(64);
+    make.live(0x290);
+    for (int i = 0; i < 20; ++i) { make.live(0x400); }
+    const std::uint64_t broken = make.live(0x400);
+    make.live(0x400);
+    make.top();
+    constexpr std::uint64_t back_16 = ~std::uint64_t{15} | 1U;
+    put(broken + 8, back_16);
+    put(broken - 8, 0x20 | 1U);  // from there on again, to another that leads back: round and round
+    put(broken + 24, back_16);
+    const heap_tally t = tally_of();
+    CHECK(t.lost > 0);
+    CHECK(sum(t) == memory.size());
+}
+
 TEST_CASE("glibc_heap: memory that is no heap is none") {
     memory.assign(8 * 4096, 0);
     resident_map map = all_resident();
