@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <new>
 #include <utility>
 
 #include <fmt/format.h>
@@ -76,6 +77,7 @@ void restraint_keeper::bind(process_state& state) noexcept {
 bool restraint_keeper::enter_child() noexcept {
     is_begun_ = false;
     thread_ns_ = 0;
+    new (&parts_) std::vector<named_value>();  // the parent's worker may have been in the middle of changing it
     return step_.exchange(restraint_step::none, std::memory_order_relaxed) != restraint_step::none;  // relaxed: one thread
 }
 
