@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::uint64_t second_ns = 1'000'000'000;
 constexpr std::uint64_t groups_are_good_for_ns = 30 * second_ns;  // processes are moved seldom, and rarely late in their life
+constexpr std::uint64_t good_for_ns = 60 * second_ns;             // what a forecast and a level are
 constexpr std::uint64_t heap_pause_share = 200;                   // adding the live blocks up takes at most 0.5 % of a CPU
 
 std::uint64_t take_turn(void* state, std::uint64_t) noexcept {
@@ -184,6 +185,8 @@ memory_timeline memory_watch::timeline(std::uint32_t span_s) const {
 void memory_watch::copy_into(snapshot& into) const {
     const memory_timeline now = timeline(0);
     if (now.latest.time_ns == 0) { return; }
+    // Who does not look any more (restraint's last step, a worker that hangs) does not know: an alert would fire for ever.
+    const bool is_old = into.info.taken_ns > now.latest.time_ns + good_for_ns;
     const auto add = [&](const char* name, std::uint64_t value) { into.activity.push_back({name, value}); };
     add("memory_read_ns", now.latest.time_ns);
     add("process_anonymous_bytes", now.latest.process.anonymous);
@@ -191,7 +194,7 @@ void memory_watch::copy_into(snapshot& into) const {
     add("process_shared_bytes", now.latest.process.shared);
     add("process_swapped_bytes", now.latest.process.swapped);
     add("process_page_table_bytes", now.latest.process.page_tables);
-    add("pressure_level", static_cast<std::uint64_t>(now.level));
+    add("pressure_level", static_cast<std::uint64_t>(is_old ? pressure_level::none : now.level));
     add("pressure_some", now.times_some);
     add("pressure_critical", now.times_critical);
     {
@@ -199,7 +202,7 @@ void memory_watch::copy_into(snapshot& into) const {
         add("pressure_snapshots", snapshots_.taken());
         add("pressure_snapshot_failures", snapshots_.failed());
     }
-    if (now.forecast) {
+    if (now.forecast && !is_old) {
         add("time_to_oom_ms", static_cast<std::uint64_t>(now.forecast->seconds * 1000));
         add("time_to_oom_least_ms", static_cast<std::uint64_t>(now.forecast->least_seconds * 1000));
     }

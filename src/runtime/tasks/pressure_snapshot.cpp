@@ -39,14 +39,22 @@ void pressure_snapshot::begin(const options& chosen) {
     std::fill(std::begin(last_ns_), std::end(last_ns_), 0);
 }
 
-void pressure_snapshot::prepare() noexcept {
-    const std::lock_guard guard(mutex_);  // or a fork would copy a descriptor that nobody knows yet
-    if (!was_opened_) {
-        was_opened_ = true;
-        try {
-            if (result<state_folder> opened = state_folder::open(path_)) { folder_ = std::move(*opened); }
-        } catch (...) {}  // no memory
+// Not under the lock: a folder may be slow, and whoever forks would wait for it.
+void pressure_snapshot::open_folder() noexcept {
+    {
+        const std::lock_guard guard(mutex_);
+        if (std::exchange(was_opened_, true)) { return; }
     }
+    try {
+        result<state_folder> opened = state_folder::open(path_);
+        const std::lock_guard guard(mutex_);
+        if (opened) { folder_ = std::move(*opened); }
+    } catch (...) {}  // no memory
+}
+
+void pressure_snapshot::prepare() noexcept {
+    open_folder();
+    const std::lock_guard guard(mutex_);
     if (is_reserve_held_ || !folder_.is_open()) { return; }
     if (reserve_ == nullptr) { reserve_ = platform::reserve_memory(most_reserve_bytes); }
     if (reserve_ == nullptr) { return; }

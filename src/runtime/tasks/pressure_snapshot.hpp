@@ -53,6 +53,7 @@ public:
     void end() noexcept;
 
 private:
+    void open_folder() noexcept;
     void prepare() noexcept;
     void give_reserve_back() noexcept;
     [[nodiscard]] result<std::string> take(process_state& state, pressure_level level);  // the file's name

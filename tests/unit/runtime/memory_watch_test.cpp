@@ -117,6 +117,26 @@ TEST_CASE("memory watch: growth towards the limit is forecast, told as pressure,
     CHECK(curve.back().unreclaimable - curve.front().unreclaimable == 60 * 4 * 1024);
 }
 
+TEST_CASE("memory watch: who does not look any more does not know when memory ends", "[runtime]") {
+    const kernel_tree tree;
+    const watched_program program(tree);
+    for (std::uint64_t t = 0; t < 200; ++t) {
+        tree.make_v2((100 + 4 * t) << 20U, 0, std::to_string(1000U << 20U));
+        fake_clock::advance(second);
+        static_cast<void>(watched_program::turn());
+    }
+    const auto has = [&](const std::string& name) {
+        const auto seen = program.session.summary();
+        REQUIRE(seen);
+        return std::any_of(seen->activity.begin(), seen->activity.end(), [&](const auto& each) { return each.name == name; });
+    };
+    CHECK(has("time_to_oom_ms"));
+    CHECK(activity_of(*program.session.summary(), "pressure_level") == 1);
+    fake_clock::advance(120 * second);
+    CHECK_FALSE(has("time_to_oom_ms"));
+    CHECK(activity_of(*program.session.summary(), "pressure_level") == 0);
+}
+
 namespace {
 
 std::vector<std::string> names_in(const std::string& folder) {
