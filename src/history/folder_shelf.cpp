@@ -13,7 +13,6 @@ namespace history {
 namespace {
 
 constexpr std::size_t most_lines = 256;  // processes of one service that share a folder
-constexpr std::uint64_t largest_dump = 1ULL << 30;
 constexpr std::string_view suffix = ".memtrace";
 
 // Made when there is none; somebody else may make it at the same moment.
@@ -66,8 +65,8 @@ std::string file_word(std::string_view service) {
     return word;
 }
 
-result<folder_shelf::opened> folder_shelf::open(const std::string& path, const std::string& service, std::uint64_t max_age_ns,
-                                                std::uint64_t now_unix_ns) {
+result<folder_shelf::opened> folder_shelf::open(const std::string& path, const std::string& service,
+                                                const history_bounds& within, std::uint64_t now_unix_ns) {
     result<state_folder> folder = state_folder::open(path);
     if (!folder) { return tl::unexpected<error>(folder.error()); }
     const std::string service_prefix = "history-" + file_word(service) + "-";
@@ -80,7 +79,7 @@ result<folder_shelf::opened> folder_shelf::open(const std::string& path, const s
     for (const state_folder::entry& each : *files) {
         const std::optional<past_name> of_any = past_of_any_line(each.name, service_prefix);
         const bool is_too_old =
-            of_any && now_unix_ns > of_any->taken_unix_ns && now_unix_ns - of_any->taken_unix_ns > max_age_ns;
+            of_any && now_unix_ns > of_any->taken_unix_ns && now_unix_ns - of_any->taken_unix_ns > within.age_ns;
         if (is_too_old || begins_with(each.name, "." + prefix)) {
             static_cast<void>(folder->remove(each.name));
             continue;
@@ -94,14 +93,14 @@ result<folder_shelf::opened> folder_shelf::open(const std::string& path, const s
         }
     }
     opened out;
-    out.place.reset(new folder_shelf(std::move(*folder), std::move(line->lock), prefix));
+    out.place.reset(new folder_shelf(std::move(*folder), std::move(line->lock), prefix, within.bytes));
     out.found = std::move(found);
     return out;
 }
 
 result<void> folder_shelf::put(const std::string& name, std::string_view dump) { return folder_.replace(file_of(name), dump); }
 
-result<std::string> folder_shelf::get(const std::string& name) const { return folder_.read(file_of(name), largest_dump); }
+result<std::string> folder_shelf::get(const std::string& name) const { return folder_.read(file_of(name), max_bytes_); }
 
 void folder_shelf::drop(const std::string& name) noexcept {
     try {

@@ -35,9 +35,9 @@ public:
         std::vector<past_snapshot> found;
     };
 
-    // Takes a line of files and says what it holds. Removes what is older than `max_age_ns` of any process of the service, and
-    // what a process that was killed left half-written. Errors: io.
-    [[nodiscard]] static result<opened> open(const std::string& path, const std::string& service, std::uint64_t max_age_ns,
+    // Takes a line of files and says what it holds. Removes what is too old of any process of the service, and what a process
+    // that was killed left half-written; a file that is larger than all may be is not read. Errors: io.
+    [[nodiscard]] static result<opened> open(const std::string& path, const std::string& service, const history_bounds& within,
                                              std::uint64_t now_unix_ns);
 
     [[nodiscard]] result<void> put(const std::string& name, std::string_view dump) override;
@@ -48,13 +48,14 @@ public:
     bool enter_child() noexcept override;
 
 private:
-    folder_shelf(state_folder folder, state_file lock, std::string prefix)
-        : folder_(std::move(folder)), lock_(std::move(lock)), prefix_(std::move(prefix)) {}
+    folder_shelf(state_folder folder, state_file lock, std::string prefix, std::uint64_t max_bytes)
+        : folder_(std::move(folder)), lock_(std::move(lock)), prefix_(std::move(prefix)), max_bytes_(max_bytes) {}
     [[nodiscard]] std::string file_of(const std::string& name) const { return prefix_ + name + ".memtrace"; }
 
     state_folder folder_;
     state_file lock_;
     const std::string prefix_;  // "history-orders-0-"
+    const std::uint64_t max_bytes_;
 };
 
 // A service's name as it stands in a file's: others than A-Z a-z 0-9 _ become '_', at most 48 characters.

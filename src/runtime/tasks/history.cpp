@@ -101,7 +101,7 @@ void history_keeper::open(const process_state& state) {
     std::string problem;
     std::shared_ptr<history::snapshot_history> made;
     if (!wanted.folder.empty()) {
-        auto opened = history::folder_shelf::open(wanted.folder, wanted.service, within.age_ns, now_unix_ns(state));
+        auto opened = history::folder_shelf::open(wanted.folder, wanted.service, within, now_unix_ns(state));
         if (opened) {
             made = std::make_shared<history::snapshot_history>(std::move(opened->place), within, wanted.service,
                                                                std::move(opened->found));

@@ -65,7 +65,7 @@ snapshot_history in_memory(std::uint64_t bytes, std::string service = "shop") {
 snapshot_history in_folder(const std::string& path, std::uint64_t now = noon, std::uint64_t bytes = 1 << 20) {
     history_bounds within;
     within.bytes = bytes;
-    auto opened = folder_shelf::open(path, "shop", within.age_ns, now);
+    auto opened = folder_shelf::open(path, "shop", within, now);
     REQUIRE(opened);
     return snapshot_history(std::move(opened->place), within, "shop", std::move(opened->found));
 }
@@ -251,7 +251,7 @@ TEST_CASE("history: what lies in the folder and is none of its files is left alo
 }
 
 TEST_CASE("history: a folder that cannot be used is an error, and one that fills up loses nothing that was kept") {
-    CHECK_FALSE(folder_shelf::open("/proc/nowhere", "shop", day, noon));
+    CHECK_FALSE(folder_shelf::open("/proc/nowhere", "shop", {}, noon));
     const temporary_folder folder;
     auto kept = in_folder(folder.path);
     REQUIRE(kept.keep(at(noon - hour), dump_of("shop", "kept"), noon - hour));
@@ -270,7 +270,7 @@ TEST_CASE("history: a child of fork lets go of its parent's files, and gets some
     if (child == 0) {
         const bool is_useless = kept.enter_child();
         kept.unlock_after_fork();
-        const auto own = folder_shelf::open(folder.path, "shop", day, noon);
+        const auto own = folder_shelf::open(folder.path, "shop", {}, noon);
         ::_exit(is_useless && !kept.read_from(0, noon) && own && own->found.empty() ? 0 : 1);
     }
     kept.unlock_after_fork();
