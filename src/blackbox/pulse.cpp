@@ -46,6 +46,7 @@ enum class field : std::uint64_t {
     suspects,
     tag,             // the number of a tag ...
     tag_live_bytes,  // ... whose figure this is
+    forecast_of_address_space,
 };
 
 constexpr auto unbounded_ms = std::numeric_limits<std::uint64_t>::max();
@@ -102,6 +103,7 @@ void put_forecast(pair_writer& out, const oom_forecast& f) noexcept {
     out.put(field::forecast_headroom, f.headroom_bytes);
     out.put(field::forecast_growth,
             f.growth_bytes_per_s > 0 && f.growth_bytes_per_s < 1e18 ? static_cast<std::uint64_t>(f.growth_bytes_per_s) : 0);
+    out.put(field::forecast_of_address_space, f.is_of_address_space ? 1 : 0);
     out.put_always(field::forecast_ms, to_ms(f.seconds));
     out.put_always(field::forecast_least_ms, to_ms(f.least_seconds));
     out.put_always(field::forecast_most_ms, to_ms(f.most_seconds));
@@ -120,6 +122,9 @@ bool set_forecast(oom_forecast& f, field id, std::uint64_t value) noexcept {
             return true;
         case field::forecast_growth:
             f.growth_bytes_per_s = static_cast<double>(value);
+            return true;
+        case field::forecast_of_address_space:
+            f.is_of_address_space = value != 0;
             return true;
         case field::forecast_ms:
             f.seconds = to_seconds(value);

@@ -40,7 +40,7 @@ result<ring_writer> ring_writer::create(const state_folder& folder, const std::s
         static_cast<void>(folder.remove(name));
         return fail(error_code::io, std::generic_category().message(failed), folder.path() + "/" + name);
     }
-    static_cast<void>(writer.file_.try_lock());  // where there are no locks, readers cannot tell that it is in use
+    writer.is_locked_ = writer.file_.try_lock();  // where there are no locks, readers cannot tell that it is in use
     return writer;
 }
 
@@ -75,6 +75,8 @@ int ring_writer::write(lane where, record_kind kind, std::uint64_t unix_ns, std:
 
 bool ring_writer::mend() noexcept {
     if (!file_.is_linked()) { return false; }
+    // Another process that looked for files of the dead may have held it for a moment.
+    if (!is_locked_) { is_locked_ = file_.try_lock(); }
     if (file_.size_bytes() >= size_bytes_) { return true; }
     // A full disk is no reason to give up: it may have room again, and what is left of the file is written on.
     static_cast<void>(reserve());

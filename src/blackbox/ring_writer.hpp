@@ -84,6 +84,7 @@ private:
     ring rings_[lane_count];
     std::string head_;  // as it is in the file
     bool is_reserved_{};
+    bool is_locked_{};
 };
 
 // One copy of the head; also what readers take it apart with. Nothing: damaged.

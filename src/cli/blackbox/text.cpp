@@ -84,8 +84,9 @@ std::string forecast_words(const oom_forecast& f) {
     const auto seconds = [](double s) {
         return std::isfinite(s) ? format_duration(static_cast<std::uint64_t>(std::min(s, 1e9) * 1e9)) : std::string("never");
     };
-    return fmt::format("limit in {} ({} to {}), growing by {} a second", seconds(f.seconds), seconds(f.least_seconds),
-                       seconds(f.most_seconds), format_bytes(f.growth_bytes_per_s));
+    return fmt::format("limit{} in {} ({} to {}), growing by {} a second", f.is_of_address_space ? " of address space" : "",
+                       seconds(f.seconds), seconds(f.least_seconds), seconds(f.most_seconds),
+                       format_bytes(f.growth_bytes_per_s));
 }
 
 std::string last_words(const story& told, bool colour) {

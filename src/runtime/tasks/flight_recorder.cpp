@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
+#include <map>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -14,6 +15,7 @@
 #include <memwatch/snapshot/codec.hpp>
 #include <memwatch/version.hpp>
 #include "blackbox/event.hpp"
+#include "model/redaction.hpp"
 #include "platform/platform.hpp"
 #include "runtime/freeze_process.hpp"
 #include "runtime/process_state.hpp"
@@ -75,6 +77,35 @@ std::string file_name(std::uint64_t unix_ns, std::uint64_t pid, const std::strin
 bool is_box(const std::string& name) {
     const std::string_view suffix = flight_recorder::suffix;
     return name.size() > suffix.size() && std::string_view(name).substr(name.size() - suffix.size()) == suffix;
+}
+
+struct ended_box {
+    std::string name;
+    std::string program;
+};
+
+std::string program_of(const state_file& file) {
+    std::string copy(blackbox::head_copy_bytes, '\0');
+    copy.resize(file.read_at(0, copy.data(), copy.size()));
+    const result<blackbox::decoded_head> head = blackbox::decode_head(copy);
+    return head ? head->whose.executable : std::string();
+}
+
+// Those that go, until `most` are left: each time the oldest one of the program that left the most. Health checks and other
+// helpers that inherit a service's environment come and go by the minute, and must not push out what the service left.
+std::vector<std::string> superfluous(std::vector<ended_box> ended, std::size_t most) {
+    std::sort(ended.begin(), ended.end(), [](const ended_box& a, const ended_box& b) { return a.name < b.name; });
+    std::map<std::string, std::size_t> left;
+    for (const ended_box& each : ended) { ++left[each.program]; }
+    std::vector<std::string> gone;
+    while (ended.size() > most) {
+        const auto is_rarer = [&](const ended_box& a, const ended_box& b) { return left[a.program] < left[b.program]; };
+        const auto next = std::max_element(ended.begin(), ended.end(), is_rarer);  // of equal ones the first
+        --left[next->program];
+        gone.push_back(std::move(next->name));
+        ended.erase(next);
+    }
+    return gone;
 }
 
 }  // namespace
@@ -170,7 +201,7 @@ result<void> flight_recorder::open(process_state& state, const wanted_file& want
     {
         const std::lock_guard guard(state.session_mutex);
         whose.session = state.session.id;
-        whose.service = state.session.effective.service;
+        whose.service = redacted(state.session.effective.service, redaction_words(state.session.effective.redact));
         whose.started_unix_ns = state.session.origin_unix_ns;
     }
     whose.pid = platform::process_id();
@@ -199,20 +230,20 @@ result<void> flight_recorder::open(process_state& state, const wanted_file& want
 result<void> flight_recorder::make_room() const {
     result<std::vector<state_folder::entry>> all = tape_.folder.list();
     if (!all) { return tl::unexpected<error>(std::move(all.error())); }
-    std::vector<std::string> ended;
+    std::vector<ended_box> ended;
     std::size_t writers = 0;
     for (state_folder::entry& each : *all) {
         if (!is_box(each.name)) { continue; }
         const result<state_file> file = tape_.folder.open_file(each.name);
         if (!file) { continue; }
         if (file->try_lock()) {
-            ended.push_back(std::move(each.name));
+            std::string program = program_of(*file);
+            ended.push_back({std::move(each.name), std::move(program)});
         } else {
             ++writers;
         }
     }
-    std::sort(ended.begin(), ended.end());
-    for (std::size_t i = 0; i + most_kept < ended.size(); ++i) { static_cast<void>(tape_.folder.remove(ended[i])); }
+    for (const std::string& name : superfluous(std::move(ended), most_kept)) { static_cast<void>(tape_.folder.remove(name)); }
     if (writers >= most_writers) {
         return fail(error_code::limit, "as many processes as may write black boxes into it do", tape_.folder.path());
     }

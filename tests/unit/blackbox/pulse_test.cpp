@@ -68,7 +68,7 @@ TEST_CASE("pulse: what is encoded is decoded, all tags included", "[blackbox]") 
             number(),
             number()};
         p.level = static_cast<pressure_level>(random() % pressure_level_count);
-        if (round % 2 == 0) { p.forecast = oom_forecast{number(), number(), number(), 5e6, 93.5, 80.25, 110}; }
+        if (round % 2 == 0) { p.forecast = oom_forecast{number(), number(), number(), round % 4 == 0, 5e6, 93.5, 80.25, 110}; }
         p.completed_traces = number();
         p.live_samples = number();
         p.leaks = number();
@@ -84,13 +84,14 @@ TEST_CASE("pulse: what is encoded is decoded, all tags included", "[blackbox]") 
             CHECK(back.tags[i].live_bytes == p.tags[i].live_bytes);
         }
         if (p.forecast) { CHECK(back.forecast->seconds == Approx(93.5)); }
+        if (p.forecast) { CHECK(back.forecast->is_of_address_space == p.forecast->is_of_address_space); }
         if (p.forecast) { CHECK(back.forecast->least_seconds == Approx(80.25)); }
     }
 }
 
 TEST_CASE("pulse: a forecast may be unbounded, and of no time at all", "[blackbox]") {
     pulse p;
-    p.forecast = oom_forecast{0, 0, 0, 0, 0, 0, std::numeric_limits<double>::infinity()};
+    p.forecast = oom_forecast{0, 0, 0, false, 0, 0, 0, std::numeric_limits<double>::infinity()};
     const pulse back = through_bytes(p);
     REQUIRE(back.forecast);
     CHECK(back.forecast->seconds == 0);
@@ -107,7 +108,7 @@ TEST_CASE("pulse: the largest figures fit, what has no room is left out whole", 
                  {most, most, most, {most, most, most, most, most}},
                  most,
                  most};
-    p.forecast = oom_forecast{most, most, most, 9e17, 1e300, 1e300, 1e300};
+    p.forecast = oom_forecast{most, most, most, true, 9e17, 1e300, 1e300, 1e300};
     p.completed_traces = p.live_samples = p.leaks = p.suspects = most;
     p.tag_count = pulse::most_tags;
     for (auto& tag : p.tags) { tag = {most, most}; }

@@ -134,6 +134,22 @@ TEST_CASE("flight recorder: a turn leaves the figures, what is alive and for who
                       [&](const site& s) { return dump->value.tags[s.tag].name == "order-cache"; }));
 }
 
+TEST_CASE("flight recorder: what is to be taken out of names is taken out of the head, too", "[runtime]") {
+    const scratch folder;
+    options wanted;
+    wanted.service = "shop accesscode=4711-secret";
+    wanted.redact = "accesscode";
+    wanted.control = control_option::off;
+    wanted.state_dir = folder.state();
+    wanted.blackbox_bytes = 256U << 10U;
+    const memwatch::session session = session::start(wanted);
+    process().worker.stop();
+    static_cast<void>(process().recorder.turn(process()));
+    const auto whose = read(process().recorder.path()).whose;
+    REQUIRE(whose);
+    CHECK(whose->service.find("4711") == std::string::npos);
+}
+
 TEST_CASE("flight recorder: the last requests stand in the situation", "[runtime]") {
     const scratch here;
     const kernel_tree tree;
@@ -199,6 +215,27 @@ TEST_CASE("flight recorder: a file is of one session, lives before are kept but 
     CHECK(left.size() == flight_recorder::most_kept + 1);  // and the one that is written
     CHECK(std::equal(left.rbegin(), left.rend(), paths.rbegin()));
     CHECK(events_of(read(left.front())).back() == "end");
+}
+
+TEST_CASE("flight recorder: helpers that come and go do not push out what the service left", "[runtime]") {
+    const scratch here;
+    const kernel_tree tree;
+    {
+        const recorded_program first(here.state(), tree);  // makes the folder
+        static_cast<void>(recorded_program::turn());
+    }
+    const auto folder = state_folder::open(here.state());
+    REQUIRE(folder);
+    blackbox::identity whose;
+    whose.executable = "/usr/bin/orders";
+    const std::string service = "20000101T000000.000000Z-7-00000000.blackbox";
+    REQUIRE(blackbox::ring_writer::create(*folder, service, whose, 0));
+    for (std::size_t life = 0; life < flight_recorder::most_kept + 2; ++life) {
+        const recorded_program helper(here.state(), tree);
+        static_cast<void>(recorded_program::turn());
+    }
+    CHECK(here.boxes().size() == flight_recorder::most_kept + 1);
+    CHECK(fs::exists(here.state() + "/" + service));
 }
 
 TEST_CASE("flight recorder: a session that stops says so, and its worker writes nothing more", "[runtime]") {
