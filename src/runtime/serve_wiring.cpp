@@ -10,6 +10,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -231,8 +232,10 @@ result<notify::speaker> speaker_of(const serve_settings& settings, const serve::
 }
 
 std::vector<notify::alert> firing_alerts(const notify::speaker& who) {
+    // What fired is over when nobody samples any more; not because memory is short, when it matters most.
+    if (detail::process_status().state == session_state::stopped) { return {}; }
     result<snapshot> now = session{}.summary();
-    if (!now) { return {}; }  // stopped: what fired is over
+    if (!now) { throw std::runtime_error(now.error().message()); }
     session{}.name_functions(*now, notify::most_leak_alerts);
     std::vector<notify::alert> alerts =
         notify::leak_alerts(*now, who, [](const verdict& of, const snapshot& in) { return sentence(of, in); });
