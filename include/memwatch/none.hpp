@@ -348,6 +348,7 @@ public:
         delete object;
         shared_->give_back();
     }
+    std::size_t shrink() noexcept { return 0; }
     [[nodiscard]] pool_totals totals() const { return {}; }
     [[nodiscard]] std::string_view name() const noexcept { return {}; }
 

@@ -130,6 +130,8 @@ void pool_core::release(void* object) noexcept {
     if (__builtin_expect(ticket.slot != 0, 1)) { pool.give_back(ticket.slot - 1); }
 }
 
+std::size_t pool_core::shrink() noexcept { return state_of(this).shrink(); }
+
 std::size_t pool_core::object_bytes() const noexcept { return static_cast<const pool_state*>(this)->bytes; }
 std::size_t pool_core::alignment() const noexcept { return static_cast<const pool_state*>(this)->alignment; }
 std::string_view pool_core::name() const noexcept { return static_cast<const pool_state*>(this)->name; }

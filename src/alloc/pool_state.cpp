@@ -6,6 +6,7 @@
 #include <new>
 
 #include "capture/own_work.hpp"
+#include "platform/platform.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -72,6 +73,45 @@ void pool_state::add_chunk(std::size_t count) {
     chunks_used_.store(used + 1, std::memory_order_release);
     // release: pairs with the acquire in capacity().
     capacity_.store(fresh.end, std::memory_order_release);
+}
+
+// Three quarters of them, so that the program finds some meanwhile. They are the caller's as if they were acquired, but say
+// that they are free: no count and no reader sees them.
+std::vector<std::uint32_t> pool_state::take_free_slots() noexcept {
+    const std::uint64_t used = touched();
+    const std::uint64_t out = std::min(count().in_use, used);
+    std::vector<std::uint32_t> slots;
+    try {
+        const own_work ours;
+        slots.reserve((used - out) * 3 / 4);
+    } catch (...) { return slots; }  // no memory: nothing is done
+    std::uint32_t index = 0;
+    while (slots.size() < slots.capacity() && free_slots_.try_pop(index, links())) { slots.push_back(index); }
+    return slots;
+}
+
+// Of objects [first, last), all of one chunk.
+std::size_t pool_state::drop_pages(std::uint32_t first, std::uint32_t last) noexcept {
+    return platform::discard_pages(object_at(place_of(first)), (last - first) * stride);
+}
+
+std::size_t pool_state::shrink() noexcept {
+    if (upstream != nullptr) { return 0; }  // what lies there need not be memory of its own kind
+    std::vector<std::uint32_t> slots = take_free_slots();
+    std::sort(slots.begin(), slots.end());
+    std::size_t bytes_dropped = 0;
+    for (std::size_t i = 0; i < slots.size();) {
+        const std::uint32_t first = slots[i];
+        const std::uint32_t end = place_of(first).in->end;
+        std::uint32_t last = first;
+        while (i < slots.size() && slots[i] == last && last < end) { ++i, ++last; }
+        bytes_dropped += drop_pages(first, last);
+    }
+    // The lowest come last and so are taken first: objects stay together, and pages stay free.
+    for (auto each = slots.rbegin(); each != slots.rend(); ++each) { give_back(*each); }
+    const own_work ours;  // the list of slots goes
+    slots = {};
+    return bytes_dropped;
 }
 
 // A slot that was never handed out. False: there is none.

@@ -26,6 +26,7 @@
 #include <memory_resource>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include <memwatch/alloc/object_pool.hpp>
 #include "alloc/pool_list.hpp"
@@ -135,6 +136,9 @@ struct pool_state final : pool_core {
         if (__builtin_expect(free_slots_.try_push(index, link), 1)) { return; }  // the pool may be gone from here on
         give_back_watched(index, link);
     }
+    // object_pool::shrink(): takes free slots out of the list, drops the pages that lie within runs of them, and puts them
+    // back.
+    [[nodiscard]] std::size_t shrink() noexcept;
     // The pool's owner is gone: it ends with the last object that is out.
     void end_with_last() noexcept;
 
@@ -214,6 +218,8 @@ private:
     };
     [[nodiscard]] link_finder links() const noexcept { return {this}; }
 
+    [[nodiscard]] std::vector<std::uint32_t> take_free_slots() noexcept;
+    [[nodiscard]] std::size_t drop_pages(std::uint32_t first, std::uint32_t last) noexcept;
     [[nodiscard]] bool touch(std::uint32_t& index) noexcept;
     [[nodiscard]] bool take_new(slot_place& place) noexcept;
     [[nodiscard]] bool grow(std::uint32_t full_at) noexcept;

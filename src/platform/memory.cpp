@@ -25,6 +25,23 @@ void* reserve_memory(std::size_t bytes) noexcept {
     return memory;
 }
 
+std::size_t discard_pages(void* memory, std::size_t bytes) noexcept {
+    static const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+    const auto begin = reinterpret_cast<std::uintptr_t>(memory);
+    const std::uintptr_t last = (begin + bytes) / page * page;
+    std::size_t resident = 0;
+    for (std::uintptr_t at = (begin + page - 1) / page * page; at < last;) {
+        unsigned char states[512];
+        const std::uintptr_t size = std::min(last - at, sizeof states * page);
+        auto* const part = reinterpret_cast<void*>(at);
+        at += size;
+        const bool is_known = mincore(part, size, states) == 0;
+        if (madvise(part, size, MADV_DONTNEED) != 0 || !is_known) { continue; }
+        for (std::size_t i = 0; i < size / page; ++i) { resident += (states[i] & 1U) != 0 ? page : 0; }
+    }
+    return resident;
+}
+
 void zero_pages(void* memory, std::size_t bytes) noexcept {
     const int saved_errno = errno;
     static const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));

@@ -29,6 +29,9 @@ namespace platform {
 [[nodiscard]] void* reserve_memory(std::size_t bytes) noexcept;
 // Makes private anonymous memory read as zero without touching whole pages of it. [hook]
 void zero_pages(void* memory, std::size_t bytes) noexcept;
+// Gives the whole pages inside private anonymous memory back to the system: what was there reads as zero. Returns how many
+// bytes were in memory; 0 also where the kernel refuses (locked memory).
+std::size_t discard_pages(void* memory, std::size_t bytes) noexcept;
 [[nodiscard]] std::uint64_t resident_bytes() noexcept;  // of this process, 0 = unknown
 // The tightest memory limit of this process' cgroup and its ancestors (v2 memory.max, v1 memory.limit_in_bytes); 0 = none.
 // `root` is where cgroupfs is mounted; tests pass a fixture tree.

@@ -72,6 +72,8 @@ public:
     void finish_release(release_ticket ticket) noexcept;
     void release(void* object) noexcept;  // both, for objects without a destructor
 
+    std::size_t shrink() noexcept;
+
     [[nodiscard]] std::string_view name() const noexcept;
     [[nodiscard]] std::size_t object_bytes() const noexcept;
     [[nodiscard]] std::size_t alignment() const noexcept;
@@ -166,6 +168,12 @@ public:
     [[gnu::always_inline]] void release(Type* object) noexcept {
         if (object != nullptr) { return_to(*core_, object); }
     }
+
+    // Gives the pages on which no object lives back to the system; the pool keeps its addresses, and a page comes back when an
+    // object on it is acquired (a page fault). Returns the bytes given back; 0 for storage of an upstream.
+    // Meanwhile, milliseconds a GiB, only a quarter of the free objects can be acquired: a bounded pool that needs more of them
+    // at once fails or waits as if they were out, and a growing one grows. For remedies (remedies.hpp). Any thread.
+    std::size_t shrink() noexcept { return core_->shrink(); }
 
     // Complexity: as many steps as objects were ever in use at once.
     [[nodiscard]] pool_totals totals() const { return core_->totals(); }

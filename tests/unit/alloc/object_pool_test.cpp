@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <memwatch/alloc/object_pool.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <cstring>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <memwatch/alloc/pool_registry.hpp>
@@ -308,4 +312,74 @@ TEST_CASE("register_pool: functions that ask for snapshots do not wait for each 
         });
     }
     for (std::thread& t : threads) { t.join(); }
+}
+
+TEST_CASE("object_pool: shrink gives the pages of free objects back, and objects that live are not touched", "[alloc]") {
+    struct page {
+        unsigned char bytes[4096];
+    };
+    object_pool<page> pool("alloc/shrinking", growing(64));
+    constexpr std::size_t count = 4000;
+    std::vector<page*> out;
+    for (std::size_t i = 0; i < count; ++i) {
+        out.push_back(pool.acquire_raw());
+        std::memset(out.back()->bytes, static_cast<int>(i % 251), sizeof(page));
+    }
+    CHECK(pool.shrink() == 0);  // all are out
+    std::vector<std::pair<page*, std::size_t>> kept;
+    for (std::size_t i = 0; i < count; ++i) {
+        if (i % 100 == 0) {
+            kept.emplace_back(out[i], i);
+        } else {
+            pool.release(out[i]);
+        }
+    }
+    const pool_totals before = pool.totals();
+    const std::size_t given_back = pool.shrink();
+    CHECK(given_back >= count / 2 * sizeof(page));  // three quarters of the free ones, less a page a run
+    CHECK(given_back <= count * sizeof(page));
+    CHECK(pool.totals().in_use == before.in_use);
+    CHECK(pool.totals().acquires == before.acquires);
+    CHECK(pool.totals().high_water == before.high_water);
+    CHECK(pool.shrink() < given_back / 4);  // what was given back is not there to be given back
+    for (const auto& [object, i] : kept) {
+        CHECK(std::all_of(std::begin(object->bytes), std::end(object->bytes),
+                          [i = i](unsigned char byte) { return byte == static_cast<unsigned char>(i % 251); }));
+        pool.release(object);
+    }
+    std::set<page*> again;
+    for (std::size_t i = 0; i < count; ++i) {
+        page* const object = pool.acquire_raw();
+        REQUIRE(object != nullptr);
+        std::memset(object->bytes, 1, sizeof(page));
+        again.insert(object);
+    }
+    CHECK(again.size() == count);
+    for (page* const each : again) { pool.release(each); }
+}
+
+TEST_CASE("object_pool: shrink beside threads that acquire and release loses no object and hands none out twice", "[alloc]") {
+    object_pool<std::uint64_t> pool("alloc/shrinking-threads", growing(256));
+    std::atomic<bool> stop{false};
+    std::atomic<std::uint64_t> mixed_up{0};
+    std::vector<std::thread> threads;
+    for (std::uint64_t t = 1; t <= 3; ++t) {
+        threads.emplace_back([&, t] {
+            while (!stop.load(std::memory_order_relaxed)) {  // relaxed: a flag
+                std::vector<std::uint64_t*> mine;
+                for (int i = 0; i < 300; ++i) { mine.push_back(pool.acquire_raw(t)); }
+                for (std::uint64_t* const each : mine) {
+                    if (each == nullptr) { continue; }
+                    if (*each != t) { mixed_up.fetch_add(1, std::memory_order_relaxed); }  // relaxed: a count
+                    pool.release(each);
+                }
+            }
+        });
+    }
+    for (int i = 0; i < 200; ++i) { static_cast<void>(pool.shrink()); }
+    stop.store(true, std::memory_order_relaxed);  // relaxed: a flag
+    for (std::thread& each : threads) { each.join(); }
+    CHECK(mixed_up.load() == 0);
+    CHECK(pool.totals().in_use == 0);
+    CHECK(pool.totals().misuses == 0);
 }
