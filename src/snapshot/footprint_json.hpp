@@ -20,7 +20,8 @@
 namespace memwatch {
 inline namespace v1 {
 
-// Exported: libmemwatch-serve answers with it. Errors: none but no memory. Text that is no UTF-8 is written with U+FFFD for each stray byte.
+// Exported: libmemwatch-serve answers with it. Errors: none but no memory. Text that is no UTF-8 is written with U+FFFD for
+// each stray byte.
 [[nodiscard]] MEMWATCH_API std::string encode_footprint(const footprint& where);
 
 // Bytes of anyone. Errors: unreadable (no JSON, no footprint, a field of another type, an unknown word), unsupported (a newer

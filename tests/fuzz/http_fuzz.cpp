@@ -61,7 +61,9 @@ serve::service_view made_view() {
         require(r.top >= 1 && r.top <= 10'000, "table parameters are in range");
         return std::string("{}");
     };
-    v.measure_footprint = [](serve::footprint_detail) -> memwatch::result<memwatch::footprint> { return memwatch::footprint{}; };
+    v.measure_footprint = [](serve::footprint_detail) -> memwatch::result<memwatch::footprint> {
+        return memwatch::footprint{};
+    };
     v.render_footprint = [](const memwatch::footprint&, std::string_view format) -> memwatch::result<std::string> {
         require(format == "json" || format == "text" || format == "md", "a format is one of three");
         return std::string("{}");
@@ -71,6 +73,13 @@ serve::service_view made_view() {
         require(r.format == "json" || r.format == "text" || r.format == "md", "a format is one of three");
         return std::string("{}");
     };
+    v.history = []() -> memwatch::result<serve::history_page> { return serve::history_page{}; };
+    v.past_dump = [](std::string_view name) -> memwatch::result<std::string> {
+        if (name != "20261122T160000Z-00000001") { return memwatch::fail(memwatch::error_code::not_found, "no such name"); }
+        return std::string("past");
+    };
+    v.past_dump_from = [](std::uint64_t) -> memwatch::result<std::string> { return std::string("past"); };
+    v.render_timeline = [](std::uint64_t, bool) -> memwatch::result<std::string> { return std::string("{}"); };
     v.render_config = [](bool) -> memwatch::result<std::string> { return std::string("{}"); };
     v.health = [] { return std::string(); };
     v.name_site = [](const memwatch::snapshot&, const memwatch::site&) { return std::string("f"); };

@@ -14,8 +14,8 @@
 #include <memwatch/model/weight.hpp>
 #include "capture/capture_state.hpp"
 #include "platform/platform.hpp"
-#include "runtime/tasks/interval_control.hpp"
 #include "runtime/process_state.hpp"
+#include "runtime/tasks/interval_control.hpp"
 #include "support/seed.hpp"
 
 using namespace memwatch;
