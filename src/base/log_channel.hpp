@@ -4,6 +4,7 @@
 // one's, so that the host's sink hears both and the rate limit holds for both together.
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include <memwatch/base/log.hpp>
@@ -13,8 +14,14 @@ inline namespace v1 {
 
 struct log_channel {
     std::atomic<log_sink> sink{nullptr};  // null: stderr
-    // Lines in the current minute, and the minute: one word, so that a rollover resets both at once.
-    std::atomic<std::uint64_t> minute_and_lines{0};
+    // A kind of event and its lines in the current minute, with the minute: one word, so that a rollover resets both at once.
+    // Kinds are counted apart, so that a flood of one cannot silence the leak's line; those beyond the last share it.
+    struct kind {
+        std::atomic<std::uint64_t> name{0};  // hash; 0 = free
+        std::atomic<std::uint64_t> minute_and_lines{0};
+    };
+    static constexpr std::size_t most_kinds = 32;
+    kind kinds[most_kinds];
     std::atomic<std::uint64_t> held_back{0};
 };
 

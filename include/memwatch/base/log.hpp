@@ -20,8 +20,8 @@ using log_sink = void (*)(log_level level, std::string_view line);
 // Null restores the default sink. Threads: any.
 MEMWATCH_API void set_log_sink(log_sink sink) noexcept;
 
-// For memwatch's own rooms, in whichever of its libraries. At most 10 lines in a minute reach the sink; how many were held back
-// is said with the next.
+// For memwatch's own rooms, in whichever of its libraries. At most 10 lines of one event in a minute reach the sink; how many
+// were held back is said with the next.
 MEMWATCH_API void write_log(log_level level, std::string_view line) noexcept;
 
 }  // namespace v1
