@@ -12,6 +12,9 @@
 
     // A verdict has a hysteresis of its own (three epochs), so nothing is waited for here.
     leakFor: '0s',
+    // What a leak keeps is an estimate: near a threshold its severity would go to and fro, and each time an alert ends and another
+    // begins. The highest of that long counts.
+    severityHeldFor: '10m',
 
     timeToOom: {
       info: { below: 24 * 3600, 'for': '15m' },
@@ -23,7 +26,7 @@
     poolWaitFor: '5m',
     poolRefusedFor: '1m',
 
-    // Of memwatch_self_budget_bytes: MEMWATCH_BUDGET. memwatch itself does less from 1.125 on.
+    // Of memwatch_self_budget_bytes: MEMWATCH_BUDGET. memwatch itself does less from 2 on.
     selfOverBudget: {
       warning: { above: 1.125, 'for': '10m' },
       critical: { above: 2, 'for': '10m' },

@@ -19,8 +19,8 @@ local promql = import '../lib/promql.libsonnet';
   local leaking = series('memwatch_verdict', ['class!="suspect_growth"']),
   local leak(severity, number) = alert('MemwatchLeak', severity, |||
     0 * (%s > 0) + ignoring (class) group_left () %s
-      and ignoring (class) %s == %d
-  ||| % [leaking, series('memwatch_verdict_retained_bytes'), series('memwatch_verdict_severity'), number], {
+      and ignoring (class) max_over_time(%s[%s]) == %d
+  ||| % [leaking, series('memwatch_verdict_retained_bytes'), series('memwatch_verdict_severity'), config.severityHeldFor, number], {
     summary: 'Memory leaks.',
     description: '{{ $labels.function }}{{ with $labels.tag }} under tag "{{ . }}"{{ end }} of {{ $labels.instance }} ({{ $labels.job }}) is a {{ $labels.class }}: it keeps {{ $value | humanize1024 }}B (site {{ $labels.site }}). Ask `memwatch verdicts http://{{ $labels.instance }}` why it thinks so.',
   }, config.leakFor),
