@@ -31,15 +31,6 @@ tl::unexpected<error> system_failure(int code, const std::string& path) {
 
 bool is_ours(const struct stat& about) { return about.st_uid == ::geteuid() && (about.st_mode & writable_by_others) == 0; }
 
-// Without the slashes at its end, which would make open() follow a link; what is relative is so to the working directory of
-// now.
-std::string absolute(std::string path) {
-    while (path.size() > 1 && path.back() == '/') { path.pop_back(); }
-    if (path.empty() || path.front() == '/') { return path; }
-    const std::unique_ptr<char, decltype(&::free)> here(::getcwd(nullptr, 0), &::free);
-    return here == nullptr ? std::string{} : std::string(here.get()) + "/" + path;
-}
-
 void make_folders(const std::string& path) {
     // What is there already is somebody's home; the last one is judged by who opens it.
     for (std::size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1)) {
@@ -134,13 +125,21 @@ bool state_file::is_linked() const noexcept {
     return file >= 0 && ::fstat(file, &about) == 0 && about.st_nlink != 0;
 }
 
+// Without the slashes at its end, which would make open() follow a link.
+std::string state_folder::absolute_path(std::string path) {
+    while (path.size() > 1 && path.back() == '/') { path.pop_back(); }
+    if (path.empty() || path.front() == '/') { return path; }
+    const std::unique_ptr<char, decltype(&::free)> here(::getcwd(nullptr, 0), &::free);
+    return here == nullptr ? std::string{} : std::string(here.get()) + "/" + path;
+}
+
 result<state_folder> state_folder::open(const std::string& path) {
-    make_folders(absolute(path));
+    make_folders(absolute_path(path));
     return open_existing(path);
 }
 
 result<state_folder> state_folder::open_existing(const std::string& given) {
-    std::string path = absolute(given);
+    std::string path = absolute_path(given);
     if (path.empty()) { return fail(error_code::io, "not a path to a folder", given); }
     platform::own_descriptor folder;
     if (!folder.adopt(::open(path.c_str(), folder_flags))) {

@@ -76,6 +76,8 @@ public:
 
     state_folder() noexcept = default;
 
+    // What is relative is so to the working directory of now, which a daemon leaves. Empty: that is gone.
+    [[nodiscard]] static std::string absolute_path(std::string path);
     // Makes it, and what is missing above it, with mode 0700. Errors: io (a link, not a folder, somebody else's, others may
     // write to it).
     [[nodiscard]] static result<state_folder> open(const std::string& path);

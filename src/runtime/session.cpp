@@ -14,6 +14,7 @@
 #include "model/redaction.hpp"
 #include "model/tag_weights.hpp"
 #include "platform/platform.hpp"
+#include "platform/state_folder.hpp"
 #include "runtime/freeze_pools.hpp"
 #include "runtime/freeze_process.hpp"
 #include "runtime/process_state.hpp"
@@ -138,6 +139,10 @@ void begin(process_state& state, chosen_options chosen) {
     if (live == nullptr) {
         platform::prime_unwinder();
         live = build_live(state, chosen);
+    }
+    // Those who write there come to it later, each in its time.
+    if (std::string folder = state_folder::absolute_path(chosen.state_dir); !folder.empty()) {
+        chosen.state_dir = std::move(folder);
     }
     capture_state& capture = state.capture;
     // relaxed: a setting; the release store in set_switches() publishes it.
