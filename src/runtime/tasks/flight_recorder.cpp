@@ -116,6 +116,7 @@ void flight_recorder::begin(process_state& state, const options& chosen) noexcep
         wanted_.size_bytes = chosen.blackbox_bytes;
         wanted_.folder = chosen.state_dir;
         ++wanted_.session;
+        wanted_.is_over = false;
         path_.clear();  // until there is a file of this session
         if (wanted_.folder.empty() || wanted_.size_bytes == 0) { return; }
     } catch (...) { return; }  // no memory for a path
@@ -125,7 +126,8 @@ void flight_recorder::begin(process_state& state, const options& chosen) noexcep
 void flight_recorder::end(process_state& state, std::string_view how) noexcept {
     {
         const std::lock_guard guard(mutex_);
-        if (path_.empty()) { return; }
+        if (wanted_.is_over || wanted_.folder.empty() || wanted_.size_bytes == 0) { return; }
+        wanted_.is_over = true;  // also where there is no file yet: the worker may be about to make it
         how_it_ends_ = how;
     }
     const auto close_it = [](void* recorder) { static_cast<flight_recorder*>(recorder)->end_now(); };
@@ -139,7 +141,6 @@ void flight_recorder::end_now() noexcept {
         how = how_it_ends_;
     }
     close(how);
-    tape_.try_again_ns = worker::never;  // the worker may have a turn left
 }
 
 flight_recorder::wanted_file flight_recorder::wanted() const {
@@ -157,6 +158,10 @@ std::uint64_t flight_recorder::turn(process_state& state) noexcept {
         const wanted_file want = wanted();
         if (want.folder.empty() || want.size_bytes == 0) {
             close("another session began, without a black box");
+            return worker::never;
+        }
+        if (want.is_over) {
+            end_now();
             return worker::never;
         }
         if (!has_file(state, want)) { return try_again_pause_ns; }

@@ -66,6 +66,7 @@ private:
         std::string folder;
         std::uint64_t size_bytes{};
         std::uint64_t session{};  // counts begun sessions
+        bool is_over{};           // that session, or the process
     };
     // What only the worker touches. A forked child's copy may be of any moment: it is thrown away unread.
     struct tape {

@@ -253,6 +253,22 @@ TEST_CASE("flight recorder: a session that stops says so, and its worker writes 
     CHECK(here.boxes().size() == 1);
 }
 
+TEST_CASE("flight recorder: a process that ends before there is a file leaves none", "[runtime]") {
+    const scratch here;
+    const kernel_tree tree;
+    const recorded_program program(here.state(), tree);
+    static_cast<void>(recorded_program::turn());
+    const std::size_t boxes = here.boxes().size();
+    {
+        const recorded_program next(here.state(), tree);
+        const std::size_t before = here.boxes().size();  // its worker may have had a turn before it was stopped
+        process().recorder.end(process(), "the process exits");
+        CHECK(process().recorder.turn(process()) == worker::never);
+        CHECK(here.boxes().size() == before);
+        CHECK(before <= boxes + 1);
+    }
+}
+
 TEST_CASE("flight recorder: a removed file is replaced, one cut short is mended", "[runtime]") {
     const scratch here;
     const kernel_tree tree;
