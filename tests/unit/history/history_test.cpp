@@ -17,8 +17,10 @@
 #include "history/history.hpp"
 #include "history/past_name.hpp"
 #include "support/random_snapshot.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace memwatch;
+using test_support::temporary_folder;
 using namespace memwatch::history;
 
 namespace {
@@ -28,17 +30,6 @@ constexpr std::uint64_t minute = 60 * second;
 constexpr std::uint64_t hour = 60 * minute;
 constexpr std::uint64_t day = 24 * hour;
 constexpr std::uint64_t noon = 1'795'348'800 * second;  // 2026-11-22 12:00:00 UTC
-
-struct temporary_folder {
-    temporary_folder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "memwatch-history-XXXXXX").string();
-        path = ::mkdtemp(pattern.data());
-    }
-    ~temporary_folder() { std::filesystem::remove_all(path); }
-    temporary_folder(const temporary_folder&) = delete;
-    temporary_folder& operator=(const temporary_folder&) = delete;
-    std::string path;
-};
 
 std::string dump_of(const std::string& service, const std::string& label) {
     snapshot s;

@@ -13,20 +13,16 @@
 #include <fstream>
 #include <string>
 
+#include "support/temporary_folder.hpp"
 #include "told_pressure.hpp"
 
 using memwatch::platform::awaited_descriptor;
 using memwatch::platform::pressure_signal;
 using memwatch::platform::wait_for;
+using test_support::temporary_folder;
 using manager = test_support::service_manager;
 
 namespace {
-
-struct temporary_folder {
-    std::string path = (std::filesystem::temp_directory_path() / "memwatch-signal-XXXXXX").string();
-    temporary_folder() { REQUIRE(mkdtemp(path.data()) != nullptr); }
-    ~temporary_folder() { std::filesystem::remove_all(path); }
-};
 
 bool is_ready(const pressure_signal& signal, std::uint64_t timeout_ns) {
     awaited_descriptor waited = signal.awaited();

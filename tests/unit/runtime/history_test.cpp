@@ -18,25 +18,16 @@
 #include "runtime/control_commands.hpp"
 #include "runtime/process_state.hpp"
 #include "support/fake_clock.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace memwatch;
 using test_support::fake_clock;
 using test_support::second;
+using test_support::temporary_folder;
 
 namespace {
 
 constexpr std::uint64_t hour = 3600 * second;
-
-struct temporary_folder {
-    temporary_folder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "memwatch-history-XXXXXX").string();
-        path = ::mkdtemp(pattern.data());
-    }
-    ~temporary_folder() { std::filesystem::remove_all(path); }
-    temporary_folder(const temporary_folder&) = delete;
-    temporary_folder& operator=(const temporary_folder&) = delete;
-    std::string path;
-};
 
 std::vector<std::string> lines;
 void keep_line(log_level, std::string_view line) { lines.emplace_back(line); }
