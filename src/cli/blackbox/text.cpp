@@ -49,7 +49,8 @@ std::string end_words(const story& told) {
         case life_end::in_order:
             return "in order: " + printable(told.end_text);
         case life_end::without_a_word:
-            return "without a word: killed (OOM, SIGKILL), crashed, or the machine went down, shortly after the last record";
+            return "without a word: killed (OOM, SIGKILL), crashed, became another program (exec), or the machine went down, "
+                   "shortly after the last record";
         case life_end::unknown:
             break;
     }
