@@ -37,6 +37,8 @@ void add_subject(label_set& labels, const snapshot& s, const verdict& of) {
     }
 }
 
+int rank_of(std::string_view severity) { return severity == "critical" ? 3 : severity == "warning" ? 2 : 1; }
+
 bool is_over(const alert& a, const std::vector<alert>& firing) {
     return std::none_of(firing.begin(), firing.end(), [&](const alert& each) { return each.labels == a.labels; });
 }
@@ -109,7 +111,26 @@ std::vector<alert> oom_alerts(const snapshot& s, const speaker& who) {
     return alerts;
 }
 
-std::vector<alert> alert_book::due(const std::vector<alert>& firing, std::uint64_t now_unix_ms) {
+void alert_book::hold_severities(std::vector<alert>& firing, std::uint64_t now_unix_ms) {
+    constexpr std::uint64_t held_for_ms = 600'000;
+    for (alert& each : firing) {
+        const auto name = each.labels.find("alertname");
+        const auto severity = each.labels.find("severity");
+        if (name == each.labels.end() || name->second != leak_alert_name || severity == each.labels.end()) { continue; }
+        label_set subject = each.labels;
+        subject.erase("severity");
+        held& known = held_[subject];
+        if (now_unix_ms >= known.until_unix_ms || rank_of(severity->second) >= rank_of(known.severity)) {
+            known = {severity->second, now_unix_ms + held_for_ms};
+        } else {
+            severity->second = known.severity;
+        }
+    }
+    std::erase_if(held_, [&](const auto& each) { return now_unix_ms >= each.second.until_unix_ms; });
+}
+
+std::vector<alert> alert_book::due(std::vector<alert> firing, std::uint64_t now_unix_ms) {
+    hold_severities(firing, now_unix_ms);
     std::vector<alert> out;
     for (alert each : firing) {
         const auto known = told_.find(each.labels);

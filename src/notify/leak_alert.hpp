@@ -58,8 +58,9 @@ public:
 
     explicit alert_book(pace with) : pace_(with) {}
 
-    // What to post: what is new and has been so for long enough, due again, or over. Nothing if all of it is known.
-    [[nodiscard]] std::vector<alert> due(const std::vector<alert>& firing, std::uint64_t now_unix_ms);
+    // What to post: what is new and has been so for long enough, due again, or over. Nothing if all of it is known. Of a leak
+    // the highest severity of the last ten minutes counts, as in the rules: near a threshold it would go to and fro.
+    [[nodiscard]] std::vector<alert> due(std::vector<alert> firing, std::uint64_t now_unix_ms);
     // `posted` was taken.
     void keep(const std::vector<alert>& posted, std::uint64_t now_unix_ms);
 
@@ -71,7 +72,14 @@ private:
         std::uint64_t posted_unix_ms;
     };
 
+    struct held {
+        std::string severity;
+        std::uint64_t until_unix_ms;
+    };
+    void hold_severities(std::vector<alert>& firing, std::uint64_t now_unix_ms);
+
     pace pace_;
+    std::map<label_set, held> held_;  // by the labels but for the severity
     std::map<label_set, told> told_;
     std::map<label_set, std::uint64_t> waiting_;  // since when it fires, of what is not told yet
 };

@@ -143,6 +143,33 @@ TEST_CASE("alert_book: what fires again after its end is a new alert") {
     CHECK(anew[0].starts_at == rfc3339(now + 2));
 }
 
+TEST_CASE("alert_book: a severity that goes to and fro is one alert, a higher one is told at once") {
+    alert_book book(pace);
+    const auto of = [](const char* severity) {
+        alert one = firing("1");
+        one.labels["severity"] = severity;
+        return std::vector<alert>{one};
+    };
+    const auto post = [&](const char* severity, std::uint64_t at) {
+        std::vector<alert> due = book.due(of(severity), at);
+        book.keep(due, at);
+        return due;
+    };
+    REQUIRE(post("info", now).size() == 1);
+    const auto raised = post("warning", now + 1000);
+    REQUIRE(raised.size() == 2);  // the new one, and the end of the lower one
+    CHECK(raised[0].labels.at("severity") == "warning");
+    CHECK(post("info", now + 2000).empty());
+    CHECK(post("warning", now + 3000).empty());
+    CHECK(post("info", now + 4000).empty());
+    const auto again = post("info", now + 9 * minute);
+    REQUIRE(again.size() == 1);
+    CHECK(again[0].labels.at("severity") == "warning");
+    const auto fallen = post("info", now + 11 * minute);
+    REQUIRE(fallen.size() == 2);
+    CHECK(fallen[0].labels.at("severity") == "info");
+}
+
 TEST_CASE("alert_book: what must have been so for a while is told after it, and a gap begins anew") {
     alert_book book(pace);
     alert slow = firing("a");
