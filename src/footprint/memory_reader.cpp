@@ -68,14 +68,13 @@ void memory_reader::read(memory_reading& into) noexcept {
     if (!groups_.empty()) { read_events(groups_.front(), into.cgroup.events); }
 }
 
-const std::string& memory_reader::own_events_file() const noexcept {
-    static const std::string none;
-    return groups_.empty() || !groups_.front().is_v2 ? none : groups_.front().events;
+const char* memory_reader::own_events_file() const noexcept {
+    return groups_.empty() || !groups_.front().is_v2 ? "" : groups_.front().events.c_str();
 }
 
-const std::string& memory_reader::tightest_events_file() const noexcept {
-    static const std::string none;
-    return tightest_ == 0 || tightest_ >= groups_.size() || !groups_[tightest_].is_v2 ? none : groups_[tightest_].events;
+const char* memory_reader::tightest_events_file() const noexcept {
+    const bool is_another = tightest_ != 0 && tightest_ < groups_.size() && groups_[tightest_].is_v2;
+    return is_another ? groups_[tightest_].events.c_str() : "";
 }
 
 }  // namespace v1

@@ -42,8 +42,8 @@ public:
     // Which group `cgroup` was about: 0 is the process' own, 1 the one above it.
     [[nodiscard]] std::size_t tightest() const noexcept { return tightest_; }
     // v2's files whose change the kernel tells (POLLPRI): of the own group, and of the tightest if it is another. Empty: none.
-    [[nodiscard]] const std::string& own_events_file() const noexcept;
-    [[nodiscard]] const std::string& tightest_events_file() const noexcept;
+    [[nodiscard]] const char* own_events_file() const noexcept;
+    [[nodiscard]] const char* tightest_events_file() const noexcept;
 
 private:
     struct group {

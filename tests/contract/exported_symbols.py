@@ -10,6 +10,9 @@
     those names; update-exports adds to them, and a new soversion begins a new list. Until a version with the name was released, a line
     may be taken out by hand.
  4. The static library defines no strong symbol outside memwatch either: it must not collide with the user's names.
+ 5. libmemwatch asks for no destructor at exit (__cxa_atexit), as a local static with one does when it is first met: fork() copies the lock
+    behind it as it is, so a forked child's worker could wait for ever, with a lock that the child's own next fork() needs. A static without
+    a destructor, or one on the heap that stays, is fine.
 """
 
 import re
@@ -65,6 +68,11 @@ def broken_promises(root: Path, exported: List[str]) -> List[str]:
     return [f"{listed.stem} once exported {name}: programs that use it will not start; bring it back, or raise the soversion" for name in gone]
 
 
+def asks_for_destructors(library: Path) -> bool:
+    wanted = subprocess.run(["nm", "-D", "--undefined-only", str(library)], text=True, capture_output=True, check=True).stdout
+    return re.search(r" __cxa_atexit\b", wanted) is not None
+
+
 def check(root: Path) -> List[str]:
     symbols, listed = defined(settings.library, dynamic=True), list_file(root)
     complaints = [f"{settings.library.name} exports a name that is not ours: {name}" for _kind, name in symbols if not is_ours(name)]
@@ -75,6 +83,8 @@ def check(root: Path) -> List[str]:
     complaints += [f"{settings.library.name} exports {name}, which {listed.name} does not list" for name in strong(symbols) if name not in wanted]
     complaints += [f"{settings.library.name} no longer exports {name}" for name in sorted(wanted - set(strong(symbols)))]
     complaints += broken_promises(root, strong(symbols))
+    if settings.library.name.startswith("libmemwatch.so") and asks_for_destructors(settings.library):
+        complaints.append(f"{settings.library.name} registers destructors: objdump -dC, calls of __cxa_atexit, says where")
     if settings.static:
         for kind, name in defined(settings.static, dynamic=False):
             if kind in "TDBRSG" and not is_ours(name):
@@ -119,6 +129,15 @@ def foreign_library_is_seen() -> None:
     print("ok: a foreign name in a library is seen")
 
 
+def destructor_is_seen() -> None:
+    source = "#include <string>\nconst std::string& planted() { static const std::string none; return none; }\n"
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder) / "libplanted.so"
+        subprocess.run(["g++", "-shared", "-fPIC", "-x", "c++", "-", "-o", str(library)], input=source, text=True, check=True)
+        assert asks_for_destructors(library)
+    print("ok: a local static with a destructor is seen")
+
+
 PLANTS = [
     plant("a listed symbol that is gone is seen", "tests/contract/exports/{}.txt", "memwatch::v1::planted()\n", "no longer exports memwatch::v1::planted()"),
     plant("a symbol that programs were linked against is gone", "tests/contract/exports/promised/{}.so.0.txt", "memwatch::v1::planted()\n",
@@ -128,6 +147,7 @@ PLANTS = [
 if __name__ == "__main__":
     if "--plants" in sys.argv:
         foreign_library_is_seen()
+        destructor_is_seen()
         name = next(Path(argument).name for flag, argument in zip(sys.argv, sys.argv[1:]) if flag == "--library").split(".so")[0]
         PLANTS = [p._replace(path=p.path.format(name)) for p in PLANTS]
     run(check, PLANTS, add_arguments, configure)

@@ -96,8 +96,8 @@ void memory_watch::look_around(std::uint64_t now_ns) noexcept {
 
 void memory_watch::watch_signals() noexcept {
     const std::lock_guard guard(mutex_);  // or a fork would copy a descriptor that nobody knows yet
-    own_events_.watch_events(reader_.own_events_file().c_str());
-    tightest_events_.watch_events(reader_.tightest_events_file().c_str());
+    own_events_.watch_events(reader_.own_events_file());
+    tightest_events_.watch_events(reader_.tightest_events_file());
     if (manager_.is_open() || manager_path_.empty()) { return; }
     manager_.watch_manager(manager_path_.c_str(), manager_message_.empty() ? nullptr : manager_message_.c_str());
 }

@@ -80,14 +80,14 @@ TEST_CASE("memory_reader: of all groups above, the one with the least left count
     CHECK(above.limit == 5500);
     CHECK(above.current == 5000);
     CHECK(reader.tightest() == 1);
-    CHECK(reader.tightest_events_file() == tree.path("cgroup/pod/memory.events"));
+    CHECK(std::string(reader.tightest_events_file()) == tree.path("cgroup/pod/memory.events"));
 
     tree.write("cgroup/pod/memory.stat", "inactive_file 4800\nactive_file 0\n");  // most of it is cache
     const cgroup_memory own = read_once(tree.roots(), reader).cgroup;
     CHECK(own.limit == 1000);
     CHECK(reader.tightest() == 0);
-    CHECK(reader.own_events_file() == tree.path("cgroup/pod/app/memory.events"));
-    CHECK(reader.tightest_events_file().empty());
+    CHECK(std::string(reader.own_events_file()) == tree.path("cgroup/pod/app/memory.events"));
+    CHECK(std::string(reader.tightest_events_file()).empty());
 }
 
 TEST_CASE("memory_reader: in a container with a name space of its own the root is the group", "[footprint]") {
