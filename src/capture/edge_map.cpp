@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "capture/own_work.hpp"
 #include "platform/platform.hpp"
 
 namespace memwatch {
@@ -16,6 +17,17 @@ constexpr std::size_t page_words = page_bytes / sizeof(std::uint64_t);
 
 std::uint64_t page_of(const void* address) noexcept { return reinterpret_cast<std::uint64_t>(address) >> 12U; }
 std::uint64_t bit_of(std::uint64_t page) noexcept { return 1ULL << (page % bits_per_word); }
+
+// The lock, taken where the program allocates and frees. A signal handler that ends the program then sees that we are at work,
+// and does not wait for a dump that would wait for this lock.
+class guard_in_hook {
+public:
+    explicit guard_in_hook(spin_lock& lock) noexcept : guard_(lock) {}
+
+private:
+    const detail::own_work ours_;
+    const std::lock_guard<spin_lock> guard_;
+};
 
 }  // namespace
 
@@ -62,7 +74,7 @@ bool edge_map::set(const void* address) noexcept {
         losses_.count(drop_reason::no_memory);
         return false;
     }
-    const std::lock_guard guard(cache_lock_);  // against release_empty_pages()
+    const guard_in_hook guard(cache_lock_);  // against release_empty_pages()
     count_touch(page);
     // relaxed: the thread that frees the block got its address from this one, with an ordering of its own.
     words[page % pages_per_leaf / bits_per_word].fetch_or(bit_of(page), std::memory_order_relaxed);
@@ -156,12 +168,12 @@ void edge_map::release_empty_pages() noexcept {
 }
 
 void* edge_map::take_cached() noexcept {
-    const std::lock_guard guard(cache_lock_);
+    const guard_in_hook guard(cache_lock_);
     return cached_ == 0 ? nullptr : cache_[--cached_];
 }
 
 bool edge_map::keep_cached(void* page) noexcept {
-    const std::lock_guard guard(cache_lock_);
+    const guard_in_hook guard(cache_lock_);
     if (!is_cache_open_ || cached_ >= most_cached_) { return false; }
     cache_[cached_++] = page;
     return true;
