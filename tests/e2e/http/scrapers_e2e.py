@@ -186,9 +186,18 @@ def paths_in(name):
     return {each: re.search(r'path\s+= "([^"]+)"', body).group(1) if "enabled = true" in body else None for each, body in blocks}
 
 
+def wait_for_samples(service):
+    """The service has just begun: with R = 1 MiB the first sample comes by chance."""
+    deadline = time.monotonic() + 20
+    while not check_profile(service, "/debug/pprof/heap").samples:
+        check(time.monotonic() < deadline, "a service that allocates has samples")
+        time.sleep(0.1)
+
+
 def main():
     service = Service()
     try:
+        wait_for_samples(service)
         for name in ("parca.yaml", "pyroscope.alloy"):
             paths = paths_in(name)
             check(set(paths) == PULLED_BY_DEFAULT, f"{name}: what it does not name is pulled all the same: {PULLED_BY_DEFAULT - set(paths)}")

@@ -169,14 +169,17 @@ TEST_CASE("tracked_allocator: what samples waste at page edges is self, and gone
         }
         return ~std::uint64_t{0};
     };
+    // A page of the map of edges, 4 KiB, comes with the first edge in each 128 MiB of addresses, and may stay.
+    const auto without_map_pages = [](std::uint64_t bytes) { return bytes % 4096; };
     const std::uint64_t before = waste();
     {
         const std::vector<char, tracked<char>> small(88, tracked<char>{owner});
-        CHECK(waste() - before == 4000);  // 4088 asked of operator new
+        CHECK(without_map_pages(waste() - before) == 4000);  // 4088 asked of operator new
         const std::vector<char, tracked<char>> large(100'000, tracked<char>{owner});
-        CHECK(waste() - before == 4000);
+        CHECK(without_map_pages(waste() - before) == 4000);
     }
-    CHECK(waste() == before);
+    CHECK(without_map_pages(waste() - before) == 0);
+    CHECK(waste() - before <= 2 * 4096);
 }
 
 TEST_CASE("tracked_allocator: pages for samples stay within half of the budget, and estimates unbiased", "[alloc]") {
@@ -189,7 +192,7 @@ TEST_CASE("tracked_allocator: pages for samples stay within half of the budget, 
     std::uint64_t waste = 0;
     for (const named_value& part : frozen->self_bytes) { waste += part.name == "edge_waste" ? part.value : 0; }
     CHECK(waste <= 8U << 20U);
-    CHECK(waste > 4U << 20U);
+    CHECK(waste > 1U << 20U);  // limited at an eighth of the budget or later: other parts of memwatch may have the rest
     sampled_totals estimate;
     for (const live_record& r : frozen->live) { estimate.add(r.size_bytes, r.interval_bytes); }
     CHECK(std::abs(estimate.bytes - 32.0 * 100'000) <= 4 * estimate.bytes_standard_error());
