@@ -64,6 +64,7 @@ void edge_map::count_touch(std::uint64_t page) noexcept {
     if ((known.load(std::memory_order_relaxed) & bit) != 0) { return; }
     if ((known.fetch_or(bit, std::memory_order_relaxed) & bit) != 0) { return; }
     touched_pages_.fetch_add(1, std::memory_order_relaxed);
+    used_[page / pages_per_leaf].fetch_or(bit, std::memory_order_relaxed);
     waste_.add_waste(page_bytes);
 }
 
@@ -135,6 +136,17 @@ void edge_map::visit(void (*each)(void* context, void* page), void* context) con
                 const auto bit = static_cast<std::uint64_t>(__builtin_ctzll(bits));
                 each(context, reinterpret_cast<void*>((index * pages_per_leaf + i * bits_per_word + bit) << 12U));
             }
+        }
+    }
+}
+
+void edge_map::visit_stretches(void (*each)(void* context, std::uint64_t begin), void* context) const noexcept {
+    for (std::size_t index = 0; index < leaf_count; ++index) {
+        if (leaves_[index].load(std::memory_order_relaxed) == nullptr) { continue; }  // relaxed: a figure for reports
+        const std::uint32_t known = used_[index].load(std::memory_order_relaxed);     // relaxed: as above
+        for (std::uint32_t left = known; left != 0; left &= left - 1) {
+            const auto at = static_cast<std::uint64_t>(__builtin_ctz(left));
+            each(context, (index * 32 + at) * stretch_bytes);
         }
     }
 }

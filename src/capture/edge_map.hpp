@@ -38,6 +38,9 @@ public:
     [[nodiscard]] bool take(const void* address, std::uint16_t& owner) noexcept;
     [[nodiscard]] bool contains(const void* address) const noexcept;  // [hook]
 
+    // Each stretch of address space, from a multiple of its size on, in which there ever was a block.
+    static constexpr std::uint64_t stretch_bytes = std::uint64_t{128} << 20U;
+    void visit_stretches(void (*each)(void* context, std::uint64_t begin), void* context) const noexcept;
     // Each page whose bit is set, at some moment of the call.
     void visit(void (*each)(void* context, void* page), void* context) const noexcept;
 
@@ -74,6 +77,7 @@ private:
     loss_counters& losses_;
     edge_budget& waste_;
     std::atomic<word*> leaves_[leaf_count]{};           // 512 KiB of address space, touched where used
+    std::atomic<std::uint32_t> used_[leaf_count]{};     // which of the 32 stretches of a leaf ever held a sampled block
     std::atomic<std::uint32_t> touched_[leaf_count]{};  // which of the 32 pages of a leaf's bits were ever written; likewise
     std::atomic<std::size_t> touched_pages_{0};         // the sum
     std::atomic<std::size_t> owner_stores_{0};          // 0: no page of owners was ever written; for self_bytes()

@@ -44,10 +44,21 @@ const heap_door* door_of(const capture_state& capture) noexcept {
     return nullptr;
 }
 
+// Where the allocator is, or was: it may be asked of these stretches, also when all that lived there is gone.
+void add_stretches(const edge_map& edges, std::vector<known_block>& list) {
+    list.reserve(list.size() + 64);
+    edges.visit_stretches(
+        [](void* into, std::uint64_t begin) {
+            auto& all = *static_cast<std::vector<known_block>*>(into);
+            if (all.size() < all.capacity()) { all.push_back({begin, 0, 0}); }
+        },
+        &list);
+}
+
 // The larger blocks, of which parts may never have been touched; of the others one in each stretch of address space, to say
 // where the allocator is.
 std::vector<known_block> known_blocks(live_state& live) {
-    constexpr std::uint64_t stretch = std::uint64_t{128} << 20U;  // of which the allocator may be asked
+    constexpr std::uint64_t stretch = edge_map::stretch_bytes;
     std::vector<known_block> list;
     std::array<std::uint64_t, 64> seen{};
     live.visit_addresses([&](std::size_t most) { list.reserve(list.size() + most); },
@@ -83,6 +94,8 @@ footprint_facts facts_of(process_state& state, const snapshot& s, bool is_in_det
     // acquire: pairs with the release in session start.
     if (live_state* const table = state.live.load(std::memory_order_acquire); is_in_detail && table != nullptr) {
         facts.blocks = known_blocks(*table);
+        add_stretches(state.capture.heap_edges, facts.blocks);
+        add_stretches(state.capture.edges, facts.blocks);
     }
     return facts;
 }
