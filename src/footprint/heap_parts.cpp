@@ -156,7 +156,13 @@ std::vector<memory_range> askable(const std::vector<memory_range>& pieces, const
     for (const memory_range& piece : pieces) {
         for (std::uint64_t leaf = piece.begin / leaf_bytes; leaf <= (piece.end - 1) / leaf_bytes; ++leaf) {
             if (leaf == 0 || leaves.count(leaf) == 0) { continue; }
-            out.push_back({std::max(piece.begin, leaf * leaf_bytes), std::min(piece.end, (leaf + 1) * leaf_bytes)});
+            const memory_range part{std::max(piece.begin, leaf * leaf_bytes), std::min(piece.end, (leaf + 1) * leaf_bytes)};
+            // In one, where leaves adjoin: an extent may lie across, and would seem to begin anew.
+            if (!out.empty() && out.back().end == part.begin) {
+                out.back().end = part.end;
+            } else {
+                out.push_back(part);
+            }
         }
     }
     return out;
