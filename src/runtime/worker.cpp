@@ -195,10 +195,12 @@ std::uint64_t worker::take_turn(task& of, std::size_t which, std::uint64_t now_n
     const std::uint64_t wanted = function(of.context.load(std::memory_order_relaxed), now_ns);  // relaxed: as run
     const std::uint64_t took_ns = platform::thread_cpu_ns() - before_ns;
     of.spent_ns.fetch_add(took_ns, std::memory_order_relaxed);  // relaxed: a figure
-    const double share = paced_share(static_cast<worker_task>(which));
+    const auto this_task = static_cast<worker_task>(which);
+    double share = paced_share(this_task) * paced_cpus_.load(std::memory_order_relaxed);  // relaxed: a setting
     if (share == 0) { return wanted; }
     // relaxed: a setting.
-    const double rest_ns = static_cast<double>(took_ns) / (share * paced_cpus_.load(std::memory_order_relaxed));
+    if (this_task == worker_task::verdicts && are_verdicts_asked_for_.load(std::memory_order_relaxed)) { share = 0.05; }
+    const double rest_ns = static_cast<double>(took_ns) / share;
     return wanted == never ? never : std::max(wanted, static_cast<std::uint64_t>(std::min(rest_ns, 3600e9)));
 }
 

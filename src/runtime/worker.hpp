@@ -72,6 +72,9 @@ public:
     // Tasks that read everything there is rest until what a turn took in CPU time is a small share of `cpus`: 1 % for verdicts,
     // 0.5 % for history. Any thread. relaxed: a setting.
     void set_paced_cpus(double cpus) noexcept { paced_cpus_.store(cpus, std::memory_order_relaxed); }
+    // Verdicts may take 5 % of a CPU: somebody asked for them (MEMWATCH_VERDICTS=on), as a rule for a program of seconds.
+    // Any thread. relaxed: a setting.
+    void set_verdicts_asked_for(bool are) noexcept { are_verdicts_asked_for_.store(are, std::memory_order_relaxed); }
     // CPU time of all turns so far. Any thread. relaxed: a figure.
     [[nodiscard]] std::uint64_t spent_ns(worker_task of) const noexcept {
         return tasks_[static_cast<std::size_t>(of)].spent_ns.load(std::memory_order_relaxed);
@@ -125,6 +128,7 @@ private:
     task tasks_[static_cast<std::size_t>(worker_task::count_)];
     std::atomic<std::uint64_t> suspended_{0};
     std::atomic<double> paced_cpus_{1};
+    std::atomic<bool> are_verdicts_asked_for_{false};
 
     static constexpr std::size_t most_awaited = 4;
     platform::awaited_descriptor awaited_[most_awaited];  // worker thread only, these three

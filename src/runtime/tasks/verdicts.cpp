@@ -90,6 +90,7 @@ void verdict_keeper::begin(const options& chosen, std::uint64_t now_ns, bool is_
     } catch (...) { is_wanted = false; }  // no memory
     pools_.clear();
     is_on_.store(is_wanted, std::memory_order_relaxed);  // relaxed: a setting
+    process().worker.set_verdicts_asked_for(chosen.verdicts == verdicts_option::on);
     escalated_.begin(process().capture, chosen);
     epoch_ns_ = std::max<std::uint64_t>(chosen.epoch_ns, 1);
     due_ns_ = end_of_epoch(now_ns, epoch_ns_);
