@@ -121,7 +121,9 @@ build() {
     local stage=$1 folder=${stage_folder[$1]}
     shift
     local targets
-    targets=$(python3 tests/support/test_targets.py "$folder" "$@") || return 1
+    local left_out=()
+    if [[ $stage != release ]]; then left_out=(-release_only); fi
+    targets=$(python3 tests/support/test_targets.py "$folder" "$@" "${left_out[@]}") || return 1
     if [[ $stage == release ]] && ((${#suites[@]} == 0)); then targets=all; fi
     if [[ -n $targets ]]; then logged "$stage-build" ninja -C "$folder" $targets; fi
 }
