@@ -156,7 +156,11 @@ void* find_foreign_operator(const real_allocator& real, const char* mangled_name
     if (next_one.address == nullptr || std::strcmp(next_one.path, real.path) == 0) { return nullptr; }
     const bool is_runtime =
         std::strstr(next_one.path, "/libstdc++.so") != nullptr || std::strstr(next_one.path, "/libc++") != nullptr;
-    return is_runtime ? nullptr : next_one.address;
+    if (is_runtime) { return nullptr; }
+    // Another allocator's, whose malloc nobody gets to: jemalloc's delete calls free, which is the real one's, with blocks of
+    // its own. One heap serves all instead, unless blocks of that one are around already.
+    const bool is_other_heap = std::strcmp(name_of(next_one), "unknown") != 0;
+    return is_other_heap && is_here_from_the_start() ? nullptr : next_one.address;
 }
 
 }  // namespace memwatch::interpose

@@ -29,7 +29,8 @@ struct real_allocator {
 [[nodiscard]] real_allocator find_real_allocator() noexcept;
 
 // The next definition of an operator new or delete behind this object, if it is a program's own: neither the C++ runtime's nor
-// the allocator's. Such a one is called instead of the allocator. Null: none.
+// the allocator's, nor, for a preloaded object, those of another allocator that is linked but not in charge. Such a one is
+// called instead of the allocator. Null: none.
 [[nodiscard]] void* find_foreign_operator(const real_allocator& real, const char* mangled_name) noexcept;
 
 }  // namespace memwatch::interpose

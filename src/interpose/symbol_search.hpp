@@ -13,6 +13,9 @@ template <class Function>
     return reinterpret_cast<Function>(find_symbol(name));
 }
 
+// No block of the program's is older than we are: whoever owns them, all of them come and go through us.
+[[nodiscard]] bool is_here_from_the_start() noexcept;
+
 // libc's own, past anything of ours with that name. For the attached library.
 [[nodiscard]] void* open_module(const char* name, int flags) noexcept;
 void close_module(void* handle) noexcept;

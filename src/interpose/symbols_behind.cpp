@@ -7,5 +7,6 @@
 namespace memwatch::interpose {
 
 void* find_symbol(const char* name) noexcept { return dlsym(RTLD_NEXT, name); }
+bool is_here_from_the_start() noexcept { return true; }
 
 }  // namespace memwatch::interpose

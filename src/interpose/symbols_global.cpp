@@ -53,6 +53,8 @@ void close_module(void* handle) noexcept {
     function(handle);
 }
 
+bool is_here_from_the_start() noexcept { return false; }
+
 void* find_symbol(const char* name) noexcept {
     void* const found = dlsym(RTLD_DEFAULT, name);
     return found != nullptr && is_stub(found) ? find_behind_executable(name) : found;
