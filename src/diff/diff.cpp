@@ -72,6 +72,11 @@ private:
         if (is_by_record && sums_.has_missing_records) {
             out_.warnings.push_back(
                 "some live records are missing (a summary, or a damaged dump): the rows do not hold everything");
+        } else if (sums_.has_missing_records && (!at(before_side).live.empty() || !at(after_side).live.empty())) {
+            out_.warnings.push_back(
+                "one side is an excerpt (a black box, a summary or a damaged dump): sizes are whole, routes, traces and "
+                "threads "
+                "are left out");
         }
         if (options_.by == dimension::site) {
             for (const auto rung : match_.rungs) { ++out_.rungs[static_cast<std::size_t>(rung)]; }
@@ -79,6 +84,7 @@ private:
         out_.total = row_of_sums(sums_.total);
         out_.total.name = out_.total.key = "total";
         if (options_.by == dimension::tag || options_.by == dimension::pool) { return; }  // sums of another kind
+        if (sums_.has_missing_records) { return; }  // a share of those that are left is none of the whole
         out_.total.before.untraced_bytes = untraced_bytes(at(before_side));
         out_.total.after.untraced_bytes = untraced_bytes(at(after_side));
     }
@@ -99,7 +105,7 @@ private:
         row.objects = row.after.live.objects - row.before.live.objects;
         row.bytes_standard_error = std::sqrt(sums.variance);
         row.rate_bytes_per_s = out_.seconds > 0 ? row.bytes / out_.seconds : 0;
-        row.survivors_bytes = sums.survivors_bytes;
+        row.survivors_bytes = sums_.has_missing_records ? 0 : sums.survivors_bytes;
         row.steady_bytes = std::clamp(sums.steady_bytes(), 0.0, std::max(0.0, row.bytes));
         row.what = kind_of(sums, row.bytes, row.objects);
         row.is_exact = sums.is_exact;
@@ -143,6 +149,7 @@ private:
         const auto started = at(side).info.started_unix_ns;
         delta_side out;
         out.live = sums.live[side];
+        if (sums_.has_missing_records) { return out; }  // nor how old its blocks are
         out.oldest_age_ns = birth < taken ? taken - birth : 0;
         if (started != 0 && birth <= sums.youngest_birth_ns[side]) {
             out.first_birth_unix_ns = started + birth;
@@ -300,7 +307,9 @@ private:
         }
     }
 
+    // For whom something grew is known from each block: those that are left of an excerpt would tell of the excerpt.
     void add_shares() {
+        if (sums_.has_missing_records) { return; }
         std::vector<bool> wanted(groups_.rows);
         for (const auto row : chosen_) { wanted[row] = true; }
         auto shares = shares_of_rows(sides_, sums_.changed, wanted);

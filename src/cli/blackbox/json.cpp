@@ -122,11 +122,8 @@ std::string situation_of(const story& told, std::size_t top) {
     out.end_object();
     std::string text = without_newline(out.take());
     text.pop_back();
-    text +=
-        ",\n\"verdicts\": " + without_newline(render_json(list_verdicts(*told.situation, {verdict_level::suspect, {}, top})));
-    if (const result<view> sites = make_view(*told.situation, view_kind::sites, {top, {}, {}, {}})) {
-        text += ",\n\"sites\": " + without_newline(render_json(*sites));
-    }
+    text += ",\n\"verdicts\": " + without_newline(render_json(told_verdicts(told, top)));
+    if (const result<view> sites = told_sites(told, top)) { text += ",\n\"sites\": " + without_newline(render_json(*sites)); }
     return text + "}";
 }
 

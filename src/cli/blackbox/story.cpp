@@ -67,7 +67,7 @@ void tell_situation(story& into, const std::vector<const blackbox::record*>& sit
         into.requests = std::move(dump->value.live);
         std::sort(into.requests.begin(), into.requests.end(),
                   [](const live_record& a, const live_record& b) { return a.birth_ns > b.birth_ns; });
-        dump->value.live.clear();  // a few of many: no shares of routes are made of them
+        dump->value.live.clear();  // a few of many: no sums are made of them
         into.situation = std::move(dump->value);
         return;
     }
@@ -94,6 +94,12 @@ result<std::vector<std::string>> names_in(const std::string& folder) {
 }
 
 }  // namespace
+
+snapshot situation_with_requests(const story& told) {
+    snapshot whole = *told.situation;
+    whole.live = told.requests;
+    return whole;
+}
 
 result<story> read_story(const std::string& path, std::uint64_t before_ns) {
     result<blackbox::box> box = blackbox::read_box(path);

@@ -61,6 +61,9 @@ struct story {
     std::string situation_bytes;        // as it is in the file: a dump
 };
 
+// What was alive, with the few records there are: routes and trace ids that are named are right, shares of them say nothing.
+[[nodiscard]] snapshot situation_with_requests(const story& told);
+
 // `before_ns`: the situation is the last one that is at least so much older than the last record.
 // Errors: as blackbox::read_box().
 [[nodiscard]] result<story> read_story(const std::string& path, std::uint64_t before_ns);

@@ -208,16 +208,28 @@ std::string request_words(const story& told, std::size_t top, bool colour) {
     return heading("Last requests that a sampled block is alive of", colour) + table.render();
 }
 
+// What no row knows is no column.
+void drop_unknown_columns(view& of) {
+    for (std::size_t i = of.columns.size(); i-- > 0;) {
+        const auto knows = [i](const std::vector<view_cell>& row) { return !std::holds_alternative<std::monostate>(row[i]); };
+        if (of.columns[i].is_detail || std::any_of(of.rows.begin(), of.rows.end(), knows)) { continue; }
+        const auto at = static_cast<std::ptrdiff_t>(i);
+        of.columns.erase(of.columns.begin() + at);
+        for (std::vector<view_cell>& row : of.rows) { row.erase(row.begin() + at); }
+    }
+}
+
 std::string situation_words(const story& told, std::size_t top, bool colour) {
     if (!told.situation) { return "\nno situation was recorded: what was alive is not known\n"; }
     const snapshot& s = *told.situation;
     std::string text = heading(fmt::format("What was alive, {} before the last record ({})",
                                            before(told.last_unix_ns, told.situation_unix_ns), printable(s.info.label)),
                                colour);
-    if (const result<view> sites = make_view(s, view_kind::sites, {top, {}, {}, {}})) {
+    if (result<view> sites = told_sites(told, top)) {
+        drop_unknown_columns(*sites);
         text += render_text(*sites, text_options{top, colour});
     }
-    const verdict_list verdicts = list_verdicts(s, {verdict_level::suspect, {}, top});
+    const verdict_list verdicts = told_verdicts(told, top);
     if (!verdicts.rows.empty()) { text += heading("Verdicts", colour) + render_text(verdicts, colour); }
     return text + request_words(told, top, colour);
 }

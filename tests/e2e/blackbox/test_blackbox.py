@@ -203,6 +203,12 @@ def test_in_order(folder, _):
     requests = told["situation"]["requests"]
     assert requests and {r["route"] for r in requests} <= {"/api/v2/orders", "/health"}, requests
     assert all(len(r["trace"]) == 32 for r in requests)
+    cache = [row for row in sites if row["tag"] == "order-cache"]
+    assert any(row["route"] in ("/api/v2/orders", "/health") and row["trace_ids"] for row in cache), cache
+    assert all(row["oldest_age_ns"] is None for row in sites), "the few blocks that are named are the youngest"
+    text = subprocess.run([MEMWATCH, "blackbox", "show", folder, "--no-symbols"], capture_output=True, text=True, check=True).stdout
+    titles = next(line for line in text.splitlines() if line.startswith("function"))
+    assert "route" in titles and "oldest" not in titles, titles
     print(f"in_order: {told['records']} records, {len(requests)} requests")
 
 

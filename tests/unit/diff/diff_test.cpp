@@ -342,6 +342,23 @@ TEST_CASE("diff: a summary compares by its sites") {
     CHECK(has_warning(diff_of(before, after, {dimension::route}), "live records are missing"));
 }
 
+TEST_CASE("diff: of an excerpt's few records no route is told") {
+    service one{1 << 20};
+    one.allocate(one.add_site("f"), 100, 0.5);
+    one.allocate(0, 100, 0.6);
+    const auto before = one.take(1);
+    one.allocate(0, 100, 1.5);
+    one.allocate(0, 100, 1.6);
+    auto after = one.take(2);
+    REQUIRE_FALSE(diff_of(before, after).rows.at(0).shares.empty());
+    after.live.resize(1);
+    const auto d = diff_of(before, after);
+    CHECK(d.rows.at(0).bytes > 0);
+    CHECK(d.rows[0].shares.empty());
+    CHECK(d.total.after.untraced_bytes == -1);
+    CHECK(has_warning(d, "is an excerpt"));
+}
+
 TEST_CASE("diff: sites match across load addresses and table order") {
     service one;
     one.allocate(one.add_site("f"), 100, 0.5);
