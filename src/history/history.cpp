@@ -77,9 +77,16 @@ void snapshot_history::make_room(std::uint64_t now_unix_ns, const past_snapshot*
     for (const std::string& name : gone) { place_->drop(name); }
 }
 
-std::vector<past_snapshot> snapshot_history::list() const {
+std::vector<past_snapshot> snapshot_history::known() const {
     const std::lock_guard guard(mutex_);
     return all_;
+}
+
+std::vector<past_snapshot> snapshot_history::list() const {
+    for (const past_snapshot& each : known()) {
+        if (!each.is_checked && each.problem.empty()) { static_cast<void>(read_sound(each.name)); }
+    }
+    return known();
 }
 
 result<void> snapshot_history::check(std::string_view dump) const {
@@ -92,31 +99,39 @@ result<void> snapshot_history::check(std::string_view dump) const {
     return {};
 }
 
+void snapshot_history::note(const std::string& name, const result<void>& sound) const {
+    const std::lock_guard guard(mutex_);
+    for (past_snapshot& each : all_) {
+        if (each.name != name) { continue; }
+        each.is_checked = true;
+        each.problem = sound ? std::string() : sound.error().what;
+    }
+}
+
 result<std::string> snapshot_history::read_sound(const std::string& name) const {
     result<std::string> dump = place_->get(name);
     const result<void> sound = dump ? check(*dump) : result<void>(tl::unexpected<error>(dump.error()));
+    note(name, sound);
     if (sound) { return dump; }
-    const std::lock_guard guard(mutex_);
-    for (past_snapshot& each : all_) {
-        if (each.name == name) { each.problem = sound.error().what; }
-    }
     return fail(sound.error().code, sound.error().what, name);
 }
 
 result<std::string> snapshot_history::read(std::string_view name) const {
-    for (const past_snapshot& each : list()) {
+    for (const past_snapshot& each : known()) {
         if (each.name == name) { return read_sound(each.name); }
     }
     return fail(error_code::not_found, "the history has no snapshot of that name", std::string(name));
 }
 
 result<std::string> snapshot_history::read_from(std::uint64_t age_ns, std::uint64_t now_unix_ns) const {
-    const std::vector<past_snapshot> all = list();
+    const std::vector<past_snapshot> all = known();
     for (auto each = all.rbegin(); each != all.rend(); ++each) {
         if (age_of(*each, now_unix_ns) < age_ns || !each->problem.empty()) { continue; }
         if (result<std::string> dump = read_sound(each->name)) { return dump; }
     }
-    const auto sound = std::find_if(all.begin(), all.end(), [](const past_snapshot& each) { return each.problem.empty(); });
+    const auto sound = std::find_if(all.begin(), all.end(), [&](const past_snapshot& each) {
+        return age_of(each, now_unix_ns) < age_ns && each.problem.empty() && (each.is_checked || read_sound(each.name));
+    });
     if (sound == all.end()) { return fail(error_code::not_found, "no snapshot has been kept yet"); }
     const std::uint64_t age_s = age_of(*sound, now_unix_ns) / 1'000'000'000;
     return fail(error_code::not_found, "the history begins " + format_duration(age_s * 1'000'000'000) +

@@ -4,7 +4,8 @@
 // that "what changed in the last two hours" has an answer that nobody had to prepare.
 //
 // In: dumps (.memtrace), when each was taken. Out: what there is, and the dump of one by its name or by its age.
-// Damaged and foreign dumps are found when they are asked for, are passed over and say so in list(); nothing believes them.
+// Damaged and foreign dumps are passed over and say so in the first list(); nothing believes them. What was found on the shelf
+// is checked once, by who first asks.
 // Threads: keep() by one; the others any. No lock is held while a dump is written, read or decoded.
 
 #include <cstdint>
@@ -29,6 +30,7 @@ struct past_snapshot {
     std::uint64_t taken_unix_ns{};
     std::uint64_t bytes{};
     std::string problem{};  // why it cannot be used; empty = nothing is known against it
+    bool is_checked{};      // it is one of ours and whole, or `problem` says why not
 };
 
 class snapshot_history {
@@ -43,7 +45,8 @@ public:
     // Lets go what has become too old.
     void tidy(std::uint64_t now_unix_ns);
 
-    [[nodiscard]] std::vector<past_snapshot> list() const;  // oldest first
+    // Oldest first. Reads those that nobody has looked at yet.
+    [[nodiscard]] std::vector<past_snapshot> list() const;
 
     // Errors: not_found (the answer says what there is instead), unreadable (damaged, or another service's), io.
     [[nodiscard]] result<std::string> read(std::string_view name) const;
@@ -63,6 +66,8 @@ public:
 
 private:
     [[nodiscard]] result<void> check(std::string_view dump) const;
+    [[nodiscard]] std::vector<past_snapshot> known() const;
+    void note(const std::string& name, const result<void>& sound) const;
     [[nodiscard]] result<std::string> read_sound(const std::string& name) const;
     void make_room(std::uint64_t now_unix_ns, const past_snapshot* coming);
 

@@ -13,6 +13,11 @@ std::uint64_t age_of(const past_size& each, std::uint64_t now_unix_ns) {
     return now_unix_ns > each.taken_unix_ns ? now_unix_ns - each.taken_unix_ns : 0;
 }
 
+// Of the future, too: after the clock was set back those must not stay dense at the cost of what is taken now.
+std::uint64_t distance(const past_size& each, std::uint64_t now_unix_ns) {
+    return std::max(each.taken_unix_ns, now_unix_ns) - std::min(each.taken_unix_ns, now_unix_ns);
+}
+
 // Of those in `left`, the place in it of the one that is missed least.
 std::size_t least_missed(const std::vector<past_size>& all, const std::vector<std::size_t>& left, std::uint64_t now_unix_ns) {
     if (left.size() <= 2) { return 0; }
@@ -20,7 +25,7 @@ std::size_t least_missed(const std::vector<past_size>& all, const std::vector<st
     double best_loss = 0;
     for (std::size_t i = 1; i + 1 < left.size(); ++i) {
         const auto gap_ns = static_cast<double>(all[left[i + 1]].taken_unix_ns - all[left[i - 1]].taken_unix_ns);
-        const double loss = gap_ns / (static_cast<double>(age_of(all[left[i]], now_unix_ns)) + 1);
+        const double loss = gap_ns / (static_cast<double>(distance(all[left[i]], now_unix_ns)) + 1);
         if (i == 1 || loss < best_loss) {
             best = i;
             best_loss = loss;

@@ -128,7 +128,7 @@ result<void> history_keeper::take_one(process_state& state) {
     session{}.name_functions(frozen->value, named_sites);
     const result<std::string> dump = encode(frozen->value, dump_format::memtrace);
     if (!dump) { return tl::unexpected<error>(dump.error()); }
-    return kept->keep({history::make_past_name(now, frozen->value.info.session), now, dump->size()}, *dump, now);
+    return kept->keep({history::make_past_name(now, frozen->value.info.session), now, dump->size(), {}, true}, *dump, now);
 }
 
 void history_keeper::say(std::string problem) {

@@ -188,6 +188,45 @@ TEST_CASE("history: a damaged dump and one of another service are passed over, a
     CHECK(kept.read(all[2].name).error().code == error_code::unreadable);
 }
 
+TEST_CASE("history: the first answer and the first list know what is damaged") {
+    const temporary_folder folder;
+    {
+        auto before = in_folder(folder.path);
+        REQUIRE(before.keep(at(noon - 5 * hour), "garbage", noon - 5 * hour));
+        REQUIRE(before.keep(at(noon - 3 * hour), dump_of("shop", "whole"), noon - 3 * hour));
+        REQUIRE(before.keep(at(noon - 2 * hour), dump_of("shop", "torn").substr(0, 40), noon - 2 * hour));
+    }
+    const auto told = [&] { return in_folder(folder.path); };
+    const auto listed = told().list();
+    REQUIRE(listed.size() == 3);
+    CHECK_FALSE(listed[0].problem.empty());
+    CHECK(listed[1].problem.empty());
+    CHECK_FALSE(listed[2].problem.empty());
+    CHECK(label_in(told().read_from(hour, noon)) == "whole");
+    CHECK(told().read_from(4 * hour, noon).error().what == "the history begins 3h00m ago; since=10800s is as far as it goes");
+}
+
+TEST_CASE("history: after the clock was set back what is taken now is kept as densely as ever") {
+    history_bounds within;
+    within.count = 12;
+    std::vector<past_size> kept;
+    for (std::uint64_t i = 0; i < 12; ++i) { kept.push_back({noon + 12 * hour + i * 5 * minute, 1}); }
+    std::uint64_t now = noon;
+    for (int i = 0; i < 40; ++i) {
+        now += 5 * minute;
+        within.bytes = 12;
+        kept.insert(
+            std::upper_bound(kept.begin(), kept.end(), now, [](auto t, const auto& each) { return t < each.taken_unix_ns; }),
+            {now, 1});
+        const auto gone = superfluous(kept, within, now);
+        for (auto index = gone.rbegin(); index != gone.rend(); ++index) {
+            kept.erase(kept.begin() + static_cast<long>(*index));
+        }
+        REQUIRE(std::any_of(kept.begin(), kept.end(), [&](const auto& each) { return each.taken_unix_ns == now; }));
+    }
+    CHECK(std::count_if(kept.begin(), kept.end(), [&](const auto& each) { return each.taken_unix_ns <= now; }) >= 6);
+}
+
 TEST_CASE("history: in a folder it outlives the process, and two processes keep apart") {
     const temporary_folder folder;
     {
