@@ -4,6 +4,7 @@
 -- Growth of a replica: what the place holds in its last dump of that time less what it held in its first; where a dump does not have the
 -- place, it held nothing. Listed is what grows in four of five replicas of the new build, and on average by three standard errors
 -- more than in the old one. The error of an average is the larger of what sampling makes and what the spread of the replicas shows.
+-- One replica has no spread: there it is what sampling makes alone.
 SELECT
     place, function, tag, type,
     round(new_mean) AS bytes_per_hour,
@@ -17,8 +18,8 @@ FROM
         any(news) AS new_replicas, any(olds) AS old_replicas,
         sumIf(rate, is_new) / new_replicas AS new_mean,
         sumIf(rate, NOT is_new) / old_replicas AS old_mean,
-        greatest(sumIf(rate * rate, is_new) - new_replicas * new_mean * new_mean, sumIf(variance, is_new)) / new_replicas / (new_replicas - 1) AS new_error2,
-        greatest(sumIf(rate * rate, NOT is_new) - old_replicas * old_mean * old_mean, sumIf(variance, NOT is_new)) / old_replicas / (old_replicas - 1) AS old_error2,
+        greatest(sumIf(rate * rate, is_new) - new_replicas * new_mean * new_mean, sumIf(variance, is_new)) / new_replicas / greatest(new_replicas - 1, 1) AS new_error2,
+        greatest(sumIf(rate * rate, NOT is_new) - old_replicas * old_mean * old_mean, sumIf(variance, NOT is_new)) / old_replicas / greatest(old_replicas - 1, 1) AS old_error2,
         countIf(is_new AND rate > 0) AS growing
     FROM
     (

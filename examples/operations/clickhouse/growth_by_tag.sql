@@ -2,10 +2,11 @@
 --
 -- Put in: FROM and UNTIL ('2026-11-22 12:00:00'). Growth of a process: its last dump of that time less its first; a process that began in
 -- it and has one dump only says nothing yet.
+-- A process that was started again is two of `lives`, and what it takes to warm up is growth each time: begin after that.
 SELECT
     service,
     tag,
-    count() AS replicas,
+    count() AS lives,
     sum(growth) AS grew_bytes,
     round(sum(growth / hours)) AS bytes_per_hour,
     max(growth) AS most_in_one,

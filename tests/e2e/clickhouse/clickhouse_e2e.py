@@ -223,7 +223,7 @@ def check_answers(port):
     check([row["tag"] for row in tags] == ["order-cache", "leaky/cache"], str(tags))
     check(int(tags[0]["grew_bytes"]) == 2 * REPLICAS * 3 * CACHE_PER_HOUR, f"exact to the byte: {tags}")
     check(int(tags[1]["grew_bytes"]) == REPLICAS * 3 * LEAK_PER_HOUR, f"exact to the byte: {tags}")
-    check(int(tags[0]["replicas"]) == 2 * REPLICAS, str(tags))
+    check(int(tags[0]["lives"]) == 2 * REPLICAS, str(tags))
 
     limits = ask(port, named_query("near_the_limit.sql"))
     check([row["host"] for row in limits] == ["host-006"], str(limits))
