@@ -24,8 +24,8 @@ enum class lock_rank : std::uint8_t {
     ledger_memo,        // live: additions to the stack memo
     ledger_pool,        // live: free records, trace contexts and sizes beyond 4 GiB of the ledger
     live_shard,         // live: one shard of the live table
-    site_stripe,        // live: counters of some sites
     lifetime_examples,  // live: which request's block died last
+    site_stripe,        // live: counters of some sites
     intern,             // base: an intern index (tags, routes, types, stacks, sites)
     edge_cache,         // capture: recycled edge blocks
 };

@@ -283,15 +283,15 @@ void live_state::lock_for_fork() noexcept {
     threads_.lock().lock();
     exact_.lock_for_fork();
     live_.lock_for_fork();
-    sites_.lock_for_fork();
     lifetime_examples_.lock().lock();
+    sites_.lock_for_fork();
     stacks_.lock().lock();
 }
 
 void live_state::unlock_after_fork() noexcept {
     stacks_.lock().unlock();
-    lifetime_examples_.lock().unlock();
     sites_.unlock_after_fork();
+    lifetime_examples_.lock().unlock();
     live_.unlock_after_fork();
     exact_.unlock_after_fork();
     threads_.lock().unlock();

@@ -217,6 +217,11 @@ TEST_CASE("remedies: the built-in one gives back what the allocator keeps", "[ru
     for (std::size_t i = 0; i < blocks; ++i) { held.emplace_back(8000, 'x'); }  // below malloc's mmap threshold
     auto last = std::make_unique<char[]>(8000);                                 // keeps the heap's top where it is
     held.clear();
+#ifdef MEMWATCH_SANITIZED_TESTS
+    WARN("not checked here: a sanitizer's malloc has nothing that gives back");
+    static_cast<void>(release_free_memory());
+#else
     CHECK(release_free_memory() > blocks * 8000 / 2);
+#endif
     CHECK(last != nullptr);
 }
