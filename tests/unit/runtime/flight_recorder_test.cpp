@@ -15,12 +15,15 @@
 #include "blackbox/pulse.hpp"
 #include "runtime/process_state.hpp"
 #include "support/fake_clock.hpp"
+#include "support/lsan_fork.hpp"
 
 using namespace memwatch;
 using test_support::fake_clock;
 using test_support::kernel_tree;
 using test_support::second;
 namespace fs = std::filesystem;
+
+MEMWATCH_LEFT_BY_FORK("leak:memwatch::v1::flight_recorder::open\n")
 
 namespace {
 

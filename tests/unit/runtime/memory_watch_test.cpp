@@ -16,12 +16,15 @@
 #include "../platform/told_pressure.hpp"
 #include "runtime/process_state.hpp"
 #include "support/fake_clock.hpp"
+#include "support/lsan_fork.hpp"
 
 using namespace memwatch;
 using test_support::fake_clock;
 using test_support::kernel_tree;
 using manager = test_support::service_manager;
 using test_support::second;
+
+MEMWATCH_LEFT_BY_FORK("leak:memwatch::v1::memory_reader::look_for_groups\n")
 
 namespace {
 
