@@ -77,6 +77,7 @@ std::vector<alert> leak_alerts(const snapshot& s, const speaker& who, const sent
         if (!is_over(one, alerts)) { continue; }
         one.annotations["summary"] = "Memory leaks.";
         one.annotations["description"] = sentence(*each, s);
+        one.annotations["runbook"] = "docs/runbooks/memwatchleak.md of memwatch";
         one.generator_url = who.generator_url;
         alerts.push_back(std::move(one));
     }
@@ -104,6 +105,7 @@ std::vector<alert> oom_alerts(const snapshot& s, const speaker& who) {
         one.annotations["summary"] = "Memory ends soon.";
         one.annotations["description"] = "The memory limit is met in " + std::to_string(left->value / minute) +
                                          " minutes if memory goes on growing as it does";
+        one.annotations["runbook"] = "docs/runbooks/memwatchtimetooom.md of memwatch";
         one.generator_url = who.generator_url;
         one.after_ms = grade.after_ms;
         alerts.push_back(std::move(one));
@@ -111,7 +113,7 @@ std::vector<alert> oom_alerts(const snapshot& s, const speaker& who) {
     return alerts;
 }
 
-void alert_book::hold_severities(std::vector<alert>& firing, std::uint64_t now_unix_ms) {
+void alert_book::hold_severities(std::vector<alert>& firing, std::uint64_t now_ms) {
     constexpr std::uint64_t held_for_ms = 600'000;
     for (alert& each : firing) {
         const auto name = each.labels.find("alertname");
@@ -120,27 +122,28 @@ void alert_book::hold_severities(std::vector<alert>& firing, std::uint64_t now_u
         label_set subject = each.labels;
         subject.erase("severity");
         held& known = held_[subject];
-        if (now_unix_ms >= known.until_unix_ms || rank_of(severity->second) >= rank_of(known.severity)) {
-            known = {severity->second, now_unix_ms + held_for_ms};
+        if (now_ms >= known.until_ms || rank_of(severity->second) >= rank_of(known.severity)) {
+            known = {severity->second, now_ms + held_for_ms};
         } else {
             severity->second = known.severity;
         }
     }
-    std::erase_if(held_, [&](const auto& each) { return now_unix_ms >= each.second.until_unix_ms; });
+    std::erase_if(held_, [&](const auto& each) { return now_ms >= each.second.until_ms; });
 }
 
-std::vector<alert> alert_book::due(std::vector<alert> firing, std::uint64_t now_unix_ms) {
-    hold_severities(firing, now_unix_ms);
+std::vector<alert> alert_book::due(std::vector<alert> firing, moment now) {
+    hold_severities(firing, now.steady_ms);
     std::vector<alert> out;
     for (alert each : firing) {
         const auto known = told_.find(each.labels);
-        if (known != told_.end() && now_unix_ms < known->second.posted_unix_ms + pace_.repeat_ms) { continue; }
+        if (known != told_.end() && now.steady_ms < known->second.posted_ms + pace_.repeat_ms) { continue; }
         if (known == told_.end() &&
-            now_unix_ms < waiting_.try_emplace(each.labels, now_unix_ms).first->second + each.after_ms) {
+            now.steady_ms < waiting_.try_emplace(each.labels, now.steady_ms).first->second + each.after_ms) {
             continue;
         }
-        each.starts_at = known == told_.end() ? rfc3339(now_unix_ms) : known->second.what.starts_at;
-        each.ends_at = rfc3339(now_unix_ms + pace_.lasts_ms);
+        const std::string today = rfc3339(now.unix_ms);  // times of one form compare as they are
+        each.starts_at = known == told_.end() ? today : std::min(known->second.what.starts_at, today);
+        each.ends_at = rfc3339(now.unix_ms + pace_.lasts_ms);
         out.push_back(std::move(each));
     }
     for (auto it = waiting_.begin(); it != waiting_.end();) {
@@ -151,23 +154,24 @@ std::vector<alert> alert_book::due(std::vector<alert> firing, std::uint64_t now_
     for (auto it = told_.begin(); it != told_.end();) {
         if (!is_over(it->second.what, firing)) {
             ++it;
-        } else if (now_unix_ms >= it->second.posted_unix_ms + pace_.lasts_ms) {
+        } else if (now.steady_ms >= it->second.posted_ms + pace_.lasts_ms) {
             it = told_.erase(it);  // it has lapsed there
         } else {
             out.push_back(it->second.what);
-            out.back().ends_at = rfc3339(now_unix_ms);
+            out.back().ends_at = rfc3339(now.unix_ms);
+            out.back().starts_at = std::min(out.back().starts_at, out.back().ends_at);  // the clock may have been set back
             ++it;
         }
     }
     return out;
 }
 
-void alert_book::keep(const std::vector<alert>& posted, std::uint64_t now_unix_ms) {
+void alert_book::keep(const std::vector<alert>& posted, moment now) {
     for (const alert& each : posted) {
-        if (each.ends_at <= rfc3339(now_unix_ms)) {  // times of one form compare as they are
+        if (each.ends_at <= rfc3339(now.unix_ms)) {  // times of one form compare as they are
             told_.erase(each.labels);
         } else {
-            told_.insert_or_assign(each.labels, told{each, now_unix_ms});
+            told_.insert_or_assign(each.labels, told{each, now.steady_ms});
         }
     }
 }

@@ -56,27 +56,33 @@ public:
         std::uint64_t lasts_ms{};   // how long it stands without another
     };
 
+    // Paced by the steady clock, dated by the one that people set: a clock that was set back delays no post.
+    struct moment {
+        std::uint64_t unix_ms{};
+        std::uint64_t steady_ms{};
+    };
+
     explicit alert_book(pace with) : pace_(with) {}
 
     // What to post: what is new and has been so for long enough, due again, or over. Nothing if all of it is known. Of a leak
     // the highest severity of the last ten minutes counts, as in the rules: near a threshold it would go to and fro.
-    [[nodiscard]] std::vector<alert> due(std::vector<alert> firing, std::uint64_t now_unix_ms);
+    [[nodiscard]] std::vector<alert> due(std::vector<alert> firing, moment now);
     // `posted` was taken.
-    void keep(const std::vector<alert>& posted, std::uint64_t now_unix_ms);
+    void keep(const std::vector<alert>& posted, moment now);
 
     [[nodiscard]] bool is_empty() const noexcept { return told_.empty(); }
 
 private:
     struct told {
         alert what;
-        std::uint64_t posted_unix_ms;
+        std::uint64_t posted_ms;  // steady, as below
     };
 
     struct held {
         std::string severity;
-        std::uint64_t until_unix_ms;
+        std::uint64_t until_ms;
     };
-    void hold_severities(std::vector<alert>& firing, std::uint64_t now_unix_ms);
+    void hold_severities(std::vector<alert>& firing, std::uint64_t now_ms);
 
     pace pace_;
     std::map<label_set, held> held_;  // by the labels but for the severity

@@ -217,6 +217,7 @@ std::uint64_t worker::run_tasks() noexcept {
         if (t.is_asked.exchange(false, std::memory_order_acq_rel) || t.due_ns <= now) {
             const std::uint64_t wanted = take_turn(t, i, now);
             t.due_ns = wanted == never ? never : platform::monotonic_ns() + wanted;
+            t.rest_ns.store(wanted == never ? 0 : wanted, std::memory_order_relaxed);  // relaxed: a figure
         }
         if (t.due_ns < next) { next = t.due_ns; }
     }

@@ -80,6 +80,11 @@ public:
         return tasks_[static_cast<std::size_t>(of)].spent_ns.load(std::memory_order_relaxed);
     }
 
+    // How long the task rests after its last turn, pacing included. Any thread. relaxed: a figure.
+    [[nodiscard]] std::uint64_t rest_ns(worker_task of) const noexcept {
+        return tasks_[static_cast<std::size_t>(of)].rest_ns.load(std::memory_order_relaxed);
+    }
+
     // In a task's turn: it wants one as well when one of `list` (at most 4) is ready. Once: then, and with its next call, what
     // it waited for is forgotten. One task has such a wish.
     void wait_also_for(worker_task task, const platform::awaited_descriptor* list, std::size_t count) noexcept;
@@ -112,6 +117,7 @@ private:
         std::atomic<void*> context{nullptr};
         std::atomic<bool> is_asked{false};
         std::atomic<std::uint64_t> spent_ns{0};  // of CPU time
+        std::atomic<std::uint64_t> rest_ns{0};   // 0 where it is woken only
         std::uint64_t due_ns{never};             // worker thread only
     };
 

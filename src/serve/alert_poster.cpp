@@ -25,12 +25,14 @@ namespace {
 using milliseconds = std::chrono::milliseconds;
 
 constexpr memwatch::http_limits limits{milliseconds{1'000}, milliseconds{2'000}, 64 * 1024};
-constexpr std::uint64_t lapses_after_posts = 3;
+// Five minutes at the usual pace: a host whose clock is some minutes late is still told of.
+constexpr std::uint64_t lapses_after_posts = 5;
 constexpr std::uint64_t looks_a_repeat = 6;
 constexpr milliseconds longest_end{5'000};
 
-std::uint64_t unix_ms() {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
+template <class Clock>
+std::uint64_t ms_of() {
+    const auto now = Clock::now().time_since_epoch();
     return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(now).count());
 }
 
@@ -125,8 +127,8 @@ private:
     }
 
     void tell(peer& to, const std::vector<notify::alert>& firing) {
-        const std::uint64_t now_ms = unix_ms();
-        const std::vector<notify::alert> due = to.book.due(firing, now_ms);
+        const notify::alert_book::moment now{ms_of<std::chrono::system_clock>(), ms_of<std::chrono::steady_clock>()};
+        const std::vector<notify::alert> due = to.book.due(firing, now);
         if (due.empty()) { return; }
         const result<std::string> answer = client_.post_json(to.url, notify::encode_alerts(due), limits);
         if (!answer) {
@@ -137,7 +139,7 @@ private:
             return;
         }
         counts_.posts.fetch_add(1, std::memory_order_relaxed);  // relaxed: a figure
-        to.book.keep(due, now_ms);
+        to.book.keep(due, now);
         if (std::exchange(to.is_away, false)) {
             log_peer(log_level::info, "alerts_taken_again", to.url.address() + " takes alerts again");
         }

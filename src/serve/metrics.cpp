@@ -449,6 +449,9 @@ void add_looks(std::vector<MetricFamily>& out, const snapshot& s) {
                as_double(s.info.started_unix_ns) * 1e-9 + as_double(activity_of(s, "verdict_looked_at_ns")) * 1e-9);
     add_single(out, "memwatch_verdict_look_seconds", "How long the last look took.", MetricType::Gauge,
                as_double(activity_of(s, "verdict_look_ns")) * 1e-9);
+    add_single(out, "memwatch_verdict_pause_seconds",
+               "How far apart looks are at present: an epoch, or more where they are costly.", MetricType::Gauge,
+               as_double(activity_of(s, "verdict_pause_ns")) * 1e-9);
 }
 
 // All parts in each scrape, so that no series comes or goes with a part that is empty.

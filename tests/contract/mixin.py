@@ -64,7 +64,7 @@ def check_generated(mixin: Path) -> List[str]:
 def check_rules(mixin: Path) -> List[str]:
     complaints = []
     for file in sorted((mixin / "generated").glob("*.yaml")):
-        failed = run_quietly("promtool", "check", "rules", str(file))
+        failed = run_quietly("promtool", "check", "rules", "--lint-fatal", str(file))
         complaints += [f"{MIXIN}/generated/{file.name}: promtool check rules: {failed}"] if failed else []
     failed = run_quietly("promtool", "test", "rules", str(mixin / "tests.yaml"))
     return complaints + ([f"{MIXIN}/tests.yaml: promtool test rules: {failed}"] if failed else [])
@@ -84,7 +84,7 @@ def check_alerts(root: Path, mixin: Path) -> List[str]:
             complaints.append(f"{MIXIN}: alert {name} does not begin with Memwatch")
         if rule.get("labels", {}).get("severity") not in SEVERITIES:
             complaints.append(f"{MIXIN}: alert {name} has no severity")
-        missing = {"summary", "description", "runbook_url"} - set(rule.get("annotations", {}))
+        missing = {"summary", "description", "runbook"} - set(rule.get("annotations", {}))
         complaints += [f"{MIXIN}: alert {name} has no {each}" for each in sorted(missing)]
         if not (root / page).is_file():
             complaints.append(f"{MIXIN}: alert {name} has no {page}")
@@ -179,12 +179,14 @@ def check(root: Path) -> List[str]:
 
 # A plant is appended: to the rules a group more, to jsonnet what overrides the last expression.
 _ALERTS = f"{MIXIN}/generated/memwatch_alerts.yaml"
-_GROUP = "\n- name: planted\n  rules:\n  - {alert: MemwatchLeak, expr: '%s', labels: {severity: info}, annotations: {summary: s, description: d, runbook_url: r}}\n"
+_GROUP = "\n- name: planted\n  rules:\n  - {alert: MemwatchLeak, expr: '%s', labels: {severity: info}, annotations: {summary: s, description: d, runbook: r}}\n"
 PLANTS = [
     plant("the source is not changed alone", f"{MIXIN}/config.libsonnet", "+ { _config+:: { leakFor: '7m' } }\n", "memwatch_alerts.yaml: not what generate.sh writes"),
     plant("nor what is generated", _ALERTS, "# by hand\n", "memwatch_alerts.yaml: not what generate.sh writes"),
     plant("the source can be read", f"{MIXIN}/rules/rules.libsonnet", "}", "generate.sh fails"),
     plant("rules are PromQL", _ALERTS, _GROUP % "rate(memwatch_up)", "promtool check rules"),
+    plant("two conditions are two alerts", _ALERTS, "\n- name: planted\n  rules:" + 2 * "\n  - {alert: MemwatchBlind, expr: memwatch_up, labels: {severity: info}}"
+          + "\n", "duplicate"),
     plant("rules do what their tests say", f"{MIXIN}/tests.yaml",
           "\n  - interval: 1m\n    promql_expr_test:\n      - {expr: 'vector(1)', eval_time: 1m, exp_samples: []}\n", "promtool test rules"),
     plant("metrics exist", _ALERTS, _GROUP % "memwatch_planted > 0", "asks for memwatch_planted"),

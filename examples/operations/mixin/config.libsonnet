@@ -7,8 +7,9 @@
     // Which series are memwatch's, where a Prometheus has several kinds of them: 'job=~"shop-.*"'. Empty: all.
     memwatchSelector: '',
 
-    // Where the runbooks are at your place; %s is the alert's name in lower case.
-    runbookURLPattern: 'docs/runbooks/%s.md',
+    // Where the runbooks are at your place; %s is the alert's name in lower case: 'https://git.example.com/memwatch/docs/runbooks/%s.md'.
+    // Empty: no runbook_url, as a relative one is a dead link in each notification; the annotation `runbook` names the page.
+    runbookURLPattern: '',
 
     // A verdict has a hysteresis of its own (three epochs), so nothing is waited for here.
     leakFor: '0s',
@@ -39,8 +40,10 @@
     droppingFor: '10m',
     droppingShare: 0.05,
 
-    // Looks that stand still: nobody would be told of a leak.
+    // Looks that stand still: nobody would be told of a leak. So many seconds, and so many of the pauses that the service itself says it
+    // makes (memwatch_verdict_pause_seconds: MEMWATCH_EPOCH, or more where looks are costly).
     blindAfter: 5 * 60,
+    blindAfterPauses: 3,
 
     dashboard: {
       title: 'memwatch',

@@ -217,6 +217,7 @@ void verdict_keeper::copy_into(snapshot& into, std::uint32_t first_site, const s
     into.activity.push_back({"verdict_looks", done_.looks});
     into.activity.push_back({"verdict_looked_at_ns", done_.last_ns});
     into.activity.push_back({"verdict_look_ns", done_.took_ns});
+    into.activity.push_back({"verdict_pause_ns", std::max(epoch_ns_, process().worker.rest_ns(worker_task::verdicts))});
     const std::vector<std::uint32_t> numbers = pools_.numbers_of(pool_names);
     for (verdict& each : engine_->verdicts()) {
         if (move_to_row(each, into, first_site, numbers)) { into.verdicts.push_back(std::move(each)); }

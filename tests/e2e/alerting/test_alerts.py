@@ -98,7 +98,7 @@ def run(orders, load, mixin, folder, is_default):
         assert labels["severity"] in ("info", "warning", "critical"), labels
         assert (labels["job"], labels["instance"], labels["class"]) == ("orders", service.address, "leak_retained"), labels
         notes = fired["annotations"]
-        assert "order-cache" in notes["description"] and notes["runbook_url"].endswith("/memwatchleak.md"), notes
+        assert "order-cache" in notes["description"] and "/memwatchleak.md" in notes["runbook"], notes
         for recorded in ("instance:memwatch_leaks:sum > 0", "site:memwatch_leak_retained_bytes:max", "job:memwatch_live_bytes:sum"):
             prometheus.wait_for(recorded)
         check_dashboard(prometheus, mixin)

@@ -65,7 +65,7 @@ def run(orders, load, folder):
         away, *ports = free_ports(3)
         peers = ",".join([f"http://127.0.0.1:{away}", *(each.url for each in servers)])
         services = [OrderService(orders, load, port, folder, MEMWATCH_EPOCH="250ms", MEMWATCH_INTERVAL="64KiB", MEMWATCH_ALERTMANAGER=peers,
-                                 MEMWATCH_ALERT_REPEAT="2s", MEMWATCH_ALERT_LABELS=f"env=test,number={i}") for i, port in enumerate(ports)]
+                                 MEMWATCH_ALERT_REPEAT="1500ms", MEMWATCH_ALERT_LABELS=f"env=test,number={i}") for i, port in enumerate(ports)]
         for service in services:
             service.start()
         for receiver in receivers:

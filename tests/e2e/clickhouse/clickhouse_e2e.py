@@ -98,14 +98,18 @@ def clickhouse(folder):
         end(server)
 
 
-def ask(port, query):
-    """The rows of the answer, by column."""
+def tell(port, query):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.request("POST", "/", body=query.rstrip() + "\nFORMAT JSON\n")
+    connection.request("POST", "/", body=query)
     answer = connection.getresponse()
     body = answer.read().decode()
     check(answer.status == 200, f"{query}\n{body}")
-    return json.loads(body)["data"]
+    return body
+
+
+def ask(port, query):
+    """The rows of the answer, by column."""
+    return json.loads(tell(port, query.rstrip() + "\nFORMAT JSON\n"))["data"]
 
 
 def named_query(name, **words):
@@ -218,6 +222,14 @@ def check_answers(port):
     check(near(grows[0]["bytes_per_hour"], LEAK_PER_HOUR * (1 + 100 / 24 / 3 / REPLICAS), 0.25), f"{grows} is not {LEAK_PER_HOUR}")
     backwards = ask(port, named_query("grows_in_build.sql", SERVICE="leaky", NEW_BUILD=OLD, OLD_BUILD=NEW))
     check(backwards == [], f"the old build grows more: {backwards}")
+
+    # One replica of the new build: no spread, and found all the same.
+    tell(port, "CREATE TABLE memwatch.few AS memwatch.rows")
+    tell(port, f"INSERT INTO memwatch.few SELECT * FROM memwatch.rows WHERE build != '{NEW}' OR session IN "
+               f"(SELECT min(session) FROM memwatch.rows WHERE build = '{NEW}')")
+    alone = ask(port, named_query("grows_in_build.sql", SERVICE="leaky", NEW_BUILD=NEW, OLD_BUILD=OLD).replace("memwatch.rows", "memwatch.few"))
+    check([row["tag"] for row in alone] == ["leaky/cache"], f"one replica: {alone}")
+    tell(port, "DROP TABLE memwatch.few")
 
     tags = ask(port, named_query("growth_by_tag.sql"))
     check([row["tag"] for row in tags] == ["order-cache", "leaky/cache"], str(tags))

@@ -13,6 +13,8 @@ constexpr std::uint64_t now = 1'763'766'000'250;
 constexpr std::uint64_t minute = 60'000;
 constexpr alert_book::pace pace{minute, 3 * minute};
 
+alert_book::moment both(std::uint64_t ms) { return {ms, ms}; }
+
 alert firing(const std::string& site) {
     alert one;
     one.labels = {{"alertname", leak_alert_name}, {"site", site}};
@@ -97,48 +99,48 @@ TEST_CASE("leak_alert: of many leaks the worst are told, and labels stay short")
 
 TEST_CASE("alert_book: an alert is posted once, again when it is due, and ended once") {
     alert_book book(pace);
-    const auto first = book.due({firing("a")}, now);
+    const auto first = book.due({firing("a")}, both(now));
     REQUIRE(first.size() == 1);
     CHECK(first[0].starts_at == rfc3339(now));
     CHECK(first[0].ends_at == rfc3339(now + 3 * minute));
-    book.keep(first, now);
-    CHECK(book.due({firing("a")}, now + minute - 1).empty());
+    book.keep(first, both(now));
+    CHECK(book.due({firing("a")}, both(now + minute - 1)).empty());
 
-    const auto again = book.due({firing("a"), firing("b")}, now + minute);
+    const auto again = book.due({firing("a"), firing("b")}, both(now + minute));
     REQUIRE(again.size() == 2);
     CHECK(again[0].starts_at == rfc3339(now));
     CHECK(again[0].ends_at == rfc3339(now + 4 * minute));
-    book.keep(again, now + minute);
+    book.keep(again, both(now + minute));
 
-    const auto over = book.due({firing("b")}, now + minute + 1);
+    const auto over = book.due({firing("b")}, both(now + minute + 1));
     REQUIRE(over.size() == 1);
     CHECK(over[0].labels.at("site") == "a");
     CHECK(over[0].starts_at == rfc3339(now));
     CHECK(over[0].ends_at == rfc3339(now + minute + 1));
-    book.keep(over, now + minute + 1);
-    CHECK(book.due({firing("b")}, now + minute + 2).empty());
+    book.keep(over, both(now + minute + 1));
+    CHECK(book.due({firing("b")}, both(now + minute + 2)).empty());
     CHECK_FALSE(book.is_empty());
 }
 
 TEST_CASE("alert_book: what was not taken is due at once, and an end that nobody took is forgotten when it has lapsed") {
     alert_book book(pace);
-    CHECK(book.due({firing("a")}, now).size() == 1);
-    const auto second = book.due({firing("a")}, now + 1);
+    CHECK(book.due({firing("a")}, both(now)).size() == 1);
+    const auto second = book.due({firing("a")}, both(now + 1));
     REQUIRE(second.size() == 1);
     CHECK(second[0].starts_at == rfc3339(now + 1));
-    book.keep(second, now + 1);
-    CHECK(book.due({}, now + 2).size() == 1);
-    CHECK(book.due({}, now + 3).size() == 1);
-    CHECK(book.due({}, now + 1 + 3 * minute).empty());
+    book.keep(second, both(now + 1));
+    CHECK(book.due({}, both(now + 2)).size() == 1);
+    CHECK(book.due({}, both(now + 3)).size() == 1);
+    CHECK(book.due({}, both(now + 1 + 3 * minute)).empty());
     CHECK(book.is_empty());
 }
 
 TEST_CASE("alert_book: what fires again after its end is a new alert") {
     alert_book book(pace);
-    book.keep(book.due({firing("a")}, now), now);
-    book.keep(book.due({}, now + 1), now + 1);
+    book.keep(book.due({firing("a")}, both(now)), both(now));
+    book.keep(book.due({}, both(now + 1)), both(now + 1));
     CHECK(book.is_empty());
-    const auto anew = book.due({firing("a")}, now + 2);
+    const auto anew = book.due({firing("a")}, both(now + 2));
     REQUIRE(anew.size() == 1);
     CHECK(anew[0].starts_at == rfc3339(now + 2));
 }
@@ -151,8 +153,8 @@ TEST_CASE("alert_book: a severity that goes to and fro is one alert, a higher on
         return std::vector<alert>{one};
     };
     const auto post = [&](const char* severity, std::uint64_t at) {
-        std::vector<alert> due = book.due(of(severity), at);
-        book.keep(due, at);
+        std::vector<alert> due = book.due(of(severity), both(at));
+        book.keep(due, both(at));
         return due;
     };
     REQUIRE(post("info", now).size() == 1);
@@ -170,19 +172,32 @@ TEST_CASE("alert_book: a severity that goes to and fro is one alert, a higher on
     CHECK(fallen[0].labels.at("severity") == "info");
 }
 
+TEST_CASE("alert_book: a clock that is set back delays no post, and nothing ends before it began") {
+    alert_book book(pace);
+    book.keep(book.due({firing("a")}, both(now)), both(now));
+    const alert_book::moment later{now - 60 * minute, now + minute};
+    const auto again = book.due({firing("a")}, later);
+    REQUIRE(again.size() == 1);
+    CHECK(again[0].ends_at == rfc3339(now - 57 * minute));
+    CHECK(again[0].starts_at == rfc3339(now - 60 * minute));
+    const auto over = book.due({}, {now - 59 * minute, now + 2 * minute});
+    REQUIRE(over.size() == 1);
+    CHECK(over[0].starts_at <= over[0].ends_at);
+}
+
 TEST_CASE("alert_book: what must have been so for a while is told after it, and a gap begins anew") {
     alert_book book(pace);
     alert slow = firing("a");
     slow.after_ms = 5 * minute;
-    CHECK(book.due({slow}, now).empty());
-    CHECK(book.due({slow}, now + 4 * minute).empty());
-    CHECK(book.due({}, now + 4 * minute + 1).empty());
-    CHECK(book.due({slow}, now + 5 * minute).empty());
-    const auto told = book.due({slow}, now + 10 * minute);
+    CHECK(book.due({slow}, both(now)).empty());
+    CHECK(book.due({slow}, both(now + 4 * minute)).empty());
+    CHECK(book.due({}, both(now + 4 * minute + 1)).empty());
+    CHECK(book.due({slow}, both(now + 5 * minute)).empty());
+    const auto told = book.due({slow}, both(now + 10 * minute));
     REQUIRE(told.size() == 1);
-    book.keep(told, now + 10 * minute);
-    CHECK(book.due({slow}, now + 11 * minute).size() == 1);  // again, without waiting
-    CHECK(book.due({}, now + 11 * minute).size() == 1);
+    book.keep(told, both(now + 10 * minute));
+    CHECK(book.due({slow}, both(now + 11 * minute)).size() == 1);  // again, without waiting
+    CHECK(book.due({}, both(now + 11 * minute)).size() == 1);
 }
 
 TEST_CASE("leak_alert: the nearer the end of memory, the more severities") {

@@ -265,12 +265,14 @@ TEST_CASE("metrics: how many looks were taken, when the last one was and what it
     s.info.started_unix_ns = 1'700'000'000'000'000'000;
     for (const memwatch::named_value& each : {memwatch::named_value{"verdict_looks", 12},
                                               {"verdict_looked_at_ns", 120'000'000'000},
-                                              {"verdict_look_ns", 2'500'000}}) {
+                                              {"verdict_look_ns", 2'500'000},
+                                              {"verdict_pause_ns", 10'000'000'000}}) {
         s.activity.push_back(each);
     }
     CHECK(has_line(page(s), "memwatch_verdict_looks_total 12"));
     CHECK(has_line(page(s), "memwatch_verdict_last_look_timestamp_seconds 1700000120"));
     CHECK(has_line(page(s), "memwatch_verdict_look_seconds 0.0025"));
+    CHECK(has_line(page(s), "memwatch_verdict_pause_seconds 10"));
 }
 
 TEST_CASE("metrics: the components of the footprint add up, also when more is explained than there is") {

@@ -12,8 +12,13 @@ local promql = import '../lib/promql.libsonnet';
     expr: expr,
     [if pause != '0s' then 'for']: pause,
     labels: { severity: severity },
-    annotations: texts { runbook_url: config.runbookURLPattern % std.asciiLower(name) },
+    annotations: texts {
+      runbook: 'docs/runbooks/%s.md of memwatch' % std.asciiLower(name),
+      [if config.runbookURLPattern != '' then 'runbook_url']: config.runbookURLPattern % std.asciiLower(name),
+    },
   },
+  // Where one name stands for several conditions: what a silence of one must not hide of the others.
+  local because(cause) = { labels+: { cause: cause } },
 
   // --- a verdict of level leak, graded by its own severity (options leak_warning, leak_critical, leak_shallow)
   local leaking = series('memwatch_verdict', ['class!="suspect_growth"']),
@@ -33,7 +38,7 @@ local promql = import '../lib/promql.libsonnet';
   local over_budget(severity) = alert('MemwatchSelfOverBudget', severity, '%s / (%s > 0) > %g' % [series('memwatch_self_budgeted_bytes'), series('memwatch_self_budget_bytes'), config.selfOverBudget[severity].above], {
     summary: 'memwatch itself takes more memory than it may.',
     description: 'memwatch in {{ $labels.instance }} ({{ $labels.job }}) holds {{ $value | humanizePercentage }} of its budget.',
-  }, config.selfOverBudget[severity]['for']),
+  }, config.selfOverBudget[severity]['for']) + because('memory'),
 
   prometheusAlerts+:: {
     groups+: [
@@ -62,11 +67,11 @@ local promql = import '../lib/promql.libsonnet';
           alert('MemwatchSelfOverBudget', 'warning', '%s > (%s > 0)' % [series('memwatch_self_cpu_ratio'), series('memwatch_self_cpu_limit_ratio')], {
             summary: 'memwatch itself takes more CPU than it may.',
             description: 'memwatch in {{ $labels.instance }} ({{ $labels.job }}) takes {{ $value | humanizePercentage }} of a CPU.',
-          }, config.selfCpuFor),
+          }, config.selfCpuFor) + because('cpu'),
           alert('MemwatchSelfOverBudget', 'info', '%s == 1' % series('memwatch_restraint', ['step!="none"']), {
             summary: 'memwatch does less to stay in its limits.',
             description: 'memwatch in {{ $labels.instance }} ({{ $labels.job }}) is on step {{ $labels.step }}: it sees less than it is set to.',
-          }, config.restraintFor),
+          }, config.restraintFor) + because('restraint'),
 
           alert('MemwatchDropping', 'info', 'rate(%s[5m]) > 0' % series('memwatch_dropped_total'), {
             summary: 'memwatch loses records.',
@@ -78,9 +83,16 @@ local promql = import '../lib/promql.libsonnet';
           }, config.droppingFor),
 
           alert('MemwatchBlind', 'warning', |||
-            time() - %s > %d
+            (time() - %s > %d unless time() - %s <= %d * %s)
               or %s == 0
-          ||| % [series('memwatch_verdict_last_look_timestamp_seconds'), config.blindAfter, series('memwatch_up')], {
+          ||| % [
+            series('memwatch_verdict_last_look_timestamp_seconds'),
+            config.blindAfter,
+            series('memwatch_verdict_last_look_timestamp_seconds'),
+            config.blindAfterPauses,
+            series('memwatch_verdict_pause_seconds'),
+            series('memwatch_up'),
+          ], {
             summary: 'memwatch does not look for leaks any more.',
             description: 'No look at the live blocks of {{ $labels.instance }} ({{ $labels.job }}) for a while, or no session: a leak would go unnoticed.',
           }, '5m'),
