@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "model/sampling_stop.hpp"
+
 namespace memwatch::inline v1 {
 namespace {
 
@@ -85,6 +87,12 @@ std::vector<std::string> comparability_warnings(const snapshot& before, const sn
     if (old_info.min_size_bytes != new_info.min_size_bytes) {
         warn_if_different(warnings, "blocks from different sizes on are sampled, in bytes",
                           std::to_string(old_info.min_size_bytes), std::to_string(new_info.min_size_bytes));
+    }
+    for (const snapshot* const each : {&before, &after}) {
+        if (const char* const why = why_nothing_is_sampled(*each); why != nullptr) {
+            warnings.push_back(std::string(each == &before ? "BEFORE" : "AFTER") + " was taken while nothing was sampled (" +
+                               why + "): what was allocated then is in no estimate");
+        }
     }
     if ((old_info.window_ns == 0) != (new_info.window_ns == 0)) {
         warnings.emplace_back("one of the dumps holds a window only: what is older counts as new or gone");

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <memwatch/base/units.hpp>
 
+#include "model/sampling_stop.hpp"
 #include "report/context_share.hpp"
 #include "report/text.hpp"
 #include "report/text_table.hpp"
@@ -176,6 +177,9 @@ std::string render_text(const view& v, const text_options& options) {
 
 std::string render_text(const snapshot& s, const text_options& options) {
     std::string text = styled(headline(s), text_style::bold, options.colour) + "\n" + figures(s) + "\n";
+    if (const std::string words = sampling_stop_words(s); !words.empty()) {
+        text += styled(words, text_style::caution, options.colour) + "\n";
+    }
     text += "fingerprint " + fingerprint_of(s).hex() + "\n";
     if (const std::string words = to_words(measure_context(s)); !words.empty()) { text += words + "\n"; }
     if (const std::string words = verdict_headline(s); !words.empty()) {

@@ -10,6 +10,7 @@
 #include <memwatch/model/site_name.hpp>
 
 #include "base/json_writer.hpp"
+#include "model/sampling_stop.hpp"
 #include "report/evidence.hpp"
 #include "report/json.hpp"
 #include "report/text_table.hpp"
@@ -356,6 +357,7 @@ std::size_t verdict_list::judged_count() const noexcept {
 verdict_list list_verdicts(const snapshot& s, const verdict_choice& choice) {
     verdict_list list;
     list.info = s.info;
+    list.not_sampled = sampling_stop_words(s);
     std::vector<const verdict*> chosen;
     for (const verdict& each : s.verdicts) {
         ++list.classes[static_cast<std::size_t>(each.kind)];
@@ -372,8 +374,9 @@ verdict_list list_verdicts(const snapshot& s, const verdict_choice& choice) {
     return list;
 }
 
-std::string verdict_headline(const snapshot& s) {
-    if (s.verdicts.empty()) { return {}; }
+namespace {
+
+std::string headline_of_verdicts(const snapshot& s) {
     std::size_t leaks = 0;
     std::size_t suspects = 0;
     const verdict* worst = nullptr;
@@ -392,9 +395,18 @@ std::string verdict_headline(const snapshot& s) {
     return fmt::format("{}: {}{}", plural(leaks, "leak"), first, suspects == 0 ? "" : "; " + plural(suspects, "suspect"));
 }
 
+}  // namespace
+
+std::string verdict_headline(const snapshot& s) {
+    if (s.verdicts.empty()) { return {}; }
+    const char* const why = why_nothing_is_sampled(s);
+    return headline_of_verdicts(s) + (why == nullptr ? std::string() : fmt::format("; nothing is sampled ({})", why));
+}
+
 std::string render_text(const verdict_list& list, bool colour) {
     using align = text_table::align;
     std::string text = styled(title_words(list), text_style::bold, colour) + "\n" + count_words(list) + "\n";
+    if (!list.not_sampled.empty()) { text += styled(list.not_sampled, text_style::caution, colour) + "\n"; }
     text_table table(colour);
     table.add_column("class", align::left);
     table.add_column("sure", align::right);
@@ -412,6 +424,7 @@ std::string render_markdown(const verdict_list& list) {
     std::string text = fmt::format("# Verdicts: {}, pid {}\n\n{}\n",
                                    code_span(list.info.service.empty() ? base_name(list.info.executable) : list.info.service),
                                    list.info.pid, count_words(list));
+    if (!list.not_sampled.empty()) { text += "\n" + list.not_sampled + "\n"; }
     if (list.rows.empty()) { return text; }
     text += "\n| class | sure | severity | kept | rate | since | where |\n|---|--:|---|--:|--:|--:|---|\n";
     for (const judged& row : list.rows) {
@@ -444,6 +457,7 @@ std::string render_json(const verdict_list& list) {
     json.new_line();
     write_json(json.key("snapshot"), list.info);
     json.new_line();
+    if (!list.not_sampled.empty()) { json.key("not_sampled").value(list.not_sampled); }
     json.key("judged").value(std::uint64_t{list.judged_count()});
     json.key("leaks").value(std::uint64_t{list.count(verdict_level::leak)});
     json.key("suspects").value(std::uint64_t{list.count(verdict_level::suspect)});

@@ -48,6 +48,7 @@ struct judged {
 
 struct verdict_list {
     snapshot_info info;
+    std::string not_sampled;  // that nothing was sampled then, and why; empty = it was
     std::vector<judged> rows;
     std::size_t total_rows{};                                // that were chosen, before top
     std::array<std::size_t, verdict_class_count> classes{};  // of all that was judged
@@ -66,7 +67,8 @@ struct verdict_list {
 [[nodiscard]] std::string render_text(const verdict_list& list, bool colour = false);
 [[nodiscard]] std::string render_markdown(const verdict_list& list);
 
-// {"kind": "memwatch.verdicts", "version": 1, "snapshot": {info}, "judged", "leaks", "suspects", "classes": {class: count},
+// {"kind": "memwatch.verdicts", "version": 1, "snapshot": {info}, "not_sampled"?, "judged", "leaks", "suspects", "classes":
+// {class: count},
 //  "doubts": {doubt: count}, "total_rows",
 //  "rows": [{"subject", "site" | "pool", "name", "type", "tag", "class", "level", "severity", "doubt", "confidence", "exact",
 //            "since_ns", "since_unix_ns", "decided_ns", "looks", "generations", "live_bytes", "retained_bytes",

@@ -280,6 +280,9 @@ result<frozen_process> freeze_process(std::string_view label, live_state::detail
         frozen.activity.push_back({"samples", state.capture.cost.samples()});
         frozen.activity.push_back({"self_ns", state.capture.cost.spent_ns()});
         frozen.activity.push_back({"completed_traces", state.capture.tags.completed_traces()});  // judged by, in a series
+        if (const sampling_stop why = sampling_stop_of(session); why != sampling_stop::none) {
+            frozen.activity.push_back({sampling_stop_row, static_cast<std::uint64_t>(why)});
+        }
         freeze_escalation(state.capture, frozen);
         freeze_attribution(state.capture, frozen.activity);
         state.memory.copy_into(frozen);

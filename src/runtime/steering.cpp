@@ -217,6 +217,14 @@ result<void> change_options(steered& wanted, const option_changes& changes) {
 
 }  // namespace
 
+sampling_stop sampling_stop_of(const session_record& session) noexcept {
+    if (session.handles == 0 || session.exact_windows != 0) { return sampling_stop::none; }
+    if (session.is_paused) { return sampling_stop::paused; }
+    if (session.restraint == restraint_step::counters_only) { return sampling_stop::counters_only; }
+    if (session.restraint == restraint_step::off) { return sampling_stop::restrained_off; }
+    return session.effective.preset == preset_option::off ? sampling_stop::preset_off : sampling_stop::none;
+}
+
 void apply_switches_locked(process_state& state) noexcept {
     preset_option now{};
     {

@@ -22,6 +22,7 @@
 #include <memwatch/base/result.hpp>
 #include <memwatch/options.hpp>
 
+#include "model/sampling_stop.hpp"
 #include "runtime/process_state.hpp"
 
 namespace memwatch {
@@ -33,6 +34,9 @@ inline constexpr std::uint64_t restrained_interval_factor = 8;
 // Sets the switches to what the session record says and tells the doors. The caller holds `state.steering`, and not the
 // session's mutex.
 void apply_switches_locked(process_state& state) noexcept;
+
+// Why nothing is sampled, as told by the switches. The caller holds the session's mutex.
+[[nodiscard]] sampling_stop sampling_stop_of(const session_record& session) noexcept;
 
 // Options by their external names, as text, and for=DURATION beside a preset: all of them, or none. A preset ends a pause.
 // Errors: unavailable (no session is open), invalid_argument (no such option, fixed at start, no value of it).

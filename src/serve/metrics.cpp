@@ -14,6 +14,7 @@
 
 #include <memwatch/model/site_name.hpp>
 
+#include "model/sampling_stop.hpp"
 #include "serve/openmetrics.hpp"
 #include "serve/utf8.hpp"
 
@@ -387,11 +388,17 @@ sampled_totals sum_live(const snapshot& s) {
 
 void add_heap(std::vector<MetricFamily>& out, const snapshot& s) {
     const sampled_totals live = sum_live(s);
+    add_single(out, "memwatch_live_samples", "Sampled blocks that are alive.", MetricType::Gauge, as_double(live.samples));
+    const bool is_sampling = why_nothing_is_sampled(s) == nullptr;
+    add_single(
+        out, "memwatch_sampling",
+        "1 while allocations are sampled; 0: paused, preset off or restrained, and estimates of the live heap are left out.",
+        MetricType::Gauge, is_sampling ? 1 : 0);
+    if (!is_sampling) { return; }
     add_single(out, "memwatch_heap_live_bytes", "Live bytes of everything memwatch sees, estimated from samples.",
                MetricType::Gauge, live.bytes);
     add_single(out, "memwatch_heap_live_standard_error_bytes", "Standard error of memwatch_heap_live_bytes.", MetricType::Gauge,
                live.bytes_standard_error());
-    add_single(out, "memwatch_live_samples", "Sampled blocks that are alive.", MetricType::Gauge, as_double(live.samples));
 }
 
 std::uint64_t activity_of(const snapshot& s, std::string_view name) {
@@ -686,7 +693,7 @@ std::vector<prometheus::MetricFamily> collect_metrics(const snapshot& s, const m
     add_tags(out, s, tags);
     add_estimates_by_tag(out, s, tags);
     add_heap(out, s);
-    add_sites(out, s, tags, options);
+    if (why_nothing_is_sampled(s) == nullptr) { add_sites(out, s, tags, options); }
     add_pools(out, s, options.max_pools);
     add_verdicts(out, s, tags, options);
     add_looks(out, s);

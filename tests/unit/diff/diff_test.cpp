@@ -5,6 +5,7 @@
 
 #include <memwatch/diff/diff.hpp>
 
+#include "model/sampling_stop.hpp"
 #include "support/random_snapshot.hpp"
 #include "support/seed.hpp"
 
@@ -476,6 +477,9 @@ TEST_CASE("diff: warns of what should not be compared") {
     auto after = one.take(20);
     CHECK(diff_of(before, after).warnings.empty());
     CHECK(has_warning(diff_of(after, before), "swapped"));
+    after.activity.push_back({sampling_stop_row, static_cast<std::uint64_t>(sampling_stop::paused)});
+    CHECK(has_warning(diff_of(before, after), "AFTER was taken while nothing was sampled (paused)"));
+    after.activity.clear();
     after.info.host = "h2";
     after.info.interval_bytes = 65536;
     after.info.session = "other";

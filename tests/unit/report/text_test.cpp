@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report/text.hpp"
+#include "model/sampling_stop.hpp"
 
 #include <algorithm>
 
@@ -46,6 +47,16 @@ TEST_CASE("text: a snapshot of full mode says until when it is exact") {
     CHECK(render_text(s, {}).find("exact until") != std::string::npos);
     s.info.exact_until_ns = 0;
     CHECK(render_text(s, {}).find("exact until") == std::string::npos);
+}
+
+TEST_CASE("text: while nothing is sampled a summary says so under its estimate") {
+    snapshot s = sample::orders();
+    CHECK(render_text(s, {}).find("nothing is sampled") == std::string::npos);
+    s.activity.push_back({sampling_stop_row, static_cast<std::uint64_t>(sampling_stop::counters_only)});
+    CHECK(render_text(s, {}).find("\nnothing is sampled (restraint: counters_only): estimates are of what is left of the "
+                                  "samples, not of the heap\n") != std::string::npos);
+    s.activity.back().value = 99;
+    CHECK(render_text(s, {}).find("nothing is sampled (for a reason of a newer memwatch)") != std::string::npos);
 }
 
 TEST_CASE("text: a snapshot's summary reads as in the golden file") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is said of verdicts: the words as golden files, the order and the counts as laws, hostile names made harmless.
 #include "report/verdicts.hpp"
+#include "model/sampling_stop.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -162,6 +163,12 @@ TEST_CASE("verdicts: one line says what is wrong, or that nothing is, or nothing
     CHECK(verdict_headline(s) == "no leak, 1 suspect: orders::request_cache::remember, 52.0 MiB at 1.3 MiB/s");
     s.verdicts[0].kind = verdict_class::cache;
     CHECK(verdict_headline(s) == "no leak, no suspect (3 judged)");
+    s.activity.push_back({sampling_stop_row, static_cast<std::uint64_t>(sampling_stop::paused)});
+    CHECK(verdict_headline(s) == "no leak, no suspect (3 judged); nothing is sampled (paused)");
+    const verdict_list list = list_verdicts(s);
+    CHECK(render_text(list).find("\nnothing is sampled (paused): estimates are of what is left") != std::string::npos);
+    CHECK(render_markdown(list).find("nothing is sampled (paused)") != std::string::npos);
+    CHECK(render_json(list).find("\"not_sampled\"") != std::string::npos);
     s.verdicts.clear();
     CHECK(verdict_headline(s).empty());
     CHECK(render_text(list_verdicts(s)).find("nothing was judged yet") != std::string::npos);

@@ -11,6 +11,7 @@
 #include <memwatch/memwatch.hpp>
 #include <memwatch/snapshot/codec.hpp>
 #include "capture/heap_door.hpp"
+#include "model/sampling_stop.hpp"
 #include "runtime/lifecycle.hpp"
 #include "support/full_session.hpp"
 
@@ -101,6 +102,25 @@ TEST_CASE("steering: what is switched on is noticed within 1 MiB, off within the
     CHECK(s.live_records(owner) == noticed + 50);
     kept.clear();
     CHECK(s.live_records(owner) == 1);
+}
+
+TEST_CASE("steering: what is frozen while nothing is sampled says why", "[runtime]") {
+    session steer = session::start({});
+    const auto why = [&] {
+        const result<snapshot> now = steer.summary();
+        REQUIRE(now);
+        const char* const reason = why_nothing_is_sampled(*now);
+        return std::string(reason == nullptr ? "" : reason);
+    };
+    CHECK(why().empty());
+    REQUIRE(steer.pause());
+    CHECK(why() == "paused");
+    REQUIRE(steer.resume());
+    CHECK(why().empty());
+    REQUIRE(steer.set_preset(preset_option::off));
+    CHECK(why() == "preset off");
+    REQUIRE(steer.set_preset(preset_option::on));
+    CHECK(why().empty());
 }
 
 TEST_CASE("steering: estimates stay unbiased while the interval changes all the time", "[runtime]") {

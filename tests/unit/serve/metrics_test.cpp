@@ -6,6 +6,7 @@
 #include <sstream>
 #include <string>
 
+#include "model/sampling_stop.hpp"
 #include "unit/serve/made_snapshot.hpp"
 
 namespace serve = memwatch::serve;
@@ -273,6 +274,17 @@ TEST_CASE("metrics: how many looks were taken, when the last one was and what it
     CHECK(has_line(page(s), "memwatch_verdict_last_look_timestamp_seconds 1700000120"));
     CHECK(has_line(page(s), "memwatch_verdict_look_seconds 0.0025"));
     CHECK(has_line(page(s), "memwatch_verdict_pause_seconds 10"));
+}
+
+TEST_CASE("metrics: while nothing is sampled no estimate of the live heap is made of what is left") {
+    memwatch::snapshot s = made_snapshot();
+    CHECK(has_line(page(s), "memwatch_sampling 1"));
+    s.activity.push_back({memwatch::sampling_stop_row, static_cast<std::uint64_t>(memwatch::sampling_stop::preset_off)});
+    const std::string text = page(s);
+    CHECK(has_line(text, "memwatch_sampling 0"));
+    CHECK(text.find("memwatch_heap_live") == std::string::npos);
+    CHECK(text.find("memwatch_site_live_bytes") == std::string::npos);
+    CHECK(text.find("memwatch_live_samples") != std::string::npos);
 }
 
 TEST_CASE("metrics: the components of the footprint add up, also when more is explained than there is") {
