@@ -3,12 +3,16 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
+#include <optional>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <memwatch/base/units.hpp>
 
 #include "cli/choices.hpp"
+#include "report/words.hpp"
 
 namespace memwatch {
 inline namespace v1 {
@@ -116,6 +120,12 @@ void ranking_flags::weigh(const std::vector<snapshot*>& all) const {
 
 namespace {
 
+std::optional<std::uint64_t> whole_number(std::string_view text) noexcept {
+    std::uint64_t value = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return problem == std::errc{} && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+}
+
 result<std::uint64_t> name_option(const char* option, result<std::uint64_t> value) {
     if (!value) { value.error().where = std::string(option) + " " + value.error().where; }
     return value;
@@ -127,6 +137,17 @@ result<std::uint64_t> read_size(const char* option, const std::string& text) { r
 
 result<std::uint64_t> read_duration(const char* option, const std::string& text) {
     return name_option(option, parse_duration(text));
+}
+
+std::string check_count(const std::string& text) {
+    return whole_number(text) ? std::string() : "'" + printable(text) + "' is no whole number from 0 on";
+}
+
+std::string check_pid(const std::string& text) {
+    constexpr std::uint64_t largest_pid = 1U << 22U;  // the kernel's PID_MAX_LIMIT
+    const std::optional<std::uint64_t> pid = whole_number(text);
+    const bool is_pid = pid && *pid != 0 && *pid <= largest_pid;
+    return is_pid ? std::string() : "'" + printable(text) + "' is no process id, a whole number from 1 on";
 }
 
 int refuse_usage(const std::string& why, const std::string& where) {

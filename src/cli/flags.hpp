@@ -93,6 +93,10 @@ private:
 [[nodiscard]] result<std::uint64_t> read_size(const char* option, const std::string& text);
 [[nodiscard]] result<std::uint64_t> read_duration(const char* option, const std::string& text);
 
+// For CLI11's check(): what is wrong with `text` as a number of rows, or as a process id. Empty: nothing.
+[[nodiscard]] std::string check_count(const std::string& text);
+[[nodiscard]] std::string check_pid(const std::string& text);
+
 // Says what is wrong with the command line, and where help is.
 int refuse_usage(const std::string& why, const std::string& where = {});
 int refuse_usage(const error& wrong);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/terminal.hpp"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -28,6 +29,11 @@ exit_status status_of(const error& e) noexcept {
 }
 
 bool is_terminal_output() { return ::isatty(STDOUT_FILENO) == 1; }
+
+std::size_t terminal_width() {
+    winsize size{};
+    return is_terminal_output() && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
 
 bool wants_colour(colour_choice choice) {
     if (choice != colour_choice::automatic) { return choice == colour_choice::always; }

@@ -3,6 +3,7 @@
 // What may be assumed about the other end of stdout and stderr: colour, progress, messages.
 
 #include <condition_variable>
+#include <cstddef>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -24,6 +25,9 @@ enum class colour_choice { automatic, always, never };
 [[nodiscard]] bool wants_colour(colour_choice choice);
 
 [[nodiscard]] bool is_terminal_output();
+
+// Columns of the terminal on stdout; 0: it is none, or does not say.
+[[nodiscard]] std::size_t terminal_width();
 
 // "memwatch: where: what" and "memwatch: warning: ..." on stderr, control characters neutralised; a warning is said once.
 void print_error(const error& e);

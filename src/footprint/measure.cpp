@@ -27,6 +27,8 @@ using platform::page_bytes;
 
 std::uint64_t less(std::uint64_t a, std::uint64_t b) noexcept { return a > b ? a - b : 0; }
 
+std::uint64_t distance(std::uint64_t a, std::uint64_t b) noexcept { return a > b ? a - b : b - a; }
+
 bool begins_with(const std::string& text, const char* start) noexcept { return text.rfind(start, 0) == 0; }
 
 process_memory read_status(const kernel_roots& roots) {
@@ -63,6 +65,7 @@ public:
 
     footprint run() {
         const process_memory before = read_status(facts_.roots);
+        const std::uint64_t touched = platform::bytes_touched_by_others();
         const std::vector<mapping> mappings = parse_memory_map(read_smaps(facts_.roots));
         if (mappings.empty()) { return measure_cheaply(facts_, "/proc/self/smaps cannot be read"); }
         images_ = platform::module_images();
@@ -78,7 +81,8 @@ public:
         const heap_parts heap = look_at_heap(memory_, {facts_.allocator, addresses(), untouched_bytes()});
         const process_memory after = read_status(facts_.roots);
         out_.resident_bytes = (before.resident + after.resident) / 2;
-        changed_ = before.resident > after.resident ? before.resident - after.resident : after.resident - before.resident;
+        out_.changed_bytes =
+            std::max(distance(before.resident, after.resident), less(platform::bytes_touched_by_others(), touched));
         fill_rows(heap);
         out_.allocators = heap.figures;
         out_.kernel.page_table_bytes = after.page_tables;
@@ -91,8 +95,6 @@ public:
     }
 
     [[nodiscard]] const std::vector<std::uint64_t>& region_begins() const noexcept { return region_begins_; }
-    // By how much VmRSS is another one than it was when this began.
-    [[nodiscard]] std::uint64_t changed_bytes() const noexcept { return changed_; }
 
 private:
     static std::vector<memory_range> as_ranges(const std::vector<platform::address_range>& list) {
@@ -292,29 +294,26 @@ private:
     anonymous_pages memory_;
     std::uint64_t self_{}, code_{}, static_data_{}, stacks_{}, anonymous_{}, file_{}, shared_{};
     std::uint64_t too_large_{};
-    std::uint64_t changed_{};
     double untouched_{};
 };
 
 }  // namespace
 
-// A process that changes while it is measured blurs: of a few measurements the one in which VmRSS changed the least.
+// A process that changes while it is measured blurs: of a few measurements the one in which the least came or went.
 footprint measure_in_detail(const footprint_facts& facts, std::vector<std::uint64_t>* region_begins) {
     constexpr int most_tries = 3;
     // By the control socket it is memwatch's own thread that measures, and the black box waits: no other try after that long.
     constexpr std::uint64_t long_ns = 300'000'000;
     const std::uint64_t began_ns = platform::monotonic_ns();
     footprint best;
-    std::uint64_t least_change = 0;
     for (int i = 0; i < most_tries; ++i) {
         measurement one(facts);
         footprint next = one.run();
-        if (i == 0 || one.changed_bytes() < least_change) {
+        if (i == 0 || next.changed_bytes < best.changed_bytes) {
             best = std::move(next);
-            least_change = one.changed_bytes();
             if (region_begins != nullptr) { *region_begins = one.region_begins(); }
         }
-        if (least_change <= best.resident_bytes / 200 || platform::monotonic_ns() - began_ns > long_ns) { break; }
+        if (best.changed_bytes <= best.resident_bytes / 200 || platform::monotonic_ns() - began_ns > long_ns) { break; }
     }
     return best;
 }
@@ -334,8 +333,8 @@ footprint measure_cheaply(const footprint_facts& facts, std::string why) {
     out.rows.push_back({footprint_part::tracked_live,
                         facts.is_tracked_exact ? footprint_basis::measured : footprint_basis::estimated,
                         std::min(tracked, status.anonymous), facts.tracked_error, "in memory or not"});
-    out.rows.push_back(
-        {footprint_part::self, footprint_basis::estimated, facts.self_in_heap, 0, "of what it has from the allocator"});
+    out.rows.push_back({footprint_part::self, footprint_basis::estimated, facts.self_bytes, 0,
+                        "what it holds, in memory or not; its code is in files"});
     out.rows.push_back({footprint_part::file, footprint_basis::measured, status.file, 0, "code is in it"});
     out.rows.push_back({footprint_part::shared, footprint_basis::measured, status.shared, 0, ""});
     std::int64_t rest = static_cast<std::int64_t>(out.resident_bytes);

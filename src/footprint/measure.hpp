@@ -43,6 +43,7 @@ struct footprint_facts {
     double tracked_error{};           // one standard error
     bool is_tracked_exact{};          // no estimate in it
     std::uint64_t self_in_heap{};     // of memwatch, taken from the allocator
+    std::uint64_t self_bytes{};       // all that memwatch says it holds: what the cheap rows have of it
     std::vector<known_block> blocks;  // of the tracked: the larger ones
     kernel_roots roots;
 };

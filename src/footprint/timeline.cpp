@@ -94,11 +94,13 @@ void write_point(json_writer& out, const curve_point& of) {
 
 std::string in_bytes(std::uint64_t bytes) { return format_bytes(static_cast<double>(bytes)); }
 
-std::string in_time(double seconds) {
+// Below a minute to a tenth, which `round` makes of tenths: an end of an interval is rounded away from its middle.
+std::string in_time(double seconds, double (*round)(double) = &std::round) {
     constexpr double year_s = 365 * 86'400.0;
     if (!std::isfinite(seconds)) { return "no end"; }
     if (seconds > year_s) { return "over a year"; }
-    return format_duration(static_cast<std::uint64_t>(seconds) * 1'000'000'000);
+    const double unit_s = seconds < 60 ? 0.1 : 1;
+    return format_duration(static_cast<std::uint64_t>(std::max(0.0, round(seconds / unit_s)) * (unit_s * 10)) * 100'000'000);
 }
 
 void add_cell(std::string& line, const std::string& text) {
@@ -158,8 +160,8 @@ std::string sentence_of(const memory_timeline& shown) {
         const oom_forecast& f = *shown.forecast;
         return std::string(f.is_of_address_space ? "address space grows by " : "grows by ") +
                in_bytes(static_cast<std::uint64_t>(std::max(0.0, f.growth_bytes_per_s))) + "/s: the limit of " +
-               in_bytes(f.limit_bytes) + " is met in " + in_time(f.seconds) + " (" + in_time(f.least_seconds) + " .. " +
-               in_time(f.most_seconds) + ", 90 %)";
+               in_bytes(f.limit_bytes) + " is met in " + in_time(f.seconds) + " (" + in_time(f.least_seconds, &std::floor) +
+               " .. " + in_time(f.most_seconds, &std::ceil) + ", 90 %)";
     }
     const bool is_limited = shown.latest.cgroup.limit != 0 || shown.latest.process.address_space_limit != 0;
     return is_limited ? "no growth towards the limit that is beyond doubt" : "no limit is set, so none is forecast";

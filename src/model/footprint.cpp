@@ -160,6 +160,12 @@ void say_kernel(const footprint& where, std::vector<std::string>& out) {
 void say_doubts(const footprint& where, std::vector<std::string>& out) {
     if (!where.not_detailed.empty()) { out.push_back("not looked through: " + where.not_detailed); }
     if (where.allocators.empty()) { out.emplace_back("unknown allocator: what it keeps and what is live are not told apart"); }
+    if (where.is_blurred()) {
+        const auto changed = static_cast<double>(where.changed_bytes);
+        out.push_back("the heap changed while it was looked at: " + format_bytes(changed) + " (" +
+                      percent(changed, static_cast<double>(where.resident_bytes)) +
+                      " of VmRSS) came or went, so the rows are of different moments");
+    }
     if (where.not_detailed.empty() && std::fabs(where.unexplained_share()) > promised_share) {
         const auto bytes = static_cast<double>(where.unexplained_bytes);
         out.push_back("unexplained: " + format_bytes_signed(bytes) + " (" +

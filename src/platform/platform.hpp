@@ -17,10 +17,13 @@ inline namespace v1 {
 namespace platform {
 
 // --- time and chance
-[[nodiscard]] std::uint64_t monotonic_ns() noexcept;   // [hook] CLOCK_MONOTONIC
-[[nodiscard]] std::uint64_t coarse_ns() noexcept;      // [hook] the same, as of the kernel's last tick (4 ms at 250 Hz)
-[[nodiscard]] std::uint64_t coarse_ms() noexcept;      // [hook] the same clock as of its last tick (1-10 ms ago), for 3 ns
-[[nodiscard]] std::uint64_t unix_ns() noexcept;        // CLOCK_REALTIME
+[[nodiscard]] std::uint64_t monotonic_ns() noexcept;  // [hook] CLOCK_MONOTONIC
+[[nodiscard]] std::uint64_t coarse_ns() noexcept;     // [hook] the same, as of the kernel's last tick (4 ms at 250 Hz)
+[[nodiscard]] std::uint64_t coarse_ms() noexcept;     // [hook] the same clock as of its last tick (1-10 ms ago), for 3 ns
+[[nodiscard]] std::uint64_t unix_ns() noexcept;       // CLOCK_REALTIME
+// Pages that other threads than the calling one have touched first, since the process began: minor faults, each of one page
+// (of a huge page, too: so at least). It grows while a heap moves, also where as much goes as comes.
+[[nodiscard]] std::uint64_t bytes_touched_by_others() noexcept;
 [[nodiscard]] std::uint64_t thread_cpu_ns() noexcept;  // CLOCK_THREAD_CPUTIME_ID: what the calling thread has run for
 [[nodiscard]] std::uint64_t random_seed() noexcept;    // [hook] getrandom(2), never 0
 

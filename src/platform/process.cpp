@@ -6,6 +6,7 @@
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include <ctime>
 #include <fstream>
 
+#include "platform/address_space.hpp"
 #include "platform/module_walk.hpp"
 #include "platform/platform.hpp"
 
@@ -42,6 +44,14 @@ std::uint64_t coarse_ms() noexcept {
 }
 
 std::uint64_t unix_ns() noexcept { return read_clock(CLOCK_REALTIME); }
+std::uint64_t bytes_touched_by_others() noexcept {
+    rusage all{};
+    rusage own{};
+    // The thread first: what it touches in between is then counted to the others, never less than nothing.
+    if (getrusage(RUSAGE_THREAD, &own) != 0 || getrusage(RUSAGE_SELF, &all) != 0) { return 0; }
+    return static_cast<std::uint64_t>(all.ru_minflt - own.ru_minflt) * page_bytes;
+}
+
 std::uint64_t thread_cpu_ns() noexcept { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
 std::uint64_t random_seed() noexcept {

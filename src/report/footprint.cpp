@@ -16,7 +16,7 @@ namespace memwatch {
 inline namespace v1 {
 namespace {
 
-constexpr std::size_t widest_note = 90;
+constexpr std::size_t least_note = 20;  // columns that a note gets in the narrowest terminal
 
 // One table of it, before it is text or Markdown.
 struct section {
@@ -42,7 +42,7 @@ std::string row_note(footprint_basis basis, double error_bytes, const std::strin
     if (error_bytes > 0) { add("+-" + format_bytes(error_bytes)); }
     if (basis != footprint_basis::measured) { add(std::string(word_of(basis))); }
     if (!note.empty()) { add(printable(note)); }
-    return elide(words, widest_note);
+    return words;
 }
 
 void add_sums(section& to, std::int64_t unexplained, std::uint64_t sum, const char* sum_title) {
@@ -175,7 +175,23 @@ bool is_number(const section& of, std::size_t column) { return column != 0 && co
 // Where the first column is a number, too.
 bool begins_with_number(const section& of) { return of.columns.back() == "object" || of.columns.back() == "name"; }
 
-std::string render(const section& of, bool colour) {
+// What is left for the last column where the others take what they need.
+std::size_t room_for_notes(const section& of, std::size_t width) {
+    std::size_t taken = 2;
+    for (std::size_t i = 0; i + 1 < of.columns.size(); ++i) {
+        std::size_t widest = display_width(of.columns[i]);
+        for (const section::line& each : of.lines) { widest = std::max(widest, display_width(each.cells[i])); }
+        taken += widest + 2;
+    }
+    return std::max(least_note, width - std::min(width, taken));
+}
+
+std::string render(section of, const footprint_words& how) {
+    const bool colour = how.colour;
+    if (how.width != 0 && of.columns.back().empty()) {
+        const std::size_t room = room_for_notes(of, how.width);
+        for (section::line& each : of.lines) { each.cells.back() = elide(each.cells.back(), room); }
+    }
     std::string out = styled(of.title, text_style::bold, colour) + "\n";
     text_table table(colour, 2);
     for (std::size_t i = 0; i < of.columns.size(); ++i) {
@@ -223,7 +239,7 @@ std::string render_markdown_section(const section& of) {
 std::string render_text(const footprint& where, const footprint_words& how) {
     std::string out = styled(title_words(where), text_style::bold, how.colour) + "\n";
     for (const std::string& sentence : sentences_of(where)) { out += "- " + printable(sentence) + "\n"; }
-    for (const section& each : sections_of(where, how)) { out += "\n" + render(each, how.colour); }
+    for (const section& each : sections_of(where, how)) { out += "\n" + render(each, how); }
     return out;
 }
 

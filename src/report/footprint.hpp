@@ -17,6 +17,7 @@ inline namespace v1 {
 struct footprint_words {
     std::size_t modules{10};  // rows of loaded objects; 0 = all
     bool colour{};            // of text
+    std::size_t width{};      // columns of the terminal, to which notes of text are cut; 0 = none: they stay whole
 };
 
 [[nodiscard]] std::string render_text(const footprint& where, const footprint_words& how = {});

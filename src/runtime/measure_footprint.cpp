@@ -91,6 +91,7 @@ footprint_facts facts_of(process_state& state, const snapshot& s, bool is_in_det
         facts.is_tracked_exact = true;
     }
     facts.self_in_heap = self_in_heap(s);
+    for (const named_value& each : s.self_bytes) { facts.self_bytes += each.value; }
     // acquire: pairs with the release in session start.
     if (live_state* const table = state.live.load(std::memory_order_acquire); is_in_detail && table != nullptr) {
         facts.blocks = known_blocks(*table);

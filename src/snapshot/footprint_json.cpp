@@ -98,6 +98,7 @@ void fields(auto& v, is<footprint> auto& row) {
     v("allocators", row.allocators);
     v("modules", row.modules);
     v("kernel", row.kernel);
+    v("changed_bytes", row.changed_bytes);
 }
 
 [[nodiscard]] inline footprint_part word_from(std::string_view text, footprint_part) noexcept {
@@ -167,6 +168,10 @@ result<footprint> decode_footprint(std::string_view bytes) {
     if (kind != footprint_kind) { return unreadable("a JSON object, but no footprint", "kind"); }
     if (written_by > footprint_version) {
         return fail(error_code::unsupported, "a newer version of the footprint than this build reads", "version");
+    }
+    if (written_by == 0) { return unreadable("no version of the footprint", "version"); }
+    if (!document.HasMember("rows") || !document.HasMember("resident_bytes")) {
+        return unreadable("a footprint without rows", "rows");
     }
     footprint where;
     codec::fields(row, where);

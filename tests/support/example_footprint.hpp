@@ -31,6 +31,7 @@ inline memwatch::footprint example_footprint() {
     f.kernel = {mib, 12, 3, 4, {}, {}, 7, "slab belongs to the group"};
     f.kernel.growth.push_back({kernel_part::sockets, true, 5 * mib, 60'000'000'000, 1024.5, -0.25, 9});
     f.kernel.regions.push_back({64 * mib, 32 * mib, 40'000'000'000, "memfd:\n# heading"});
+    f.changed_bytes = 4097;
     return f;
 }
 

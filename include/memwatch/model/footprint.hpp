@@ -18,7 +18,8 @@
 //   unexplained        0.1 MiB   = VmRSS less all of the above; may be negative
 //
 // Each row is measured by itself, so that `unexplained` is a test of all of them (|unexplained| <= 2 % of VmRSS on the
-// allocators that tell; tests/e2e/footprint). A row that could be had only as the difference of others says so (`derived`).
+// allocators that tell, of a heap that stands still meanwhile; tests/e2e/footprint). A row that could be had only as the
+// difference of others says so (`derived`).
 
 #include <cstddef>
 #include <cstdint>
@@ -185,11 +186,16 @@ struct footprint {
     std::vector<allocator_figures> allocators;  // the one in charge first; empty = unknown
     std::vector<module_footprint> modules;      // most bytes first
     kernel_footprint kernel;
+    // What came or went while it was measured, at least: rows are then of different moments, and above 2 % of VmRSS the 2 %
+    // are not promised.
+    std::uint64_t changed_bytes{};
 
     // unexplained / VmRSS, with its sign. 0 for no VmRSS.
     [[nodiscard]] double unexplained_share() const noexcept {
         return resident_bytes == 0 ? 0 : static_cast<double>(unexplained_bytes) / static_cast<double>(resident_bytes);
     }
+    // Whether so much of it changed while it was measured that its rows may not fit together.
+    [[nodiscard]] bool is_blurred() const noexcept { return changed_bytes > resident_bytes / 50; }
     // 0 for a part without a row.
     [[nodiscard]] MEMWATCH_API std::uint64_t bytes_of(footprint_part part) const noexcept;
 };

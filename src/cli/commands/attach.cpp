@@ -18,7 +18,7 @@ namespace {
 class attach final : public command {
 public:
     explicit attach(CLI::App& app) {
-        app.add_option("--pid", wanted_.pid, "the process")->required();
+        app.add_option("--pid", wanted_.pid, "the process")->check(&check_pid)->required();
         preset_choices().offer(
             app.add_option("--preset", wanted_.preset, "nothing, sampled, finer for a while, each allocation (default: on)"));
         app.add_option("--interval", wanted_.interval, "mean bytes between samples (default: 1MiB)")->type_name("SIZE");
@@ -47,7 +47,7 @@ private:
 
 class detach final : public command {
 public:
-    explicit detach(CLI::App& app) { app.add_option("--pid", wanted_.pid, "the process")->required(); }
+    explicit detach(CLI::App& app) { app.add_option("--pid", wanted_.pid, "the process")->check(&check_pid)->required(); }
     int run() override { return static_cast<int>(memwatch::run(wanted_)); }
 
 private:

@@ -26,7 +26,7 @@ public:
             ->required();
         app.add_option("--before", before_, "what was alive that long before the last record, not at it: 30s, 5m");
         app.add_option("-o,--output", output_file_, "of extract: the dump")->type_name("FILE");
-        app.add_option("--top", top_, "rows a table; 0 for all")->check(CLI::NonNegativeNumber)->capture_default_str();
+        app.add_option("--top", top_, "rows a table; 0 for all")->check(&check_count)->capture_default_str();
         source_.add_to(app);
         output_.add_to(app, output_flags::markdown::no);
     }

@@ -21,7 +21,7 @@ public:
         actions.offer(app.add_option("ACTION", wanted_.action, "what it is asked"))->default_str("status");
         app.add_option("SETTING", settings_, "for set: of what 'memwatch options' lists, and for=TIME")
             ->type_name("NAME=VALUE");
-        app.add_option("--pid", wanted_.pid, "the process")->required();
+        app.add_option("--pid", wanted_.pid, "the process")->check(&check_pid)->required();
         preset_choices().offer(app.add_option("--preset", preset_, "for set: the same as preset="));
         app.add_option("--interval", interval_, "for set: the same as interval=")->type_name("SIZE");
         app.add_option("--for", for_time_, "for set: the same as for=, how long the preset lasts")->type_name("TIME");

@@ -67,7 +67,7 @@ public:
                        "only rows whose name, tag, type, route or frames match: a glob ('*api/v2/*') or re:REGEX")
             ->type_name("GLOB");
         dimensions.offer(app.add_option("--by", by_, "what a row is"))->default_str("site");
-        app.add_option("--top", top_, "rows; 0 for all")->check(CLI::NonNegativeNumber)->capture_default_str();
+        app.add_option("--top", top_, "rows; 0 for all")->check(&check_count)->capture_default_str();
         app.add_flag("--since-baseline", since_baseline_, "only blocks born after the baseline that AFTER knows");
         app.add_flag("--each-stack", each_stack_,
                      "a row for each stack; without it, stacks that end in the same place are one row");

@@ -67,7 +67,7 @@ public:
             ->type_name("FILE");
         app.add_option("--top", top_,
                        "for clickhouse: rows for the sites that hold most and those accused, one for the rest; 0 for all")
-            ->check(CLI::NonNegativeNumber)
+            ->check(&check_count)
             ->capture_default_str();
         app.add_flag("--schema", wants_schema_, "for clickhouse: the table that takes the rows, as SQL; no INPUT");
         app.add_flag("--json", is_json_, "say what was written as JSON; without -o: --format json");

@@ -25,12 +25,15 @@ public:
     explicit footprint_command(CLI::App& app) {
         CLI::Option* const input =
             app.add_option("SOURCE", input_, "URL of a service, or FILE with the JSON of a footprint")->type_name("FILE|URL");
-        app.add_option("--pid", pid_, "the process, by its control socket")->excludes(input)->type_name("PID");
+        app.add_option("--pid", pid_, "the process, by its control socket")
+            ->check(&check_pid)
+            ->excludes(input)
+            ->type_name("PID");
         CLI::Option* const full =
             app.add_flag("--full", is_full_, "look through mappings and heap also where that takes long (from 8 GiB on)");
         app.add_flag("--cheap", is_cheap_, "do not look through them at all: fewer rows, nothing is held up")->excludes(full);
         app.add_option("--modules", how_.modules, "rows of loaded objects; 0 for all")
-            ->check(CLI::NonNegativeNumber)
+            ->check(&check_count)
             ->capture_default_str();
         output_.add_to(app, output_flags::markdown::yes);
     }
@@ -76,6 +79,7 @@ private:
         if (output.format == output_format::markdown) { return render_markdown(where, how_); }
         footprint_words how = how_;
         how.colour = wants_colour(output.colour);
+        how.width = terminal_width();
         return render_text(where, how);
     }
 

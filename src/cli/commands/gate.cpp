@@ -231,7 +231,7 @@ public:
         app.add_option("--source-root", source_root_, "folder that files are named relative to (default: this one)")
             ->type_name("DIR");
         app.add_flag("--exit-zero", exit_zero_, "exit with 0 also when a limit is breached");
-        app.add_option("--top", top_, "findings shown; 0 for all")->check(CLI::NonNegativeNumber)->capture_default_str();
+        app.add_option("--top", top_, "findings shown; 0 for all")->check(&check_count)->capture_default_str();
         alerts_.add_to(app);
         source_.add_to(app);
         output_.add_to(app, output_flags::markdown::yes);

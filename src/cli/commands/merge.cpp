@@ -74,7 +74,7 @@ public:
             ->default_str("text")
             ->check(CLI::IsMember({"text", "json", "none"}));
         app.add_option("--top", top_, "sites in the report besides those with outliers; 0 for all")
-            ->check(CLI::NonNegativeNumber)
+            ->check(&check_count)
             ->capture_default_str();
         app.add_option("--workers", workers_, "dumps decoded at a time (default: one a processor, at most 8)")
             ->check(CLI::Range(1U, 64U));

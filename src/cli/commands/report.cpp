@@ -39,7 +39,7 @@ public:
             app.add_option("--format", format_word_, "one document instead of a folder, on stdout without -o"));
         app.add_option("--threshold", threshold_, "less growth is no finding")->default_str("128KiB")->type_name("SIZE");
         app.add_option("--limit", limit_, "what the process may take: the report says when that is reached")->type_name("SIZE");
-        app.add_option("--top", how_.top, "findings; 0 for all")->check(CLI::NonNegativeNumber)->capture_default_str();
+        app.add_option("--top", how_.top, "findings; 0 for all")->check(&check_count)->capture_default_str();
         app.add_option("--focus", how_.focus, "only sites whose name, tag, type, route or frames match: a glob or re:REGEX")
             ->type_name("GLOB");
         ranking_.add_to(app);

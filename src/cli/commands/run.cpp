@@ -38,9 +38,7 @@ public:
             ->type_name("SIZE");
         app.add_option("--baseline", wanted_.baseline, "a dump of a healthy run: what holds as much as there does not leak")
             ->type_name("FILE|URL");
-        app.add_option("--top", wanted_.top, "sites a process; 0 for all")
-            ->check(CLI::NonNegativeNumber)
-            ->capture_default_str();
+        app.add_option("--top", wanted_.top, "sites a process; 0 for all")->check(&check_count)->capture_default_str();
         app.add_flag("-q,--quiet", wanted_.is_quiet, "no summary on stderr");
         source_.add_to(app);
         colour_.add_to(app);

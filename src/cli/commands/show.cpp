@@ -29,7 +29,7 @@ class show final : public command {
 public:
     explicit show(CLI::App& app) {
         CLI::Option* const input = app.add_option("INPUT", inputs_, "FILE|URL to show");
-        app.add_option("--pid", pid_, "the process, by its control socket")->excludes(input);
+        app.add_option("--pid", pid_, "the process, by its control socket")->check(&check_pid)->excludes(input);
         views.offer(
             app.add_option("--by", by_, "one table instead of the summary; process: what is live in each INPUT, site by site"));
         app.add_flag("--since-baseline", since_baseline_,
@@ -40,7 +40,7 @@ public:
         app.add_option("--min-depth", only_.min_depth, "only blocks from stacks of at least that many frames");
         app.add_flag("--records", reads_records_,
                      "read the records of single blocks of a large dump, too (from 64 MiB on the summary does without)");
-        app.add_option("--top", top_, "rows a table; 0 for all")->check(CLI::NonNegativeNumber)->capture_default_str();
+        app.add_option("--top", top_, "rows a table; 0 for all")->check(&check_count)->capture_default_str();
         source_.add_to(app);
         output_.add_to(app, output_flags::markdown::no);
     }

@@ -102,7 +102,7 @@ public:
     explicit snapshot_command(CLI::App& app) {
         CLI::Option* const url =
             app.add_option("--url", wanted_.url, "the service, e.g. http://127.0.0.1:9467 or unix:/run/orders.sock");
-        app.add_option("--pid", wanted_.pid, "the process, by its control socket")->excludes(url);
+        app.add_option("--pid", wanted_.pid, "the process, by its control socket")->check(&check_pid)->excludes(url);
         app.add_option("--label", wanted_.label, "a name for the snapshot, shown in diffs");
         app.add_option("--duration", duration_, "only what changes during this time, e.g. 5s")->type_name("TIME");
         app.add_option("-o,--output", wanted_.file, "file to write (0600, atomically); without it: standard output")

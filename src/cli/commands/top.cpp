@@ -38,7 +38,10 @@ public:
             app.add_option("SERVICE", service_,
                            "a running service: http://127.0.0.1:9467, localhost:9467, unix:/path, pid:4711")
                 ->type_name("URL");
-        app.add_option("--pid", pid_, "the process, by its control socket")->excludes(service)->type_name("PID");
+        app.add_option("--pid", pid_, "the process, by its control socket")
+            ->check(&check_pid)
+            ->excludes(service)
+            ->type_name("PID");
         app.add_option("--interval", interval_, "from one look to the next, 500ms or more; longer where answers take long")
             ->type_name("TIME")
             ->default_str("2s");

@@ -29,11 +29,14 @@ public:
         CLI::Option* const inputs =
             app.add_option("SOURCE", wanted_.inputs, "FILE|URL that has verdicts, or three dumps or more of one process")
                 ->type_name("FILE|URL");
-        app.add_option("--pid", pid_, "the process, by its control socket")->excludes(inputs)->type_name("PID");
+        app.add_option("--pid", pid_, "the process, by its control socket")
+            ->check(&check_pid)
+            ->excludes(inputs)
+            ->type_name("PID");
         levels.offer(app.add_option("--level", level_, "only that and worse; none: everything that was judged"))
             ->default_str("suspect");
         app.add_flag("--all", wants_all_, "the same as --level none --top 0");
-        app.add_option("--top", choice_.top, "rows; 0 for all")->check(CLI::NonNegativeNumber)->capture_default_str();
+        app.add_option("--top", choice_.top, "rows; 0 for all")->check(&check_count)->capture_default_str();
         app.add_option("--baseline", wanted_.baseline, "a dump of a healthy run: what holds as much as there does not leak")
             ->type_name("FILE|URL");
         app.add_option("--suppressions,--suppress", suppression_files_,

@@ -146,6 +146,14 @@ memory_timeline made_timeline() {
     return out;
 }
 
+memory_timeline made_forecast(double seconds, double least, double most) {
+    memory_timeline out = made_timeline();
+    out.forecast->seconds = seconds;
+    out.forecast->least_seconds = least;
+    out.forecast->most_seconds = most;
+    return out;
+}
+
 }  // namespace
 
 TEST_CASE("timeline: a sentence of when the limit is met, or why nobody says so", "[footprint]") {
@@ -155,6 +163,12 @@ TEST_CASE("timeline: a sentence of when the limit is met, or why nobody says so"
     CHECK(sentence_of(shown) == "no growth towards the limit that is beyond doubt");
     shown.latest.cgroup.limit = 0;
     CHECK(sentence_of(shown) == "no limit is set, so none is forecast");
+    shown = made_forecast(41.401, 41.107, 41.62);
+    CHECK(sentence_of(shown).find("met in 41.4 s (41.1 s .. 41.7 s, 90 %)") != std::string::npos);
+    shown = made_forecast(59.97, 59.42, 61.2);
+    CHECK(sentence_of(shown).find("met in 1m00s (59.4 s .. 1m02s, 90 %)") != std::string::npos);
+    shown = made_forecast(0.04, 0.04, 0.26);
+    CHECK(sentence_of(shown).find("met in 0 s (0 s .. 300 ms, 90 %)") != std::string::npos);
     CHECK(sentence_of({}) == "nobody reads: memwatch has no thread here");
     CHECK(render_text({}) == "nobody reads: memwatch has no thread here\n");
 }

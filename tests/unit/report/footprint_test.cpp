@@ -40,6 +40,26 @@ TEST_CASE("footprint text: the sum stands under its rows, with what is unexplain
     CHECK_FALSE(has(text, "\n# heading"));
 }
 
+TEST_CASE("footprint text: notes are whole, but on a terminal that is narrower") {
+    footprint where = test_support::example_footprint();
+    where.rows[1].note =
+        "a note that is so long that no terminal of eighty columns has room for it beside a row, and ends here";
+    CHECK(has(render_text(where), "and ends here\n"));
+    CHECK(has(render_markdown(where), "and ends here"));
+    CHECK(has(render_text(where, {.width = 400}), "and ends here\n"));
+    const std::string narrow = render_text(where, {.width = 80});
+    CHECK_FALSE(has(narrow, "and ends here"));
+    CHECK(has(narrow, "a note that is so"));
+}
+
+TEST_CASE("footprint text: a heap that changed meanwhile is said") {
+    footprint where = test_support::example_footprint();
+    where.changed_bytes = where.resident_bytes / 50;
+    CHECK_FALSE(has(render_text(where), "the heap changed"));
+    where.changed_bytes = where.resident_bytes / 10;
+    CHECK(has(render_text(where), "- the heap changed while it was looked at: 60.0 MiB (10 % of VmRSS) came or went"));
+}
+
 TEST_CASE("footprint text: what was not measured has no section") {
     footprint where;
     where.resident_bytes = 1 << 20;

@@ -41,10 +41,15 @@ TEST_CASE("footprint JSON: what is none is refused, and where it breaks is said"
     CHECK(refused("[]") == "unreadable byte 0");
     CHECK(refused("{}") == "unreadable kind");
     CHECK(refused(R"({"kind": "memwatch.verdicts"})") == "unreadable kind");
+    CHECK(refused(R"({"kind": "memwatch.footprint"})") == "unreadable version");
+    CHECK(refused(R"({"kind": "memwatch.footprint", "version": 1})") == "unreadable rows");
     CHECK(refused(R"({"kind": "memwatch.footprint", "version": 2})") == "unsupported version");
-    CHECK(refused(R"({"kind": "memwatch.footprint", "version": 1, "pid": -1})") == "unreadable pid");
-    CHECK(refused(R"({"kind": "memwatch.footprint", "version": 1, "rows": [{"part": 7}]})") == "unreadable rows");
-    CHECK(refused(R"({"kind": "memwatch.footprint", "version": 1, "rows": [{"part": "magic"}]})") == "unreadable rows");
+    CHECK(refused(R"({"kind": "memwatch.footprint", "version": 1, "pid": -1, "resident_bytes": 0, "rows": []})") ==
+          "unreadable pid");
+    CHECK(refused(R"({"kind": "memwatch.footprint", "version": 1, "resident_bytes": 0, "rows": [{"part": 7}]})") ==
+          "unreadable rows");
+    CHECK(refused(R"({"kind": "memwatch.footprint", "version": 1, "resident_bytes": 0, "rows": [{"part": "magic"}]})") ==
+          "unreadable rows");
     CHECK(refused(std::string(100'000, '[')) == "unreadable byte 0");
     const std::string whole = encode_footprint(test_support::example_footprint());
     for (std::size_t length = 0; length + 2 < whole.size(); ++length) {

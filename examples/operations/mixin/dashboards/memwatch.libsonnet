@@ -72,7 +72,7 @@ local promql = import '../lib/promql.libsonnet';
       target('min(%s)' % series('memwatch_time_to_oom_seconds'), 'expected'),
       target('min(%s)' % series('memwatch_time_to_oom_least_seconds'), 'lower end of the 90 % interval'),
     ], 'Of the instance that is next; nothing while nothing grows towards a limit.'), 6],
-    [panels.graph('Where RSS is', 'bytes', [target('sum by (component) (%s)' % series('memwatch_footprint_bytes'), '{{component}}')], 'By the figures that are cheap; /debug/memtrace/footprint has them all.', stacked=true), 6],
+    [panels.graph('Where RSS is', 'bytes', [target('sum by (component) (%s)' % series('memwatch_footprint_bytes'), '{{component}}')], 'By the figures that are cheap: what the allocator keeps and stacks are in unexplained; /debug/memtrace/footprint has them all.', stacked=true), 6],
     [panels.graph('Pressure', 'short', [target('max by (instance) (%s)' % series('memwatch_memory_pressure'), '{{instance}}')], '0 well, 1 little is left, 2 the end is near.'), 4],
   ] },
 
