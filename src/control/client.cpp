@@ -80,7 +80,10 @@ private:
             platform::sleep_ns(20'000'000);
         }
         return refuse(
-            is_forbidden_
+            is_forbidden_ && ::geteuid() == 0 ? "where its control socket would be cannot be looked into, though this is root: "
+                                                "a container or a security module "
+                                                "forbids it"
+            : is_forbidden_
                 ? "it belongs to another user: ask as that user or as root"
                 : "no control socket: it runs without memwatch, with MEMWATCH_DISABLED=1 or MEMWATCH_CONTROL=off, or, "
                   "preloaded, with one thread only ('memwatch run --control' makes one from the start)");

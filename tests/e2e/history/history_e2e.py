@@ -187,6 +187,7 @@ def memory(_):
             check("leaky::handle" in text, text)
         listed = memwatch("control", "--pid", str(service.process.pid), "history")
         check(history["snapshots"][0]["name"] in listed, listed)
+        check(re.search(r"^name +bytes +taken +age +what is wrong with it$", listed, re.M) and " UTC " in listed, listed)
         far = memwatch("diff", "--since", "2h", service.url, status=3)
         check("the history begins" in far, far)
         memwatch("diff", "--since", "2", service.url, status=2)
