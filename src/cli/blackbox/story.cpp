@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <system_error>
 
 #include <memwatch/snapshot/codec.hpp>
@@ -78,6 +79,8 @@ bool is_box(const fs::path& path) {
     return name.size() > suffix.size() && std::string_view(name).substr(name.size() - suffix.size()) == suffix;
 }
 
+std::string program_of(const listed_box& box) { return box.of.whose ? box.of.whose->executable : std::string(); }
+
 result<std::vector<std::string>> names_in(const std::string& folder) {
     std::vector<std::string> names;
     std::error_code failed;
@@ -149,13 +152,19 @@ result<std::vector<listed_box>> list_boxes(const std::string& folder) {
 result<std::string> find_box(const std::string& path) {
     std::error_code failed;
     if (!fs::is_directory(path, failed)) { return path; }
-    const result<std::vector<std::string>> names = names_in(path);
-    if (!names) { return tl::unexpected<error>(names.error()); }
-    if (names->empty()) { return fail(error_code::not_found, "no black box in this folder", path); }
-    for (const std::string& name : *names) {
-        if (ask_whether_written(path + "/" + name) != life_end::running) { return path + "/" + name; }
-    }
-    return path + "/" + names->front();
+    const result<std::vector<listed_box>> all = list_boxes(path);
+    if (!all) { return tl::unexpected<error>(all.error()); }
+    if (all->empty()) { return fail(error_code::not_found, "no black box in this folder", path); }
+    std::map<std::string, std::size_t> records;
+    for (const listed_box& each : *all) { records[program_of(each)] += each.of.record_count; }
+    const auto is_better = [&](const listed_box& a, const listed_box& b) {
+        const auto rank = [&](const listed_box& box) {
+            const bool has_ended = box.problem.empty() && box.of.end != life_end::running;
+            return std::pair(has_ended, records[program_of(box)]);
+        };
+        return rank(a) < rank(b);
+    };
+    return path + "/" + std::max_element(all->begin(), all->end(), is_better)->name;  // of equal ones the first: the newest
 }
 
 const char* word_of(life_end end) noexcept {

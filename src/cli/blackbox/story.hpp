@@ -78,7 +78,8 @@ struct listed_box {
 // Newest first. Errors: not_found, io.
 [[nodiscard]] result<std::vector<listed_box>> list_boxes(const std::string& folder);
 
-// `path`, or of a folder the newest box of a process that has ended; of any, if none has. Errors: not_found, io.
+// `path`, or of a folder the newest box of a process that has ended; of any, if none has. Of several programs it is the one
+// that wrote most: a health check that inherits a service's environment leaves a box as well. Errors: not_found, io.
 [[nodiscard]] result<std::string> find_box(const std::string& path);
 
 [[nodiscard]] const char* word_of(life_end end) noexcept;

@@ -12,6 +12,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import statistics
 import subprocess
@@ -181,6 +182,15 @@ def test_restart(folder, _):
         listed = json.loads(subprocess.run([MEMWATCH, "blackbox", "list", folder, "--json"], capture_output=True, text=True, check=True).stdout)
         ends = [row["end"] for row in listed["files"]]
         assert ends == ["running", "without_a_word"], ends
+        helper = f"{VICTIM}-helper-{os.getpid()}"  # beside it, where its libraries are found
+        shutil.copy(VICTIM, helper)
+        try:
+            subprocess.run([helper, "end"], env=environment(folder), check=True, capture_output=True)
+        finally:
+            os.remove(helper)
+        assert len(boxes(folder)) == 3, boxes(folder)
+        # The service writes on: soon more than a helper that lived for a second and a half.
+        wait_for(lambda: show(folder)["process"]["pid"] == first.pid, "the service's, though a helper's is newer")
     finally:
         second.kill()
         end_of(second)
