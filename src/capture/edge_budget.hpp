@@ -35,10 +35,11 @@ public:
     // relaxed: a setting. [hook]
     [[nodiscard]] bool is_tight() const noexcept { return is_tight_.load(std::memory_order_relaxed); }
 
-private:
+    // The least R that a sample with a page is judged at by now; 0: as drawn; `declined`: none is admitted. [hook]
     static constexpr std::uint64_t declined = ~std::uint64_t{0};
     [[nodiscard]] std::uint64_t interval_floor() const noexcept;
 
+private:
     loss_counters& losses_;
     std::atomic<std::size_t> waste_bytes_{0};
     std::atomic<std::size_t> most_waste_bytes_{8U << 20U};

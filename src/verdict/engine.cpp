@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <memwatch/model/weight.hpp>
 
@@ -15,6 +16,9 @@ constexpr double escape_epochs = 3;
 // A look this close to the one before (in epochs) is more of the same: the last one of a process, for one. Where all come so
 // close together, an epoch is full all the same.
 constexpr double least_distance = 0.5;
+// What is no evidence is told as kept from this age on.
+constexpr double aside_epochs = 2;
+constexpr double two_sided_95 = 1.96;  // of the normal distribution
 // What is known of the ages at which blocks die is kept for long, or each period of a batch would be news: 11 h of looks at 10
 // s. (Forgetting at all keeps the sums within a float's precision.) What traces say of births may change with the load.
 constexpr double death_memory = 4096;
@@ -30,6 +34,16 @@ double ratio(std::uint64_t time_ns, std::uint64_t epoch_ns) noexcept {
 std::uint64_t in_ns(float epochs, std::uint64_t epoch_ns) noexcept {
     constexpr double most_ns = 9e18;  // a dump may say any time
     return static_cast<std::uint64_t>(std::min(most_ns, double{epochs} * static_cast<double>(epoch_ns)));
+}
+
+double sample_bytes_of(const site_history& site, const evidence& e) noexcept {
+    if (e.settled > 0) { return double{site.settled_bytes} / e.settled; }
+    return e.live > 0 ? e.live_bytes / e.live : 0;
+}
+
+// What is kept over what of it counts as evidence.
+double whole_of(const site_history& site) noexcept {
+    return site.aged_bytes > 0 ? 1 + double{site.beside_bytes} / double{site.aged_bytes} : 1;
 }
 
 void merge_groups(site_history& site, std::size_t i, std::size_t count) noexcept {
@@ -140,7 +154,8 @@ void engine::begin_look(const look& now) {
     for (site_history& site : sites_) {
         site.fresh = 0;
         site.live_bytes = site.live_objects = site.live_samples = site.settled_bytes = site.settled_objects = 0;
-        site.aside_bytes = site.aside_objects = 0;
+        site.aside_bytes = site.aside_objects = site.aside_oldest = 0;
+        site.aged_bytes = site.beside_bytes = site.beside_variance = 0;
         site.escaped = 0;
         site.oldest = -1;
     }
@@ -182,11 +197,9 @@ void engine::count_block(std::uint32_t number, const alive_block& block) noexcep
     // Weights of 1 and of thousands make no sum that says how many samples there are: one kind counts at a time.
     const bool stands_for_itself = block.interval_bytes == 0;
     const bool is_other_kind = !now_.is_exact && stands_for_itself != site.is_escalated;
-    if (is_other_kind || is_of_old(number, site, block.birth_ns)) {
-        if (is_other_kind && block.birth_ns + 2 * settings_.epoch_ns <= now_.time_ns) {
-            site.aside_bytes += static_cast<float>(bytes);
-            site.aside_objects += static_cast<float>(objects);
-        }
+    const bool is_old = is_of_old(number, site, block.birth_ns);
+    if (is_other_kind || is_old) {
+        if (is_other_kind || site.is_escalated) { set_aside(site, block, is_other_kind && !is_old); }
         return;
     }
     const float amount = static_cast<float>(counts_objects ? objects : bytes);
@@ -198,6 +211,7 @@ void engine::count_block(std::uint32_t number, const alive_block& block) noexcep
     const std::uint64_t age_ns = now_.time_ns > block.birth_ns ? now_.time_ns - block.birth_ns : 0;
     const double age = ratio(age_ns, settings_.epoch_ns);
     site.oldest = std::max(site.oldest, static_cast<float>(age));
+    if (age >= aside_epochs) { site.aged_bytes += static_cast<float>(bytes); }
     if (age >= std::max(2.0, site.settled_age())) {
         site.settled_bytes += static_cast<float>(bytes);
         site.settled_objects += static_cast<float>(objects);
@@ -207,6 +221,22 @@ void engine::count_block(std::uint32_t number, const alive_block& block) noexcep
         site.young_samples += 1;
         site.young_traced += block.is_traced ? 1.0F : 0.0F;
     }
+}
+
+// Kept, too, but no evidence. An escalated site may have more births than it has pages: the rest are drawn as ever, lie here,
+// and have grown as fast as those that count.
+void engine::set_aside(site_history& site, const alive_block& block, bool is_of_this_history) const noexcept {
+    if (now_.time_ns < block.birth_ns) { return; }
+    const double age = ratio(now_.time_ns - block.birth_ns, settings_.epoch_ns);
+    if (age < aside_epochs) { return; }
+    const double probability = sampling_probability(block.size_bytes, block.interval_bytes);
+    const double bytes = static_cast<double>(block.size_bytes) / probability;
+    site.aside_bytes += static_cast<float>(bytes);
+    site.aside_objects += static_cast<float>(1 / probability);
+    site.aside_oldest = std::max(site.aside_oldest, static_cast<float>(age));
+    if (!is_of_this_history) { return; }
+    site.beside_bytes += static_cast<float>(bytes);
+    site.beside_variance += static_cast<float>(bytes * bytes * (1 - probability));
 }
 
 // Born before births were counted.
@@ -318,7 +348,20 @@ void engine::end_look() {
 }
 
 evidence engine::evidence_of(const site_history& site) const noexcept {
-    return gather_evidence(site, {groups_, traces_, static_cast<double>(settings_.epoch_ns), now_.time_ns});
+    evidence e = gather_evidence(site, {groups_, traces_, static_cast<double>(settings_.epoch_ns), now_.time_ns});
+    e.coarseness = coarseness_of(site);
+    return e;
+}
+
+// Large blocks waste no page that counts: R is raised for small ones alone.
+double engine::coarseness_of(const site_history& site) const noexcept {
+    constexpr double page_bytes = 4096;
+    if (site.is_escalated || site.unit <= 0 || site.live_objects <= 0) { return 1; }
+    const double size = double{site.live_bytes} / double{site.live_objects};
+    const std::uint64_t interval = size < page_bytes ? now_.small_interval_bytes : now_.interval_bytes;
+    if (interval == look::no_interval) { return std::numeric_limits<double>::infinity(); }
+    const double objects = 1 / sampling_probability(static_cast<std::uint64_t>(size), interval);
+    return std::max(1.0, (now_.is_exact ? objects : size * objects) / double{site.unit});
 }
 
 const expectation* engine::expectation_of(std::uint32_t site) const noexcept {
@@ -354,8 +397,8 @@ void engine::judge_sites() {
             continue;
         }
         const evidence e = evidence_of(site);
+        settle(site, e);
         judged[i] = judge_site(e, site, is_exact(site), expectation_of(i));
-        site.settled_cell = static_cast<std::uint8_t>(e.settled_age < 1 ? 0 : std::ilogb(e.settled_age) + 1);
         tested += e.live >= 8 ? 1 : 0;
         if (judged[i].needs_evidence) { candidates.push_back(site.persistence); }
     }
@@ -372,11 +415,29 @@ void engine::judge_sites() {
     }
 }
 
+// Blocks were counted as settled by the age of the look before. Where that has changed by now, groups of births say how much is
+// older than the new one.
+void engine::settle(site_history& site, const evidence& e) const noexcept {
+    const double counted_from = std::max(2.0, site.settled_age());
+    site.settled_cell = static_cast<std::uint8_t>(e.settled_age < 1 ? 0 : std::ilogb(e.settled_age) + 1);
+    if (e.settled_age < 1 || std::max(2.0, site.settled_age()) == counted_from || e.live <= 0) { return; }
+    const double share = std::min(1.0, e.settled / e.live);
+    site.settled_bytes = static_cast<float>(share * double{site.live_bytes});
+    site.settled_objects = static_cast<float>(share * double{site.live_objects});
+}
+
 void engine::set_escalated(std::uint32_t number, bool is_on, std::uint64_t time_ns) noexcept {
     if (number >= sites_.size()) { return; }
     site_history& site = sites_[number];
     if (site.is_escalated == is_on) { return; }
     site_history fresh{};
+    // What is said of it until the next look.
+    const growth before = growth_of(site, evidence_of(site));
+    fresh.rate_before = static_cast<float>(before.rate);
+    fresh.rate_before_error = static_cast<float>(before.error);
+    fresh.aside_bytes = site.settled_bytes + site.aside_bytes;
+    fresh.aside_objects = site.settled_objects + site.aside_objects;
+    fresh.aside_oldest = std::max(site.oldest, site.aside_oldest);
     fresh.kind = site.kind;
     fresh.candidate = site.candidate;
     fresh.doubt = site.doubt;
@@ -402,13 +463,25 @@ void engine::set_escalated(std::uint32_t number, bool is_on, std::uint64_t time_
 
 void engine::set_expectation(std::uint32_t site, const expectation& known) { expected_[site] = known; }
 
+engine::growth engine::growth_of(const site_history& site, const evidence& e) const noexcept {
+    constexpr double short_epochs = 8;  // a history as young as that
+    const double sample_bytes = sample_bytes_of(site, e);
+    const double whole = whole_of(site);
+    const bool is_of_kept = is_kept(e);
+    const growth own{(is_of_kept ? e.retained_rate : e.slope) * sample_bytes * whole,
+                     (is_of_kept ? e.retained_rate_error : (e.slope_high - e.slope_low) / 2) * sample_bytes * whole};
+    const double known_for = ratio(now_.time_ns, settings_.epoch_ns) - double{site.renewed};
+    if (own.rate == 0 && known_for < short_epochs) { return {double{site.rate_before}, double{site.rate_before_error}}; }
+    if (!is_of_kept || e.retained_over <= 0) { return own; }
+    const double of_beside = two_sided_95 * std::sqrt(double{site.beside_variance}) / e.retained_over;
+    return {own.rate, std::hypot(e.retained_rate_error * sample_bytes, of_beside)};
+}
+
 verdict engine::describe(const site_history& site, const evidence& e, const expectation* known) const {
     const double epoch_s = static_cast<double>(settings_.epoch_ns) * 1e-9;
     verdict v;
     v.kind = site.kind;
     v.doubt = site.kind == verdict_class::inconclusive ? site.doubt : verdict_doubt::none;
-    // What is kept, also of blocks that are no evidence.
-    const double settled_bytes = double{site.settled_bytes} + double{site.aside_bytes};
     v.severity = severity_of(site.kind, double{site.live_bytes} + double{site.aside_bytes}, site.depth, settings_.judgement);
     v.is_exact = is_exact(site) && site.aside_objects == 0;
     const score scored = score_of(e, known);
@@ -418,27 +491,23 @@ verdict engine::describe(const site_history& site, const evidence& e, const expe
     v.decided_ns = in_ns(site.decided, settings_.epoch_ns);
     v.looks = site.looks;
     v.generations = e.generations;
-    v.retained_bytes = settled_bytes;
-    v.retained_objects = double{site.settled_objects} + double{site.aside_objects};
-    const double sample_bytes = e.settled > 0 ? double{site.settled_bytes} / e.settled : e.live > 0 ? e.live_bytes / e.live : 0;
-    v.rate_bytes_per_second = e.retained_rate * sample_bytes / epoch_s;
-    v.rate_error = e.retained_rate_error * sample_bytes / epoch_s;
-    v.since_ns = now_.time_ns - std::min(now_.time_ns, in_ns(std::max(0.0F, site.oldest), settings_.epoch_ns));
+    // Also of blocks that are no evidence.
+    v.retained_bytes = double{is_kept(e) ? site.settled_bytes : site.live_bytes} + double{site.aside_bytes};
+    v.retained_objects = double{is_kept(e) ? site.settled_objects : site.live_objects} + double{site.aside_objects};
+    const growth grows = growth_of(site, e);
+    v.rate_bytes_per_second = grows.rate / epoch_s;
+    v.rate_error = grows.error / epoch_s;
+    const float oldest = std::max({0.0F, site.oldest, site.aside_oldest});
+    v.since_ns = now_.time_ns - std::min(now_.time_ns, in_ns(oldest, settings_.epoch_ns));
     v.kept_share = e.kept;
     v.kept_share_low = e.kept_low;
     v.kept_share_high = e.kept_high;
     v.freed_objects = e.freed;
     v.follow_up = e.follow_up;
     const bool counts_objects = now_.is_exact || site.is_escalated;
-    v.bytes_per_trace = counts_objects ? e.per_trace * sample_bytes : e.per_trace;
+    v.bytes_per_trace = e.per_trace * (counts_objects ? sample_bytes_of(site, e) : 1) * whole_of(site);
     v.escaped_share = e.escaped;
     v.other_thread_share = e.elsewhere;
-    if (!is_kept(e)) {
-        v.retained_bytes = site.live_bytes;
-        v.retained_objects = site.live_objects;
-        v.rate_bytes_per_second = e.slope * sample_bytes / epoch_s;
-        v.rate_error = (e.slope_high - e.slope_low) / 2 * sample_bytes / epoch_s;
-    }
     return v;
 }
 

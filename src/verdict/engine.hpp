@@ -37,6 +37,11 @@ struct look {
     bool is_exact{};                   // every block is recorded (preset full): objects are counted, not weighted bytes
     std::uint64_t completed_traces{};  // since the process' start; 0 = traces are not used
     std::uint64_t lost_records{};      // since the start: records dropped, thinned or given up
+    // R that blocks are drawn with by now, and those below a page, which is higher while page edges are scarce. 0 = not told;
+    // no_interval: none is recorded.
+    std::uint64_t interval_bytes{};
+    std::uint64_t small_interval_bytes{};
+    static constexpr std::uint64_t no_interval = ~std::uint64_t{0};
 };
 
 struct alive_block {
@@ -98,13 +103,22 @@ private:
     void move_groups();
     void move_pace(site_history& site, double epochs) const noexcept;
     void move_history(site_history& site, const float* alive) noexcept;
+    void set_aside(site_history& site, const alive_block& block, bool is_of_this_history) const noexcept;
     void judge_sites();
+    void settle(site_history& site, const evidence& e) const noexcept;
+    [[nodiscard]] double coarseness_of(const site_history& site) const noexcept;
     [[nodiscard]] evidence evidence_of(const site_history& site) const noexcept;
     [[nodiscard]] const expectation* expectation_of(std::uint32_t site) const noexcept;
     [[nodiscard]] bool is_exact(const site_history& site) const noexcept;
     [[nodiscard]] bool is_losing() const noexcept;
     [[nodiscard]] bool is_of_old(std::uint32_t number, const site_history& site, std::uint64_t birth_ns) const noexcept;
     [[nodiscard]] verdict describe(const site_history& site, const evidence& e, const expectation* known) const;
+    // Bytes an epoch, with its error.
+    struct growth {
+        double rate;
+        double error;
+    };
+    [[nodiscard]] growth growth_of(const site_history& site, const evidence& e) const noexcept;
 
     engine_settings settings_;
     look now_{};

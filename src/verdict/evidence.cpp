@@ -137,8 +137,12 @@ void find_lateness(const timeline& t, evidence& e) {
     halves h{t.between(t.site.alive, from, third) / t.site.unit, t.between(t.site.alive, third, to) / t.site.unit, 1.0 / 3};
     const double whole = h.early + h.late;
     if (whole <= 0) { return; }
-    e.retained_rate = whole / (from - to);
-    e.retained_rate_error = two_sided_95 * std::sqrt(whole) / (from - to);
+    // A merged group may begin long before what it holds of this history does.
+    const double now = static_cast<double>(t.at.now_ns) / t.at.epoch_ns;
+    const double began = now - double{t.site.is_escalated ? t.site.renewed : t.site.began};
+    e.retained_over = began > to ? std::min(from, began) - to : from - to;
+    e.retained_rate = whole / e.retained_over;
+    e.retained_rate_error = two_sided_95 * std::sqrt(whole) / e.retained_over;
     double last_load = 1.0 / 6;
     const auto take = [&](const float* load, double least, bool is_only) {
         const double early = t.between(load, from, third);

@@ -52,6 +52,8 @@ struct evidence {
     double recently_expected{};  // samples that the mean rate would have kept there
     double retained_rate{};      // samples an epoch
     double retained_rate_error{};
+    double retained_over{};  // epochs that they were taken from
+    double coarseness{1};    // what a sample would stand for that is drawn now, over the mean of those alive; at least 1
 
     double slope{};  // Theil-Sen, samples an epoch, of what is live
     double slope_low{};

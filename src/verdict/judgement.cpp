@@ -33,6 +33,8 @@ constexpr double lateness_linear = 0.75;
 constexpr double lateness_least = 0.45;
 constexpr double stopped_expected = 6;  // events that did not come: e^-6
 constexpr double stopped_share = 0.25;
+constexpr double unseen_expected = 3;  // events, of which none is seen by luck in one of twenty
+constexpr double unseen_coarseness = 2;
 
 // A site that has never let go of anything may be filling: it is given longer, and has to show that it does not slow down.
 // Unless it began in a process that had been watched for long: then it is not part of a warm-up.
@@ -59,6 +61,11 @@ constexpr double growth_oldest = 0.08;   // of the time watched
 constexpr double growth_youngest = 0.8;  // the first to come are gone: else it is a table that fills, and has let go of nobody
 
 bool is_stopped(const evidence& e) noexcept { return e.recently_expected >= stopped_expected && e.recently < stopped_share; }
+
+// R was raised since: growth that goes on as before would hardly be seen by now.
+bool is_unseen(const evidence& e) noexcept {
+    return e.coarseness >= unseen_coarseness && e.recently_expected < unseen_expected * e.coarseness;
+}
 
 bool is_silent(const evidence& e) noexcept { return e.kept >= silent_share && e.known_for * warm_process > e.at_work; }
 
@@ -165,6 +172,10 @@ judgement judge_site(const evidence& e, const site_history& site, bool is_exact,
     if (site.kind == verdict_class::leak_retained && is_plateau(e) && e.lateness >= lateness_least && !is_stopped(e) &&
         e.recently > 0) {
         return say(verdict_class::leak_retained);
+    }
+    if (is_unseen(e) && e.settled >= samples_needed) {
+        const bool stays = site.kind == verdict_class::leak_retained && is_plateau(e);
+        return stays ? say(verdict_class::leak_retained) : say(verdict_class::inconclusive, verdict_doubt::records_lost);
     }
     judgement quiet = judge_quiet(e, site, is_exact);
     quiet.is_refuted = e.settled_age <= 0 || e.settled_share < 0.1 || is_stopped(e) || e.survival_low < survival_needed / 2;

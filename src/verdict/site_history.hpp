@@ -44,6 +44,12 @@ struct site_history {
     float settled_objects;
     float aside_bytes;  // settled, too, but no evidence: drawn while it is escalated, recorded when it no longer is
     float aside_objects;
+    float aside_oldest;     // age in epochs of the oldest of these
+    float aged_bytes;       // older than two epochs, evidence
+    float beside_bytes;     // as old, and of the time that this history is of, but aside
+    float beside_variance;  // of that estimate
+    float rate_before;      // bytes kept an epoch, and its error, when escalation began or ended: until this history can tell
+    float rate_before_error;
     float young_samples;  // seen alive for the first time, decayed
     float young_traced;   // those of them that were born in a trace, decayed
     float escaped;        // amount alive that was born in a trace, three epochs ago and more

@@ -77,6 +77,10 @@ look look_at(const process_state& state, const live_state& live) noexcept {
     now.is_exact = is_every_block_recorded(state.capture);
     now.completed_traces = state.capture.tags.completed_traces();
     now.lost_records = lost_records(state.capture.losses);
+    now.interval_bytes = state.capture.interval.in_force();
+    const std::uint64_t at_edges = state.capture.edge_waste.interval_floor();
+    now.small_interval_bytes = std::max(now.interval_bytes, at_edges);
+    if (state.capture.edge_waste.is_tight()) { now.interval_bytes = now.small_interval_bytes; }
     return now;
 }
 
@@ -150,6 +154,8 @@ bool verdict_keeper::try_look(process_state& state, std::vector<verdict_change>*
         look_locked(state, *live, pools);
         done_ = {done_.looks + 1, session_time(state, *live), platform::monotonic_ns() - began_ns};
         if (changes != nullptr) { *changes = take_changes_locked(); }
+        // Afterwards: a site whose term begins or ends has a history that is empty.
+        escalated_.turn(state.capture, *live, *engine_, engine_->last_look_ns());
         return true;
     } catch (...) { return false; }  // no memory: the next look sees what this one did not
 }
@@ -167,7 +173,6 @@ void verdict_keeper::look_locked(process_state& state, live_state& live, const s
     live.visit(eyes, scratch_);
     count_pools_locked(pools);
     engine_->end_look();
-    escalated_.turn(state.capture, live, *engine_, now.time_ns);
 }
 
 void verdict_keeper::count_pools_locked(const std::vector<pool_reading>& pools) {

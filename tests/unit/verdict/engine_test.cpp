@@ -226,3 +226,122 @@ TEST_CASE("engine: a cache that fills slowly in an old process is no leak becaus
     }
     CHECK(is_on);
 }
+
+namespace {
+
+// A site that gets 64 blocks of 128 KiB an epoch and keeps them, at R = 1 MiB; from epoch 5 on it is escalated, with pages for
+// a quarter of what is born.
+struct fast_leak {
+    static constexpr std::uint64_t size = 128U << 10U;
+    static constexpr std::uint64_t interval = 1U << 20U;
+    static constexpr double bytes_per_second = 64.0 * size / (static_cast<double>(epoch) * 1e-9);
+
+    struct block {
+        std::uint64_t birth_ns;
+        std::uint64_t interval_bytes;
+    };
+    engine judge{engine_settings{epoch, {}}};
+    std::mt19937_64 random{test_support::seed()};
+    std::vector<block> recorded;
+    sampled_totals all;
+    bool is_escalated{};
+    std::uint64_t of_term{};
+
+    void live_through(std::uint64_t now) {
+        for (unsigned i = 0; i < 64; ++i) {
+            const std::uint64_t birth = (now - 1) * epoch + (i + 1) * epoch / 65;
+            const bool has_page = is_escalated && i < 16;
+            const bool is_drawn = std::uniform_real_distribution<>{}(random) < sampling_probability(size, interval);
+            if (!has_page && !is_drawn) { continue; }
+            recorded.push_back({birth, has_page ? 0 : interval});
+            all.add(size, recorded.back().interval_bytes);
+            of_term += has_page ? 1 : 0;
+        }
+        judge.begin_look({now * epoch, 1, false, 0, 0});
+        for (const block& each : recorded) { judge.count_block(0, {each.birth_ns, size, each.interval_bytes, false}); }
+        sampled_totals counted = all;
+        if (is_escalated) { counted.objects = static_cast<double>(of_term); }
+        judge.count_site(0, {counted, {}, {}, 0});
+        judge.end_look();
+    }
+    void escalate(bool is_on, std::uint64_t now) {
+        judge.set_escalated(0, is_escalated = is_on, now * epoch);
+        if (is_on) { judge.count_site(0, {}); }
+    }
+    verdict said() const { return judge.verdict_of(verdict_subject::site, 0); }
+};
+
+}  // namespace
+
+TEST_CASE("engine: a site with more births than its escalation has pages for grows by all of them") {
+    fast_leak leak;
+    for (std::uint64_t now = 1; now <= 5; ++now) { leak.live_through(now); }
+    leak.escalate(true, 5);
+    for (std::uint64_t now = 6; now <= 60; ++now) {
+        leak.live_through(now);
+        if (now == 40) {  // its pages are used up
+            const verdict before = leak.said();
+            REQUIRE(before.kind == verdict_class::leak_retained);
+            leak.escalate(false, now);
+            const verdict after = leak.said();
+            CHECK(after.retained_bytes == Approx(before.retained_bytes));
+            CHECK(after.rate_bytes_per_second == Approx(before.rate_bytes_per_second));
+            CHECK(after.since_ns == before.since_ns);
+        }
+        if (now < 24) { continue; }
+        const verdict v = leak.said();
+        CAPTURE(now, v.rate_bytes_per_second, v.rate_error);
+        CHECK(v.kind == verdict_class::leak_retained);
+        CHECK(v.rate_bytes_per_second == Approx(fast_leak::bytes_per_second).epsilon(0.35));
+        CHECK(std::abs(v.rate_bytes_per_second - fast_leak::bytes_per_second) <= 2.5 * v.rate_error);
+        CHECK(v.retained_bytes == Approx(static_cast<double>(now - 2) * 64 * fast_leak::size).epsilon(0.3));
+    }
+}
+
+TEST_CASE("engine: a site whose samples grow rare because R was raised is in doubt, and not steady") {
+    for (const std::uint64_t raised : {std::uint64_t{64} << 10U, std::uint64_t{16} << 20U, look::no_interval}) {
+        engine judge{engine_settings{epoch, {}}};
+        sampled_totals allocated;
+        std::vector<std::uint64_t> births;
+        for (std::uint64_t now = 1; now <= 40; ++now) {
+            // 25 samples an epoch at R = 64 KiB; at 16 MiB one in ten epochs, and none has come yet.
+            for (std::uint64_t i = 0; now <= 5 && i < 25; ++i) {
+                births.push_back((now - 1) * epoch + (i + 1) * epoch / 26);
+                allocated.add(512, 64U << 10U);
+            }
+            look at{now * epoch, 1, false, 0, 0};
+            at.interval_bytes = 64U << 10U;
+            at.small_interval_bytes = now <= 5 ? at.interval_bytes : raised;
+            judge.begin_look(at);
+            for (const std::uint64_t birth : births) { judge.count_block(0, {birth, 512, 64U << 10U, false}); }
+            judge.count_site(0, {allocated, {}, {}, 0});
+            judge.end_look();
+        }
+        const verdict v = judge.verdict_of(verdict_subject::site, 0);
+        CAPTURE(raised);
+        if (raised == 64U << 10U) {
+            CHECK(v.kind == verdict_class::steady);
+        } else {
+            CHECK(v.kind == verdict_class::inconclusive);
+            CHECK(v.doubt == verdict_doubt::records_lost);
+        }
+    }
+}
+
+TEST_CASE("engine: what is called a leak keeps something, also at the look at which its settled age falls") {
+    // Half of what is born dies in its ninth epoch: settled from 16 on. Later it dies at once, and the hazard of old ages is
+    // forgotten with time; whatever the age, a leak's figures are of what is older.
+    program p;
+    for (int i = 1; i <= 300; ++i) {
+        p.run(1, [&](program& self, double now) {
+            for (int k = 0; k < 4; ++k) { self.born(now + k * 0.2, k % 2 == 0 ? program::never : i < 30 ? 8.5 : 0.1); }
+        });
+        const verdict v = p.said();
+        CAPTURE(i);
+        if (level_of(v.kind) != verdict_level::none) {
+            CHECK(v.retained_bytes > 0);
+            CHECK(v.rate_bytes_per_second > 0);
+        }
+    }
+    CHECK(p.said().kind == verdict_class::leak_retained);
+}
