@@ -255,6 +255,7 @@ void engine::count_site(std::uint32_t number, const site_totals& totals) noexcep
     const bool is_sure = !site.is_unsure_of_births && (looks_ != 0 || !is_unsure_of_births_);
     if (is_sure && allocated > site.allocated) { site.fresh = static_cast<float>(allocated - site.allocated); }
     site.is_unsure_of_births = false;
+    site.is_partial = totals.is_partial;
     site.allocated = allocated;
     if (site.live_samples > 0) { site.unit = (counts_objects ? site.live_objects : site.live_bytes) / site.live_samples; }
     site.freed_objects = static_cast<float>(plausible(totals.freed.objects));
@@ -355,13 +356,19 @@ evidence engine::evidence_of(const site_history& site) const noexcept {
 
 // Large blocks waste no page that counts: R is raised for small ones alone.
 double engine::coarseness_of(const site_history& site) const noexcept {
-    constexpr double page_bytes = 4096;
     if (site.is_escalated || site.unit <= 0 || site.live_objects <= 0) { return 1; }
     const double size = double{site.live_bytes} / double{site.live_objects};
+    return std::max(1.0, sample_drawn_now(site) / (now_.is_exact ? size : 1) / double{site.unit});
+}
+
+// Bytes that one would stand for; 0: not known.
+double engine::sample_drawn_now(const site_history& site) const noexcept {
+    constexpr double page_bytes = 4096;
+    const double size = site.live_objects > 0 ? double{site.live_bytes} / double{site.live_objects} : 0;
     const std::uint64_t interval = size < page_bytes ? now_.small_interval_bytes : now_.interval_bytes;
+    if (size <= 0 || interval == 0) { return 0; }
     if (interval == look::no_interval) { return std::numeric_limits<double>::infinity(); }
-    const double objects = 1 / sampling_probability(static_cast<std::uint64_t>(size), interval);
-    return std::max(1.0, (now_.is_exact ? objects : size * objects) / double{site.unit});
+    return size / sampling_probability(static_cast<std::uint64_t>(size), interval);
 }
 
 const expectation* engine::expectation_of(std::uint32_t site) const noexcept {
@@ -463,6 +470,17 @@ void engine::set_escalated(std::uint32_t number, bool is_on, std::uint64_t time_
 
 void engine::set_expectation(std::uint32_t site, const expectation& known) { expected_[site] = known; }
 
+// Where there was no room for most blocks and hardly any sample has come of them since, the share that was recorded is not
+// known. All that is kept, over all the time, says more. No rate: enough samples have come.
+engine::growth engine::growth_by_samples(const site_history& site) const noexcept {
+    constexpr double few = 8;
+    const double over = std::max(double{site.oldest}, double{site.aside_oldest}) - aside_epochs;
+    const double sample = sample_drawn_now(site);
+    if (over <= 0 || sample <= 0 || !std::isfinite(sample) || double{site.beside_bytes} >= few * sample) { return {0, 0}; }
+    const double kept = double{site.aged_bytes} + double{site.aside_bytes};
+    return {kept / over, two_sided_95 * std::sqrt((kept / sample + 1)) * sample / over};
+}
+
 engine::growth engine::growth_of(const site_history& site, const evidence& e) const noexcept {
     constexpr double short_epochs = 8;  // a history as young as that
     const double sample_bytes = sample_bytes_of(site, e);
@@ -472,6 +490,9 @@ engine::growth engine::growth_of(const site_history& site, const evidence& e) co
                      (is_of_kept ? e.retained_rate_error : (e.slope_high - e.slope_low) / 2) * sample_bytes * whole};
     const double known_for = ratio(now_.time_ns, settings_.epoch_ns) - double{site.renewed};
     if (own.rate == 0 && known_for < short_epochs) { return {double{site.rate_before}, double{site.rate_before_error}}; }
+    if (site.is_partial) {
+        if (const auto [rate, error] = growth_by_samples(site); rate > 0) { return {rate, error}; }
+    }
     if (!is_of_kept || e.retained_over <= 0) { return own; }
     const double of_beside = two_sided_95 * std::sqrt(double{site.beside_variance}) / e.retained_over;
     return {own.rate, std::hypot(e.retained_rate_error * sample_bytes, of_beside)};

@@ -57,6 +57,7 @@ struct site_totals {
     sampled_totals freed;
     sampled_totals freed_by_other_thread;
     std::uint32_t depth{};  // frames of its stack; 0 = unknown
+    bool is_partial{};      // escalated, but there was not room for all that was born
 };
 
 struct engine_settings {
@@ -118,6 +119,8 @@ private:
         double rate;
         double error;
     };
+    [[nodiscard]] growth growth_by_samples(const site_history& site) const noexcept;
+    [[nodiscard]] double sample_drawn_now(const site_history& site) const noexcept;
     [[nodiscard]] growth growth_of(const site_history& site, const evidence& e) const noexcept;
 
     engine_settings settings_;

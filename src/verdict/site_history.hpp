@@ -69,6 +69,7 @@ struct site_history {
     std::uint8_t agreeing;         // looks in a row with this candidate
     bool is_escalated : 1;         // only blocks that stand for themselves count (engine: since when)
     bool is_latched : 1;           // accused while it was escalated: too little to see no longer clears it
+    bool is_partial : 1;           // escalated, and it has had more births than were recorded
     bool is_unsure_of_births : 1;  // escalation began or ended: what was born before is not counted
 
     // In epochs: deaths end before it. 0 = they do not, or nobody has judged.

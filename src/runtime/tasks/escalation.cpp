@@ -73,8 +73,11 @@ std::size_t escalation_keeper::slot_of(std::uint32_t site) const noexcept {
 
 void escalation_keeper::begin_look(const capture_state& capture) noexcept {
     for (std::size_t slot = 0; slot < terms_.size(); ++slot) {
-        terms_[slot].recorded = capture.escalation.recorded_by(slot);
-        terms_[slot].alive = 0;
+        term& t = terms_[slot];
+        const std::uint64_t recorded = capture.escalation.recorded_by(slot);
+        t.was_full = t.was_full || (t.is_running && recorded >= t.recorded + t.pages_a_look);
+        t.recorded = recorded;
+        t.alive = 0;
     }
 }
 
@@ -91,6 +94,7 @@ void escalation_keeper::replace_totals(std::uint32_t site, site_totals& totals) 
     const term& t = terms_[slot];
     const std::uint64_t recorded = std::max(t.recorded, t.alive);  // some came after it was read
     totals.allocated.objects = static_cast<double>(recorded);
+    totals.is_partial = t.was_full;
     const double freed = static_cast<double>(recorded - t.alive);
     const double elsewhere = totals.freed.objects > 0 ? totals.freed_by_other_thread.objects / totals.freed.objects : 0;
     totals.freed.objects = freed;
@@ -173,7 +177,7 @@ void escalation_keeper::begin_terms(capture_state& capture, live_state& live, en
         if (slot == none) { return; }
         if (stack.depth == 0 || sizes.most == 0) { continue; }  // nothing to know it by, or all of it is gone
         const std::uint32_t pages = pages_for_new_term(capture);
-        terms_[slot] = {sizes.site, 0, now_ns, 0, 0, pages, true};
+        terms_[slot] = {sizes.site, 0, now_ns, 0, 0, pages, true, false};
         judge.set_escalated(sizes.site, true, now_ns);
         judge.count_site(sizes.site, {});  // births are counted from here on
         capture.escalation.put(slot, {stack.frames[0], escalation::stack_key(stack.frames, stack.depth),

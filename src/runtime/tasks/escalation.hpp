@@ -59,6 +59,7 @@ private:
         std::uint64_t alive;     // of these, at the look
         std::uint32_t pages_a_look;
         bool is_running;
+        bool was_full;  // at some look, all that was allowed since the one before had been recorded
     };
     struct rest {
         std::uint32_t site;
