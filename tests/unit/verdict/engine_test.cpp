@@ -328,9 +328,8 @@ TEST_CASE("engine: a site whose samples grow rare because R was raised is in dou
     }
 }
 
-TEST_CASE("engine: what is called a leak keeps something, also at the look at which its settled age falls") {
-    // Half of what is born dies in its ninth epoch: settled from 16 on. Later it dies at once, and the hazard of old ages is
-    // forgotten with time; whatever the age, a leak's figures are of what is older.
+TEST_CASE("engine: what is called a leak keeps something and grows, at each look") {
+    // Half of what is born dies in its ninth epoch; from the thirtieth on, at once.
     program p;
     for (int i = 1; i <= 300; ++i) {
         p.run(1, [&](program& self, double now) {
