@@ -38,7 +38,8 @@ std::vector<std::string>& heard() {
     return lines;
 }
 
-// Collects log lines for as long as it lives. (The limit of 10 lines of one event a minute holds for tests too: keep reports few.)
+// Collects log lines for as long as it lives. (The limit of 10 lines of one event a minute holds for tests too: keep reports
+// few.)
 struct listening {
     listening() {
         heard().clear();
