@@ -14,7 +14,7 @@ usage: examples/demo.sh [--keep] [--fix] [--seconds N] [--follow N] [--verdict N
   --seconds N   time between the two snapshots (default 30)
   --follow N    time after them, in which the healthy components have levelled off (default 10, 0 leaves it out)
   --verdict N   the service's own verdict is waited for until N seconds after its start (default 0: left out; 92 is enough at
-                the default epoch of 10 s); with --fix that long nobody may be accused
+                the default epoch of 10 s as a rule, 115 by all means); with --fix that long nobody may be accused
   --rate N      requests a second (default 1000)
   --build DIR   build directory (default build)
   --out DIR     where snapshots, diffs and logs go (default BUILD/demo)
